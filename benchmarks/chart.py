@@ -1,0 +1,174 @@
+"""Charts as SVG strings; their colours are classes that the page's style sheet fills in."""
+
+import html
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+# Narrow, so that on a phone, where the drawing fills the width, its text is still about 11 px.
+_WIDTH = 400
+_HEIGHT = 240
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 14, 12, 36
+# Mean advance of a letter at the style sheet's 13 px; SVG cannot measure text without a browser.
+_LETTER = 7.2
+_COLORS = 6
+# More points than this lie closer than one pixel.
+_MOST_POINTS = 400
+
+
+@dataclass(frozen=True)
+class Series:
+    """One line: finite points (x, y) in ascending x. A dashed one is a reference, drawn grey."""
+
+    label: str
+    points: Sequence[tuple[float, float]]
+    dashed: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One bar from 0 to `value`, with a whisker over the interval [low, high]."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+
+
+def line_chart(series: Sequence[Series], *, title: str, x_label: str) -> str:
+    """An `<svg>` of `series` with axes, ticks and a legend; `title` is read to the blind.
+
+    Beyond 400 points a line shows the means of equal runs of neighbours. A line of one point is
+    a dot. Raises `ValueError` when no series has a point.
+    """
+    lines = [(s, _thin(s.points)) for s in series]
+    xs = [x for _, points in lines for x, _ in points]
+    ys = ticks(*_span([y for _, points in lines for _, y in points]))
+    low, high = _span(xs)
+    bottom = _HEIGHT - _BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
+        up = (y - ys[0]) / (ys[-1] - ys[0]) * (bottom - _TOP)
+        return _LEFT + across, bottom - up
+
+    body = [_rule(place(low, y)[1], _number(y)) for y in ys]
+    inside = [x for x in ticks(low, high) if low <= x <= high]
+    body += [_text(place(x, ys[0])[0], bottom + 16, _number(x), "middle") for x in inside]
+    body.append(_text(_WIDTH - _RIGHT, bottom + 31, x_label, "end"))
+    styles = _styles(series)
+    body += [
+        _line([place(*p) for p in points], style)
+        for style, (_, points) in zip(styles, lines, strict=True)
+    ]
+    legend, height = _legend([s.label for s in series], styles)
+    return _svg(body + legend, height, title)
+
+
+def bar_chart(bars: Sequence[Bar], *, title: str, unit: str) -> str:
+    """An `<svg>` of horizontal `bars` from 0, each under its label and before its value in `unit`.
+
+    Raises `ValueError` when there is no bar.
+    """
+    left, room = 4, 90  # room for the value behind the longest whisker
+    top = ticks(0, _span([0, *(max(b.value, b.high) for b in bars)])[1])[-1]
+    scale = (_WIDTH - left - room) / top
+    body = []
+    for index, bar in enumerate(bars):
+        y = 14 + 42 * index
+        low, value, high = (left + scale * max(v, 0) for v in (bar.low, bar.value, bar.high))
+        body.append(_text(left, y, _shorten(bar.label, _WIDTH - left), "start"))
+        body.append(
+            f'<rect class="bar" x="{left}" y="{y + 6}" width="{value - left:.1f}" height="16"/>'
+        )
+        body.append(f'<path class="whisker" d="M{low:.1f} {y + 9}v10m0 -5H{high:.1f}m0 -5v10"/>')
+        body.append(_text(max(value, high) + 6, y + 18, f"{_amount(bar.value)} {unit}", "start"))
+    return _svg(body, 42 * len(bars), title)
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Three to seven round numbers, 1, 2 or 5 times a power of ten apart, that cover [low, high].
+
+    Needs low < high.
+    """
+    rough = (high - low) / 5
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * 0.999)
+    # A hair of slack, or 0.3 / 0.1 = 2.9999 would add a tick below the data.
+    first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
+    return [i * step for i in range(first, last + 1)]
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    """The smallest and largest value, widened when they (almost) coincide."""
+    low, high = min(values), max(values)
+    if high - low > 1e-9 * max(abs(low), abs(high), 1e-90):
+        return low, high
+    margin = abs(low) * 0.1 if abs(low) > 1e-6 else 1.0
+    return low - margin, high + margin
+
+
+def _thin(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    run = math.ceil(len(points) / _MOST_POINTS)
+    runs = [points[i : i + run] for i in range(0, len(points), max(run, 1))]
+    return [(sum(x for x, _ in r) / len(r), sum(y for _, y in r) / len(r)) for r in runs]
+
+
+def _styles(series: Sequence[Series]) -> list[str]:
+    solid = iter(range(len(series)))
+    return ["dashed" if s.dashed else f"c{next(solid) % _COLORS}" for s in series]
+
+
+def _line(points: Sequence[tuple[float, float]], style: str) -> str:
+    if len(points) == 1:
+        x, y = points[0]
+        return f'<circle class="{style}" cx="{x:.1f}" cy="{y:.1f}" r="3.5"/>'
+    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+    return f'<polyline class="{style}" points="{path}"/>'
+
+
+def _legend(labels: Sequence[str], styles: Sequence[str]) -> tuple[list[str], int]:
+    """The keys, wrapped into rows below the axes, and the height of the whole drawing."""
+    x, y, parts = float(_LEFT), _HEIGHT + 10, []
+    for label, style in zip(labels, styles, strict=True):
+        shown = _shorten(label, _WIDTH - _LEFT - 30)
+        width = 30 + len(shown) * _LETTER
+        if x > _LEFT and x + width > _WIDTH:
+            x, y = float(_LEFT), y + 20
+        parts.append(f'<polyline class="{style}" points="{x:.1f},{y - 4} {x + 20:.1f},{y - 4}"/>')
+        parts.append(_text(x + 25, y, shown, "start"))
+        x += width + 10
+    return parts, y + 8
+
+
+def _rule(y: float, label: str) -> str:
+    line = f'<path class="grid" d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}"/>'
+    return line + _text(_LEFT - 6, y + 4, label, "end")
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(text)}</text>'
+
+
+def _shorten(text: str, width: float) -> str:
+    """`text` with its middle left out where it would be wider than `width`."""
+    most = int(width / _LETTER)
+    return text if len(text) <= most else f"{text[: most // 2 - 1]}…{text[1 - most // 2 :]}"
+
+
+def _number(value: float) -> str:
+    for size, suffix in ((1e6, "M"), (1e3, "k")):
+        if size <= abs(value) < 1e9:
+            return f"{value / size:.4g}{suffix}"
+    return f"{value:.4g}"
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _svg(body: Sequence[str], height: int, title: str) -> str:
+    name = html.escape(title)
+    return (
+        f'<svg role="img" aria-label="{name}" viewBox="0 0 {_WIDTH} {height}">{"".join(body)}</svg>'
+    )

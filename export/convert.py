@@ -1,0 +1,165 @@
+"""A Keras network to a `.tflite` of a fixed size, checked before it is written."""
+
+import importlib.metadata
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie import flatbuffer
+from lpie.backend import keras
+from lpie.errors import InputError, LpieError, require
+from lpie.export.calibration import calibration_tiles
+from lpie.export.photos import photos_for
+from lpie.export.recipes import configure, find_recipe
+from lpie.export.rewrites import detach_channel_max
+from lpie.export.verification import verify
+from lpie.files import refuse_existing, sha256, write_atomic
+from lpie.models.analysis import Analysis, analyse
+from lpie.quiet import quiet
+from lpie.spec import ModelSpec, parse_size, spec_path
+
+# Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
+# memory than a small one; then the graph is resized (exact, see `lpie.flatbuffer.resize`).
+TILE_PX = 256
+
+
+def export_tflite(
+    model: keras.Model,
+    path: Path | str,
+    *,
+    recipe: str = "float32",
+    size: str | tuple[int, int] = "fhd",
+    photos: Sequence[NDArray[np.uint8]] | None = None,
+    source: Path | None = None,
+    verified: bool = True,
+    force: bool = False,
+) -> ModelSpec:
+    """Write `model` to `path` for images of `size` (width, height) and return its spec.
+
+    recipe: `float32`, `float16` or `int8`. photos: real degraded photos, [H, W, 3] uint8 of any
+    size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
+    `int8` is calibrated on them, and the export verified. source: the file the model came from,
+    for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is written
+    beside and inside it.
+
+    Raises `InputError` for a size that is not a multiple of the network's, an unknown recipe or
+    an existing file without `force`; `LpieError` when the export strays from the Keras network by
+    more than the recipe's budget, with the numbers. Then nothing is written. `verified=False`
+    writes it unchecked, and the spec says so.
+    """
+    path = Path(path)
+    check_target(path, force)
+    find_recipe(recipe)
+    found = analyse(model)
+    text = size if isinstance(size, str) else "x".join(str(n) for n in size)
+    width, height = parse_size(text, multiple=found.multiple)
+    photos = photos_for() if photos is None else photos
+    graph = _converted(model, found, recipe, (height, width), photos)
+    result = None
+    if verified:
+        result = verify(model, flatbuffer.serialise(graph), photos, recipe=recipe)
+        if not result.passed:
+            raise LpieError(f"The export was not written: {result.sentence()}.")
+    spec = ModelSpec(
+        network=model.name,
+        recipe=recipe,
+        width=width,
+        height=height,
+        multiple=found.multiple,
+        halo_px=found.halo_px,
+        parameters=found.parameters,
+        input_dtype=_dtype(graph, graph.subgraphs[0].inputs[0]),
+        output_dtype=_dtype(graph, graph.subgraphs[0].outputs[0]),
+        source_sha256=sha256(source) if source else "",
+        versions=_versions(),
+        verified=result.to_dict() if result else None,
+        file=path.name,
+    )
+    return _write(path, graph, spec)
+
+
+def convert(
+    model: keras.Model, recipe: str, size: tuple[int, int], tiles: list[NDArray[np.float32]]
+) -> bytes:
+    """The bytes of `model` as TFLite for (height, width) `size`, quantized by `recipe`."""
+    require("tensorflow", extra="train")
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            "Export needs Keras on TensorFlow. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}. Unset it for this command."
+        )
+    import tensorflow as tf
+
+    if find_recipe(recipe).calibrated:
+        model = detach_channel_max(model)
+    image = keras.Input((*size, 3), batch_size=1, name="image")
+    fixed = keras.Model(image, model(image), name=model.name)
+    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
+    configure(converter, recipe, tiles)
+    with quiet() as printed, warnings.catch_warnings():  # it prints hundreds of lines
+        warnings.simplefilter("ignore")
+        try:
+            return bytes(converter.convert())
+        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise LpieError(
+                f"TensorFlow's converter refused the {recipe} recipe: {reason}. "
+                f"It also printed: {printed()[-300:]}"
+            ) from error
+
+
+def _converted(
+    model: keras.Model,
+    found: Analysis,
+    recipe: str,
+    size: tuple[int, int],
+    photos: Sequence[NDArray[np.uint8]],
+) -> Any:
+    """The model as a TFLite object of (height, width) `size`, builtin ops only."""
+    tile = size if found.halo_px is None else (TILE_PX, TILE_PX)
+    tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
+    graph = flatbuffer.parse_tflite(convert(model, recipe, tile, tiles))
+    flatbuffer.resize(graph, *size)
+    refuse_foreign_ops(graph)
+    return graph
+
+
+def refuse_foreign_ops(graph: Any) -> None:
+    """Raise an `LpieError` that names every op which is not a TFLite builtin."""
+    names = {flatbuffer.op_name(graph, op) for op in graph.subgraphs[0].operators}
+    foreign = sorted(name for name in names if name.startswith("CUSTOM"))
+    if foreign:
+        raise LpieError(
+            f"The network needs ops that a phone's runtime lacks: {', '.join(foreign)}."
+        )
+
+
+def check_target(path: Path, force: bool) -> None:
+    """Refuse an output that is not named .tflite or, without `force`, exists already."""
+    if path.suffix != ".tflite":
+        raise InputError(f"The output's name must end in .tflite. Received: {path}.")
+    refuse_existing(path, force=force)
+    refuse_existing(spec_path(path), force=force)
+
+
+def _write(path: Path, graph: Any, spec: ModelSpec) -> ModelSpec:
+    flatbuffer.write_note(graph, spec.to_json())
+    write_atomic(path, flatbuffer.serialise(graph))
+    spec = replace(spec, sha256=sha256(path), file_bytes=path.stat().st_size)
+    write_atomic(spec_path(path), spec.to_json())
+    return spec
+
+
+def _dtype(graph: Any, tensor: int) -> str:
+    names = {0: "float32", 3: "uint8", 9: "int8"}  # TensorType of the TFLite schema
+    return names[graph.subgraphs[0].tensors[tensor].type]
+
+
+def _versions() -> dict[str, str]:
+    packages = ("lpie", "tensorflow", "keras", "ai-edge-litert", "numpy")
+    return {name: importlib.metadata.version(name) for name in packages}

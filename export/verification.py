@@ -1,0 +1,121 @@
+"""Whether an exported file computes what the Keras network computes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from lpie import flatbuffer
+from lpie.backend import keras
+from lpie.cost import xnnpack_peak_mb
+from lpie.errors import InputError
+from lpie.export.photos import photos_for
+from lpie.export.recipes import find_recipe
+from lpie.image import mosaic, to_float
+from lpie.restorer import Restorer
+from lpie.runtime import Session, resized
+
+# Full HD fits and 4K, which takes XNNPACK 12 GB and half a minute, does not: the same graph is
+# then verified at 256x256.
+MOST_MB = 4000
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far the export is from the Keras network.
+
+    `output_psnr_db` compares outputs, clipped to [0, 1]; `residual_psnr_db` (peak: the largest
+    residual) and `residual_correlation` compare output - input, since an output is mostly its
+    input and hides a broken network. size: WIDTHxHEIGHT at which the file ran.
+    """
+
+    passed: bool
+    output_psnr_db: float
+    residual_psnr_db: float
+    residual_correlation: float
+    budget: dict[str, float]
+    size: str
+    photos: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the spec."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """The numbers beside their budget, in one line."""
+        found = asdict(self)
+        return ", ".join(
+            f"{key} {found[key]:.5g} (at least {least:g})" for key, least in self.budget.items()
+        )
+
+
+def verify(
+    model: keras.Model,
+    tflite: Path | str | bytes,
+    photos: Sequence[NDArray[np.uint8]] | None = None,
+    *,
+    recipe: str = "float32",
+) -> Verification:
+    """Compare `tflite` with the Keras network that it came from, on real photos.
+
+    photos: [H, W, 3] uint8 of any size, as `export_tflite` takes them, laid side by side to
+    pictures of the file's size (three at most). The file runs at its own size where memory allows,
+    else resized to 256x256 (`size` tells). recipe: whose budget decides.
+    """
+    if not isinstance(tflite, bytes):
+        tflite = flatbuffer.serialise(flatbuffer.read_tflite(Path(tflite)))
+    photos = photos_for() if photos is None else photos
+    if not photos:
+        raise InputError("At least one real photo is needed to verify on.")
+    height, width = _runnable_size(tflite)
+    session = Session(resized(tflite, height, width))
+    reference = Restorer(model)
+    pictures = [
+        to_float(mosaic([*photos[i:], *photos[:i]], height, width))
+        for i in range(min(len(photos), 3 if height * width <= 512 * 512 else 1))
+    ]
+    pairs = [(reference.restore(x), session.run(x)) for x in pictures]
+    numbers = compare(
+        np.stack(pictures), np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs])
+    )
+    budget = find_recipe(recipe).budget
+    passed = all(numbers[key] >= least for key, least in budget.items())
+    return Verification(
+        passed, **numbers, budget=budget, size=f"{width}x{height}", photos=len(pictures)
+    )
+
+
+def compare(
+    image: NDArray[np.float32], expected: NDArray[np.float32], actual: NDArray[np.float32]
+) -> dict[str, float]:
+    """PSNR of the outputs, and PSNR and correlation of the residuals; all [N, H, W, 3]."""
+    wanted, found = (np.clip(x, 0, 1).astype(np.float64) - image for x in (expected, actual))
+    mse = float(np.mean((wanted - found) ** 2))
+    spread = wanted.std() * found.std()
+    covariance = np.mean((wanted - wanted.mean()) * (found - found.mean()))
+    # Two constant residuals are equal or not; a correlation says nothing of them.
+    correlation = covariance / spread if spread > 0 else float(np.array_equal(wanted, found))
+    return {
+        "output_psnr_db": _psnr(1.0, mse),
+        "residual_psnr_db": _psnr(float(np.abs(wanted).max()), mse),
+        "residual_correlation": float(correlation),
+    }
+
+
+def _psnr(peak: float, mse: float) -> float:
+    if mse == 0:
+        return math.inf
+    return 10 * math.log10(peak**2 / mse) if peak > 0 else -math.inf
+
+
+def _runnable_size(data: bytes) -> tuple[int, int]:
+    """The file's (height, width), or 256x256 when a run would take too much memory."""
+    graph = flatbuffer.parse_tflite(data)
+    size = flatbuffer.image_size(graph)
+    limit_mb = min(MOST_MB, 0.5 * psutil.virtual_memory().available / 1e6)
+    return size if xnnpack_peak_mb(graph) < limit_mb else (256, 256)

@@ -1,0 +1,33 @@
+"""Image restoration that ships on phones: train, export, verify and time LPIENet.
+
+Every name below loads on first use, so that `import lpie` stays light and restoring with a
+`.tflite` file never imports TensorFlow or Keras.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "InputError": "lpie.errors",
+    "LpieError": "lpie.errors",
+    "ModelSpec": "lpie.spec",
+    "Restorer": "lpie.restorer",
+    "build_model": "lpie.models",
+    "evaluate": "lpie.evaluation",
+    "load_released_weights": "lpie.models.released",
+    "psnr": "lpie.metrics",
+    "ssim": "lpie.metrics",
+    "train": "lpie.training",
+}
+
+__all__ = ["__version__", *_HOME]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(importlib.import_module(_HOME[name]), name)
+    if name in ("export", "benchmarks"):
+        return importlib.import_module(f"lpie.{name}")
+    raise AttributeError(f"module 'lpie' has no attribute {name!r}")

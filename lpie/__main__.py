@@ -1,0 +1,5 @@
+"""`python -m lpie` is the `lpie` command."""
+
+from lpie.cli import main
+
+main()

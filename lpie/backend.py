@@ -1,0 +1,22 @@
+"""The one door to Keras: chooses a backend that is installed before Keras is first imported."""
+
+import importlib.util
+import os
+
+from lpie.errors import InputError
+from lpie.quiet import quiet
+
+if importlib.util.find_spec("keras") is None:
+    raise InputError(
+        "This needs Keras, which is not installed. "
+        "Run: pip install 'lpie[train]' (TensorFlow) or 'lpie[jax]'."
+    )
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# Many GPU machines have only JAX; Keras itself would insist on TensorFlow.
+if importlib.util.find_spec("tensorflow") is None:
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+
+with quiet():  # TensorFlow announces libraries and CPU features before its log level applies
+    import keras
+
+__all__ = ["keras"]

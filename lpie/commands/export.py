@@ -1,0 +1,84 @@
+"""`lpie export`."""
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from lpie.commands.output import json_option, print_json
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--recipe", default="float32", show_default=True, help="float32, float16 or int8.")
+@click.option("--size", default="fhd", show_default=True, help="WIDTHxHEIGHT, fhd or 4k.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The .tflite file.  [default: in the run's exports/, or beside MODEL]",
+)
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Degraded photos to calibrate and verify on.  [default: those of the run, or built-in]",
+)
+@click.option("--no-verify", is_flag=True, help="Write it unchecked; the spec says so.")
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@json_option
+def export(
+    model: Path,
+    recipe: str,
+    size: str,
+    output: Path | None,
+    photos: Path | None,
+    no_verify: bool,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write MODEL (a run or a .keras file) as a .tflite of a fixed size.
+
+    The file is compared with the Keras network on real photos before it is written; an export
+    that strays too far is not written, and the command exits with 1.
+
+    \b
+    Examples:
+      lpie export runs/smoke --recipe float16 --size fhd
+      lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
+      lpie export best.keras --size 512x512 --photos noisy/ --json
+    """
+    from lpie.export.recipes import find_recipe
+    from lpie.spec import parse_size
+
+    find_recipe(recipe)
+    width, height = parse_size(size)
+    from lpie.export.convert import check_target, export_tflite
+    from lpie.export.photos import photos_for
+    from lpie.restorer import load_keras
+
+    network = load_keras(model)
+    folder = model / "exports" if model.is_dir() else model.parent
+    path = output or folder / f"{network.name}_{recipe}_{width}x{height}.tflite"
+    check_target(path, force)
+    spec = export_tflite(
+        network,
+        path,
+        recipe=recipe,
+        size=(width, height),
+        photos=photos_for(model, photos),
+        source=model / "best.keras" if model.is_dir() else model,
+        verified=not no_verify,
+        force=force,
+    )
+    if as_json:
+        print_json({"path": str(path), **dataclasses.asdict(spec)})
+        return
+    click.echo(f"{path}: {recipe}, {width}x{height}, {(spec.file_bytes or 0) / 1e3:.0f} kB")
+    if spec.verified:
+        shown = {k: spec.verified[k] for k in spec.verified["budget"]}
+        numbers = ", ".join(f"{key} {value:.5g}" for key, value in shown.items())
+        count = spec.verified["photos"]
+        on = f"{count} picture{'s' if count > 1 else ''} of {spec.verified['size']}"
+        click.echo(f"Compared with the Keras network on {on}: {numbers}")
+    else:
+        click.echo("Not verified.")

@@ -1,0 +1,175 @@
+"""`lpie inspect`."""
+
+import dataclasses
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpie.commands.output import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from lpie.cost import GraphCost
+    from lpie.export.delegates import Verdict
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--delegate", "delegates", multiple=True, help="Ask this delegate; repeatable.  [default: all]"
+)
+@click.option("--size", help="WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]")
+@click.option("--require-full", is_flag=True, help="Exit with 1 if one refuses an op.")
+@json_option
+def inspect(
+    file: Path, delegates: tuple[str, ...], size: str | None, require_full: bool, as_json: bool
+) -> None:
+    """Show what is in a .tflite FILE, what it costs and which delegate takes it.
+
+    Delegates are judged by rules read in their sources, not by running them, except that the
+    XNNPACK verdicts are checked against the interpreter. Peak memory is an estimate.
+
+    \b
+    Examples:
+      lpie inspect lpienet_int8.tflite
+      lpie inspect lpienet_int8.tflite --delegate all --size 4k
+      lpie inspect lpienet_int8.tflite --delegate gpu-gl --require-full --json
+    """
+    from lpie.errors import LpieError
+    from lpie.export.delegates import check_delegate
+
+    names = _names(delegates)
+    model = _read(file, size)
+    verdicts = [check_delegate(model, name) for name in names]
+    report = _report(file, model, verdicts)
+    if as_json:
+        print_json(report)
+    else:
+        _show(report, verdicts)
+    short = [verdict.delegate for verdict in verdicts if not verdict.full]
+    if require_full and short:
+        raise LpieError(f"{file} does not run in full on: {', '.join(short)}.")
+
+
+def _names(delegates: tuple[str, ...]) -> list[str]:
+    """The delegates to ask, in the order of the table."""
+    from lpie.errors import unknown_name
+    from lpie.export.delegates import DELEGATES
+
+    for name in delegates:
+        if name not in (*DELEGATES, "all"):
+            raise unknown_name("delegate", name, [*DELEGATES, "all"])
+    if not delegates or "all" in delegates:
+        return list(DELEGATES)
+    return [name for name in DELEGATES if name in delegates]
+
+
+def _read(file: Path, size: str | None) -> Any:
+    """The model in `file`, at another size when one is given."""
+    from lpie.flatbuffer import read_tflite, resize
+    from lpie.spec import parse_size
+
+    shape = parse_size(size) if size else None
+    model = read_tflite(file)
+    if shape:
+        resize(model, shape[1], shape[0])
+    return model
+
+
+def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]:
+    """Everything that the command prints, ready for JSON."""
+    from lpie.cost import graph_cost
+    from lpie.spec import spec_inside
+
+    spec = spec_inside(model, str(file))
+    graph, cost = model.subgraphs[0], graph_cost(model)
+    return {
+        "file": str(file),
+        "file_bytes": file.stat().st_size,
+        "spec": None if spec is None else json.loads(spec.to_json()),
+        "inputs": [_tensor(graph.tensors[i]) for i in graph.inputs],
+        "outputs": [_tensor(graph.tensors[i]) for i in graph.outputs],
+        "ops": sum(cost.op_counts.values()),
+        **dataclasses.asdict(cost),
+        "macs_per_pixel": _per_pixel(cost, graph),
+        "delegates": [_verdict(verdict) for verdict in verdicts],
+    }
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    from lpie.cost import type_name
+
+    scales = [] if tensor.quantization is None else tensor.quantization.scale
+    zeros = [] if tensor.quantization is None else tensor.quantization.zeroPoint
+    return {
+        "name": (tensor.name or b"").decode(errors="replace"),
+        "shape": [int(n) for n in (tensor.shape if tensor.shape is not None else ())],
+        "dtype": type_name(tensor.type),
+        "scale": float(scales[0]) if scales is not None and len(scales) else None,
+        "zero_point": int(zeros[0]) if zeros is not None and len(zeros) else None,
+    }
+
+
+def _per_pixel(cost: "GraphCost", graph: Any) -> float | None:
+    """Multiply-adds per pixel of the first input; None when that is no image."""
+    shape = graph.tensors[graph.inputs[0]].shape if len(graph.inputs) else None
+    if shape is None or len(shape) != 4 or min(shape) < 1:
+        return None
+    return cost.macs / (int(shape[1]) * int(shape[2]))
+
+
+def _verdict(verdict: "Verdict") -> dict[str, Any]:
+    facts = ("full", "kills_delegate")
+    return {**dataclasses.asdict(verdict), **{name: getattr(verdict, name) for name in facts}}
+
+
+def _show(report: dict[str, Any], verdicts: list["Verdict"]) -> None:
+    click.echo(f"{report['file']}: {report['file_bytes'] / 1e3:.1f} kB")
+    if report["spec"]:
+        click.echo(_spec_line(report["spec"]))
+    for side in ("inputs", "outputs"):
+        for tensor in report[side]:
+            click.echo(f"{side[:-1]}: {_tensor_line(tensor)}")
+    per_pixel = report["macs_per_pixel"]
+    rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
+    click.echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
+    click.echo(f"XNNPACK peak memory: about {report['xnnpack_peak_mb']:.0f} MB (estimated)")
+    click.echo("")
+    print_table(("op", "count"), [(op, str(n)) for op, n in report["op_counts"].items()])
+    click.echo("")
+    for verdict in verdicts:
+        click.echo(verdict_line(verdict))
+
+
+def verdict_line(verdict: "Verdict") -> str:
+    """A verdict in one line, its refusals grouped by op and reason."""
+    ops = verdict.accepted + len(verdict.refused)
+    pieces = f"{verdict.partitions} partition{'' if verdict.partitions == 1 else 's'}"
+    if verdict.full:
+        return f"{verdict.delegate}: takes all {ops} ops, {pieces}"
+    groups: dict[str, Counter[str]] = defaultdict(Counter)
+    # Reasons that fail the whole delegate come first.
+    for refusal in sorted(verdict.refused, key=lambda refusal: not refusal.fatal):
+        groups[refusal.reason][refusal.op] += 1
+    reasons = "; ".join(
+        f"{reason}: " + ", ".join(f"{n} {op}" for op, n in ops_of.items())
+        for reason, ops_of in groups.items()
+    )
+    outcome = "the delegate fails" if verdict.kills_delegate else pieces
+    return f"{verdict.delegate}: refused {len(verdict.refused)} of {ops} ops, {outcome}: {reasons}"
+
+
+def _spec_line(spec: dict[str, Any]) -> str:
+    return (
+        f"{spec['network']}, {spec['recipe']}, {spec['width']}x{spec['height']}, "
+        f"sides in multiples of {spec['multiple']} px, halo {spec['halo_px']} px"
+    )
+
+
+def _tensor_line(tensor: dict[str, Any]) -> str:
+    text = f"{tensor['dtype']} {tensor['shape']}"
+    if tensor["scale"] is None:
+        return text
+    return f"{text}, scale {tensor['scale']:.8g}, zero point {tensor['zero_point']}"

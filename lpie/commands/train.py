@@ -1,0 +1,47 @@
+"""`lpie train`."""
+
+from pathlib import Path
+
+import click
+
+from lpie.commands.output import json_option, print_json
+
+
+@click.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--workdir", type=click.Path(path_type=Path), required=True, help="The run's folder.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Replace one setting."
+)
+@click.option("--skip-bad", is_flag=True, help="Leave unreadable photos out and count them.")
+@json_option
+def train(
+    config: Path, workdir: Path, overrides: tuple[str, ...], skip_bad: bool, as_json: bool
+) -> None:
+    """Train the network that CONFIG (a TOML file) describes, in the folder WORKDIR.
+
+    Running it again resumes. CONFIG lists only what differs from the defaults.
+
+    \b
+    Examples:
+      lpie train configs/smoke.toml --workdir runs/smoke
+      lpie train configs/smoke.toml --workdir runs/long --set train.steps=20000
+      lpie train my.toml --workdir runs/mine --set data.degrade.noise_sigma=[0,55]
+    """
+    from lpie.config import load_config
+
+    settings = load_config(config, [*overrides, *(["data.skip_bad=true"] if skip_bad else [])])
+    from lpie.training import train as run_training
+
+    result = run_training(settings, workdir, progress=not as_json)
+    if as_json:
+        print_json(result)
+        return
+    for reason in result["skipped"]:
+        click.echo(f"Left out: {reason}", err=True)
+    gain = result["psnr_db"] - result["degraded_psnr_db"]
+    click.echo(
+        f"{workdir}: {result['steps']} steps on {result['photos']} photos. Validation "
+        f"{result['psnr_db']:.2f} dB, SSIM {result['ssim']:.4f} ({gain:+.2f} dB over its degraded "
+        f"input); best {result['best_psnr_db']:.2f} dB at step {result['best_step']}."
+    )

@@ -1,0 +1,135 @@
+"""Photos by name: built in, clean ones in a folder, or pairs in two folders."""
+
+import importlib.resources
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.config import DataConfig, DegradeConfig
+from lpie.data.degradations import degrade
+from lpie.errors import InputError, require
+from lpie.image import list_images, read_image, to_float
+
+# Colour photographs inside the scikit-image wheel (its other pictures are drawings, microscopy or
+# grey); one is held back for validation.
+BUILTIN_TRAINING = ("astronaut.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
+BUILTIN_VALIDATION = ("chelsea.png",)
+
+
+Photo = tuple[NDArray[np.uint8], NDArray[np.uint8] | None]
+
+
+class Item(NamedTuple):
+    """One photo to restore: its target and, for real pairs, the degraded photo."""
+
+    name: str
+    target: Path
+    degraded: Path | None = None
+
+
+class Sample(NamedTuple):
+    """One photo in memory. degraded: [H, W, 3] float32; target: the same, in [0, 1]."""
+
+    name: str
+    degraded: NDArray[np.float32]
+    target: NDArray[np.float32]
+
+
+def training_and_validation(config: DataConfig) -> tuple[list[Item], list[Item]]:
+    """(training, validation) items: validation from its own folder, or every nth image held back.
+
+    Where only one image is there, it serves as both.
+    """
+    read = pairs if config.source == "pairs" else clean
+    own = config.source == "builtin"
+    items = builtin(BUILTIN_TRAINING) if own else read(Path(config.folder))
+    if config.validation_folder:
+        return items, read(Path(config.validation_folder))
+    if own:
+        return items, builtin(BUILTIN_VALIDATION)
+    every = max(round(1 / config.validation_fraction), 2)
+    held = items[::every]
+    return [item for item in items if item not in held] or items, held
+
+
+def builtin(names: tuple[str, ...]) -> list[Item]:
+    """Photographs that the scikit-image package carries."""
+    require("skimage", extra="train")
+    folder = Path(str(importlib.resources.files("skimage") / "data"))
+    return [Item(name, folder / name) for name in names]
+
+
+def clean(folder: Path) -> list[Item]:
+    """Every image in `folder`, to be degraded synthetically."""
+    return [Item(path.name, path) for path in list_images(folder)]
+
+
+def pairs(folder: Path) -> list[Item]:
+    """Images of `folder/degraded` matched with those of `folder/target` by name."""
+    sides = [{p.stem: p for p in list_images(folder / side)} for side in ("degraded", "target")]
+    degraded, target = sides
+    lonely = sorted(degraded.keys() ^ target.keys())
+    if lonely:
+        side = "target" if lonely[0] in degraded else "degraded"
+        raise InputError(
+            f"{folder}: {lonely[0]} has no partner in {side}/"
+            + (f" (nor have {len(lonely) - 1} others)." if len(lonely) > 1 else ".")
+        )
+    return [Item(target[name].name, target[name], degraded[name]) for name in sorted(target)]
+
+
+def usable(
+    items: Iterable[Item], bad: list[str] | None, *, least_px: int = 1
+) -> Iterator[tuple[int, Item, Photo]]:
+    """(index, item, photo) of each item, in memory.
+
+    A photo that is unreadable, mismatched or smaller than `least_px` raises its `InputError`, or,
+    where `bad` is a list, is left out and its reason added.
+    """
+    for i, item in enumerate(items):
+        try:
+            photo = load(item)
+            h, w, _ = photo[0].shape
+            if min(h, w) < least_px:
+                raise InputError(
+                    f"{item.target} ({w}x{h}) is smaller than a patch of {least_px} px."
+                )
+        except InputError as error:
+            if bad is None:
+                raise
+            bad.append(str(error))
+            continue
+        yield i, item, photo
+
+
+def load(item: Item) -> Photo:
+    """(target, degraded or None) as uint8; an `InputError` names a pair of different sizes."""
+    target = read_image(item.target)
+    if item.degraded is None:
+        return target, None
+    degraded = read_image(item.degraded)
+    if degraded.shape != target.shape:
+        (h, w, _), (th, tw, _) = degraded.shape, target.shape
+        raise InputError(
+            f"{item.degraded} ({w}x{h}) and {item.target} ({tw}x{th}) must be of one size."
+        )
+    return target, degraded
+
+
+def samples(
+    items: Iterable[Item], config: DegradeConfig, *, seed: int, bad: list[str] | None = None
+) -> Iterator[Sample]:
+    """Each item at full size; item i is degraded with the generator of (seed, i).
+
+    bad: collects the reasons of photos that cannot be used, which else raise their `InputError`.
+    """
+    for i, item, (target, degraded) in usable(items, bad):
+        sharp = to_float(target)
+        if degraded is not None:
+            yield Sample(item.name, to_float(degraded), sharp)
+        else:
+            rng = np.random.default_rng([seed, i])
+            yield Sample(item.name, degrade(sharp, rng, config), sharp)

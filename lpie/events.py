@@ -1,0 +1,25 @@
+"""The curves of a run, as TensorBoard reads them."""
+
+from pathlib import Path
+from typing import Any
+
+
+class EventWriter:
+    """Writes scalars for TensorBoard, without TensorFlow; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        from tensorboard.summary import Writer
+
+        self._writer = Writer(str(folder))
+
+    def add(self, step: int, values: dict[str, Any]) -> None:
+        """Log every float of `values` under its name."""
+        for name, value in values.items():
+            if name != "step" and isinstance(value, float):
+                self._writer.add_scalar(name, value, step)
+
+    def __enter__(self) -> "EventWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()

@@ -1,0 +1,97 @@
+"""PSNR and SSIM of images, in float64."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.errors import InputError
+
+_SIGMA = 1.5
+_WINDOW = 11
+
+
+def psnr(
+    image: NDArray,
+    target: NDArray,
+    *,
+    data_range: float | None = None,
+    border: int = 0,
+    y_channel: bool = False,
+) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal images, the mean over a batch.
+
+    image, target: [H, W, C] or [N, H, W, C] RGB of the same shape and dtype.
+    data_range: the peak; 255 for uint8 and 1 for floats unless given.
+    border: pixels left out on every side. y_channel: compare BT.601 luma instead of RGB.
+    """
+    pairs, peak = _prepare(image, target, data_range, border, y_channel)
+    with np.errstate(divide="ignore"):
+        values = [10 * np.log10(peak**2 / np.mean((a - b) ** 2)) for a, b in pairs]
+    return float(np.mean(values))
+
+
+def ssim(
+    image: NDArray,
+    target: NDArray,
+    *,
+    data_range: float | None = None,
+    border: int = 0,
+    y_channel: bool = False,
+) -> float:
+    """Structural similarity (Wang et al. 2004), the mean over pixels and channels.
+
+    Gaussian window 11x11 of sigma 1.5, only pixels whose whole window lies inside the image, as
+    in scikit-image with `gaussian_weights=True, use_sample_covariance=False`. Arguments as `psnr`.
+    """
+    pairs, peak = _prepare(image, target, data_range, border, y_channel)
+    return float(np.mean([_ssim(a, b, peak) for a, b in pairs]))
+
+
+def luma(image: NDArray) -> NDArray:
+    """BT.601 studio-swing luma of `image` [..., 3] RGB in [0, 1]: [..., 1] in [16/255, 235/255]."""
+    weights = np.array([65.481, 128.553, 24.966]) / 255
+    return (image @ weights + 16 / 255)[..., None]
+
+
+def _prepare(
+    image: NDArray, target: NDArray, data_range: float | None, border: int, y_channel: bool
+) -> tuple[list[tuple[NDArray, NDArray]], float]:
+    if image.shape != target.shape or image.ndim not in (3, 4):
+        raise InputError(
+            "`image` and `target` must be two [H, W, C] or [N, H, W, C] arrays of one shape. "
+            f"Received: {image.shape} and {target.shape}."
+        )
+    if image.dtype != target.dtype:
+        raise InputError(
+            f"`image` and `target` must share a dtype. Received: {image.dtype} and {target.dtype}."
+        )
+    h, w = image.shape[-3:-1]
+    if border < 0 or 2 * border >= min(h, w):
+        raise InputError(f"`border` must leave some of {w}x{h} pixels. Received: {border}.")
+    peak = data_range or (255.0 if image.dtype == np.uint8 else 1.0)
+    inner = (..., slice(border, h - border), slice(border, w - border), slice(None))
+    a, b = (np.asarray(x[inner], np.float64) for x in (image, target))
+    if y_channel:
+        a, b = (luma(x / peak) * peak for x in (a, b))
+    batched = (a, b) if a.ndim == 4 else (a[None], b[None])
+    return list(zip(*batched, strict=True)), peak
+
+
+def _ssim(a: NDArray, b: NDArray, peak: float) -> float:
+    h, w, _ = a.shape
+    if min(h, w) < _WINDOW:
+        raise InputError(f"SSIM needs at least {_WINDOW}x{_WINDOW} pixels. Received: {w}x{h}.")
+    c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
+    mu_a, mu_b = _blur(a), _blur(b)
+    var_a, var_b = _blur(a * a) - mu_a**2, _blur(b * b) - mu_b**2
+    cov = _blur(a * b) - mu_a * mu_b
+    value = (2 * mu_a * mu_b + c1) * (2 * cov + c2)
+    return float(np.mean(value / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))))
+
+
+def _blur(x: NDArray) -> NDArray:
+    r = _WINDOW // 2
+    taps = np.exp(-0.5 * (np.arange(-r, r + 1) / _SIGMA) ** 2)
+    taps /= taps.sum()
+    blurred = cv2.sepFilter2D(np.ascontiguousarray(x), cv2.CV_64F, taps, taps)
+    return blurred.reshape(x.shape)[r:-r, r:-r]  # OpenCV drops a channel axis of one

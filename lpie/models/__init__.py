@@ -1,0 +1,43 @@
+"""The networks, by name."""
+
+import importlib
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from lpie.errors import InputError, unknown_name
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Network:
+    """Where a network is built and where it was published."""
+
+    builder: str
+    paper: str
+
+
+NETWORKS = {
+    "lpienet": Network("lpie.models.lpienet:lpienet", "Conde et al., WACV 2023, arXiv:2210.13552"),
+}
+
+
+def build_model(name: str, **hyperparameters: Any) -> "keras.Model":
+    """The network `name` as a Keras model: [N, H, W, 3] float32 RGB in [0, 1] to the same shape.
+
+    Raises `InputError` for an unknown name or hyperparameter, naming the nearest valid one.
+    """
+    if name not in NETWORKS:
+        raise unknown_name("network", name, NETWORKS)
+    module, _, function = NETWORKS[name].builder.partition(":")
+    builder = getattr(importlib.import_module(module), function)
+    valid = inspect.signature(builder).parameters
+    for key in hyperparameters:
+        if key not in valid:
+            raise unknown_name(f"hyperparameter of {name}", key, valid)
+    try:
+        return builder(**hyperparameters)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"Cannot build {name} with {hyperparameters}: {error}") from error

@@ -1,0 +1,135 @@
+"""What several tests share: real photos, a tiny run trained for real, and the vectors."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+TINY = {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)}
+TINY_TOML = """
+[model]
+hyperparameters = { encoder_widths = [8, 12, 16], decoder_widths = [12, 8] }
+[data]
+patch_px = 32
+[train]
+steps = 30
+batch_size = 4
+warmup_steps = 5
+ema_momentum = 0.9
+log_every = 5
+validate_every = 10
+"""
+
+
+@pytest.fixture(scope="session")
+def astronaut():
+    """[512, 512, 3] uint8: a real photograph."""
+    data = pytest.importorskip("skimage.data")
+    return data.astronaut()
+
+
+@pytest.fixture(scope="session")
+def photos(astronaut):
+    """Three real photographs, [H, W, 3] uint8 of different sizes, with noise of sigma 25."""
+    from skimage import data
+
+    rng = np.random.default_rng(0)
+    clean = [astronaut[100:356, 100:420], data.chelsea()[:300, :300], data.coffee()[:260, :300]]
+    noisy = [photo + rng.normal(0, 25, photo.shape) for photo in clean]
+    return [np.clip(np.rint(photo), 0, 255).astype(np.uint8) for photo in noisy]
+
+
+@pytest.fixture(scope="session")
+def tiny_config(tmp_path_factory):
+    """A TOML file of a run that takes seconds."""
+    path = tmp_path_factory.mktemp("config") / "tiny.toml"
+    path.write_text(TINY_TOML)
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tiny_config, tmp_path_factory):
+    """A finished run of the tiny config."""
+    pytest.importorskip("keras")
+    from lpie.config import load_config
+    from lpie.training import train
+
+    folder = tmp_path_factory.mktemp("runs") / "tiny"
+    train(load_config(tiny_config), folder, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_run):
+    from lpie.restorer import load_keras
+
+    return load_keras(tiny_run)
+
+
+@pytest.fixture(scope="session")
+def tiny_tflite(tiny_model, photos, tmp_path_factory):
+    """The tiny network as verified float32 and int8 files of 96x64."""
+    from lpie.export import export_tflite
+
+    folder = tmp_path_factory.mktemp("tflite")
+    paths = {}
+    for recipe in ("float32", "int8"):
+        paths[recipe] = folder / f"{recipe}.tflite"
+        # Thirty steps make weights whose int8 form need not be good: the budget is not the point.
+        export_tflite(
+            tiny_model,
+            paths[recipe],
+            recipe=recipe,
+            size="96x64",
+            photos=photos,
+            verified=recipe == "float32",
+        )
+    return paths
+
+
+@pytest.fixture(scope="session")
+def vectors():
+    """The folder of reference outputs; not part of a user's clone."""
+    folder = SHARED / "vectors"
+    if not folder.is_dir():
+        pytest.skip("no ../shared/vectors beside this clone")
+    return folder
+
+
+def released_state(path):
+    """(weights by their released name, the file's other arrays)."""
+    with np.load(path) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    weights = {k[2:]: v for k, v in arrays.items() if k.startswith("w/")}
+    return {re.sub(r"^\d+/", "", k): v for k, v in weights.items()}, arrays
+
+
+def run_lpie(*arguments, timeout=300, env=None, cwd=None):
+    """The real command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "lpie", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env={**os.environ, **(env or {})},
+        cwd=cwd,
+        check=False,
+    )
+
+
+def assert_one_sentence(result, code, *parts):
+    """Exit code, every part in stderr, and no traceback."""
+    assert result.returncode == code, result.stderr
+    assert "Traceback" not in result.stderr
+    line = result.stderr.strip().splitlines()[-1]
+    assert line.startswith("Error: "), result.stderr
+    for part in parts:
+        assert str(part) in line, line

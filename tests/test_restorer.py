@@ -1,0 +1,97 @@
+import json
+
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from lpie import Restorer
+from lpie.backend import keras
+from lpie.errors import InputError
+from lpie.image import read_image, write_image
+from tests.conftest import assert_one_sentence, run_lpie
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 200), (37, 50), (64, 64), (161, 163)])
+def test_any_size_comes_back_as_it_was(tiny_run, astronaut, size):
+    h, w = size
+    photo = astronaut[:h, :w]
+    out = Restorer(tiny_run).restore(photo)
+    assert out.shape == photo.shape
+    assert out.dtype == np.uint8
+    assert Restorer(tiny_run).restore(photo.astype(np.float32) / 255).dtype == np.float32
+
+
+def test_a_multiple_of_the_grid_is_the_network_itself(tiny_model, photos):
+    x = photos[1][:64, :100].astype(np.float32) / 255
+    expected = keras.ops.convert_to_numpy(tiny_model(x[None]))[0]
+    np.testing.assert_array_equal(Restorer(tiny_model).restore(x), expected)
+
+
+def test_tiles_equal_the_whole_image(tiny_model, photos):
+    x = photos[0].astype(np.float32) / 255  # 256x320
+    whole = Restorer(tiny_model).restore(x)
+    tiled = Restorer(tiny_model, tile_px=160).restore(x)
+    np.testing.assert_allclose(tiled, whole, atol=1e-6)
+
+
+def test_a_tflite_of_any_size_restores_like_keras(tiny_model, tiny_tflite, photos):
+    """The file is of 96x64; the photo is larger, odd, and cut into tiles."""
+    photo = photos[1][:301, :299]
+    expected = Restorer(tiny_model).restore(photo.astype(np.float32) / 255)
+    found = Restorer(tiny_tflite["float32"], tile_px=160).restore(photo.astype(np.float32) / 255)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(("tile", "words"), [(150, "multiple of 4"), (64, "at least 140")])
+def test_a_tile_that_cannot_work_is_one_sentence(tiny_run, tile, words):
+    with pytest.raises(InputError, match=words):
+        Restorer(tiny_run, tile_px=tile)
+
+
+def test_a_batch_is_its_images(tiny_run, photos):
+    restorer, batch = Restorer(tiny_run), np.stack([photos[1][:50, :60], photos[2][:50, :60]])
+    np.testing.assert_array_equal(restorer.restore(batch), [restorer.restore(x) for x in batch])
+
+
+def test_not_an_image(tiny_run):
+    with pytest.raises(InputError, match=r"\(8, 8\)"):
+        Restorer(tiny_run).restore(np.zeros((8, 8), np.uint8))
+
+
+def test_command_line_on_a_photo_and_a_folder(tiny_run, astronaut, tmp_path):
+    photo = tmp_path / "in" / "photo.jpg"
+    write_image(photo, astronaut[:90, :121])
+    write_image(tmp_path / "in" / "other.webp", astronaut[:50, :50])
+    before = photo.read_bytes()
+    assert run_lpie("restore", tiny_run, photo).returncode == 0
+    assert read_image(tmp_path / "in" / "photo_restored.jpg").shape == (90, 121, 3)
+    result = run_lpie("restore", tiny_run, tmp_path / "in", tmp_path / "out", "--json")
+    assert result.returncode == 0, result.stderr
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "photo.jpg", "photo_restored.jpg", "other.webp",
+    }  # fmt: skip
+    assert len(json.loads(result.stdout)["restored"]) == 3
+    assert photo.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["gone.jpg"], "gone.jpg does not exist"),
+        (["a.png", "a.png"], "the photo itself is never written to"),
+        (["a.png", "a.gif"], "OUT must end in one of"),
+        (["a.png", "b.png"], "b.png exists already"),
+        (["broken.jpg"], "broken.jpg is not a readable image"),
+        (["empty"], "empty holds no image"),
+        (["a.png", "c.png", "--tile", "30"], "`tile_px` must be a multiple of 4"),
+    ],
+)
+def test_a_wrong_question_is_one_sentence(tiny_run, astronaut, tmp_path, arguments, words):
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, astronaut[:40, :40])
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    (tmp_path / "empty").mkdir()
+    files = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+    assert_one_sentence(run_lpie("restore", tiny_run, *arguments, cwd=tmp_path), 2, words)
+    assert files == {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
