@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import signal
 import sys
 from typing import Any
 
@@ -57,6 +58,8 @@ def lpie() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; exits with 0 (fine), 1 (not good enough) or 2 (asked wrongly)."""
+    # So that a `kill` unwinds as Ctrl-C does and no half-written file stays.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
     message, code = _run(arguments)
     # Said only now that the error is gone and with it the progress bars that it held open.

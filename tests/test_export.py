@@ -2,7 +2,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -162,19 +161,29 @@ def test_a_wrong_question_is_one_sentence(tiny_run, tmp_path, arguments, code, w
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_export_leaves_nothing(tiny_run, tmp_path, stop):
+@pytest.mark.parametrize("moment", ["lpie.export.convert.verify", "os.fsync"])
+def test_an_interrupted_export_leaves_nothing(tiny_run, tmp_path, stop, moment):
+    """Stopped while it is verified, and when the file is written but not yet renamed."""
     path = tmp_path / "m.tflite"
+    module, _, function = moment.rpartition(".")
+    code = (
+        f"import importlib, sys, time\n"
+        f"def wait(*a, **k): print('now', flush=True); time.sleep(100)\n"
+        f"setattr(importlib.import_module({module!r}), {function!r}, wait)\n"
+        f"from lpie.cli import main\n"
+        f"main({['export', str(tiny_run), '-o', str(path)]!r})\n"
+    )
     process = subprocess.Popen(
-        [sys.executable, "-m", "lpie", "export", str(tiny_run), "-o", str(path)],
-        stdout=subprocess.DEVNULL,
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         # A shell's background job has SIGINT ignored, and so would have what it starts.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    time.sleep(6)  # in the middle of the work
+    assert process.stdout.readline() == "now\n"
     process.send_signal(stop)
-    _, printed = process.communicate(timeout=120)
-    assert process.returncode == (130 if stop == signal.SIGINT else -signal.SIGTERM), printed
+    _, printed = process.communicate(timeout=60)
+    assert process.returncode == 128 + stop, printed
     assert "Traceback" not in printed
     assert not list(tmp_path.iterdir())
