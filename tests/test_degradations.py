@@ -35,6 +35,19 @@ def test_a_pure_function_of_image_and_generator(image, kind):
     assert not np.array_equal(one, degrade(image, np.random.default_rng(6), config))
 
 
+@pytest.mark.parametrize("shape", [(1, 1), (1, 7), (7, 1), (33, 20)])
+@pytest.mark.parametrize("kind", sorted(DEGRADATIONS))
+def test_any_size(kind, shape):
+    small = np.random.default_rng(0).random((*shape, 3)).astype(np.float32)
+    out = degrade(small, np.random.default_rng(1), DegradeConfig(kinds=(kind,)))
+    assert out.shape == small.shape
+    assert out.dtype == np.float32
+    assert np.isfinite(out).all()
+    if "gaussian" not in kind:
+        assert out.min() >= 0
+        assert out.max() <= 1
+
+
 def test_every_setting_belongs_to_a_degradation():
     settings = set(DegradeConfig.__dataclass_fields__) - {"kinds"}
     assert settings == {name for names in PARAMETERS.values() for name in names}

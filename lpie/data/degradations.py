@@ -1,16 +1,23 @@
 """Synthetic degradations: each a pure function of an image and a random generator.
 
 image: [H, W, 3] float32 sRGB in [0, 1]; the result has the same shape and dtype. Noise is neither
-clipped nor rounded, as the denoising literature adds it; `motion_blur`, `jpeg` and `low_light`
-model what a camera does to light and stay in [0, 1].
+clipped nor rounded, as the denoising literature adds it; every other kind models what a camera
+does to light and stays in [0, 1]; `jpeg`, `camera_noise` and `low_light_noise` end on 8-bit levels.
 """
+
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lpie.config import DegradeConfig
+from lpie.data.blur import blur
+from lpie.data.camera import camera_noise, draw_sensor
+from lpie.data.display import draw_point_spread
+from lpie.data.draws import log_uniform, uniform
+from lpie.data.kernels import draw_kernel
+from lpie.degrading import DegradeConfig
 from lpie.errors import unknown_name
 from lpie.image import to_float, to_uint8
 
@@ -75,36 +82,76 @@ def low_light(image: Image, *, exposure: float) -> Image:
     return _from_linear(dark).astype(np.float32)
 
 
-def _draw(rng: Generator, bounds: tuple[float, float]) -> float:
-    return float(rng.uniform(*bounds)) if bounds[0] != bounds[1] else bounds[0]
+def _photo(image: Image, rng: Generator, c: DegradeConfig, *, exposure: float = 1) -> Image:
+    noisy = camera_noise(image, rng, draw_sensor(rng, c), exposure=exposure)
+    if rng.random() >= c.camera_jpeg:
+        return noisy
+    return jpeg(noisy, quality=uniform(rng, c.camera_jpeg_quality))
 
 
-DEGRADATIONS = {
+def _behind_display(image: Image, rng: Generator, c: DegradeConfig) -> Image:
+    clear = uniform(rng, c.display_transmission)
+    return blur(
+        image,
+        draw_point_spread(rng, c),
+        highlight_gain=log_uniform(rng, c.highlight_gain),
+        transmission=(clear, clear, clear * uniform(rng, c.display_blue)),
+    )
+
+
+DEGRADATIONS: dict[str, Callable[[Image, Generator, DegradeConfig], Image]] = {
     "gaussian_noise": lambda image, rng, c: gaussian_noise(
-        image, rng, noise_sigma=_draw(rng, c.noise_sigma)
+        image, rng, noise_sigma=uniform(rng, c.noise_sigma)
     ),
     "poisson_gaussian_noise": lambda image, rng, c: poisson_gaussian_noise(
-        image, rng, gain=_draw(rng, c.gain), read_noise=_draw(rng, c.read_noise)
+        image, rng, gain=uniform(rng, c.gain), read_noise=uniform(rng, c.read_noise)
+    ),
+    "camera_noise": _photo,
+    "low_light_noise": lambda image, rng, c: _photo(
+        image, rng, c, exposure=uniform(rng, c.exposure)
     ),
     "motion_blur": lambda image, rng, c: motion_blur(
-        image, length_px=_draw(rng, c.blur_length_px), angle=float(rng.uniform(0, np.pi))
+        image, length_px=uniform(rng, c.blur_length_px), angle=float(rng.uniform(0, np.pi))
     ),
-    "jpeg": lambda image, rng, c: jpeg(image, quality=_draw(rng, c.jpeg_quality)),
-    "low_light": lambda image, rng, c: low_light(image, exposure=_draw(rng, c.exposure)),
+    "camera_shake": lambda image, rng, c: blur(
+        image, draw_kernel(rng, c), highlight_gain=log_uniform(rng, c.highlight_gain)
+    ),
+    "display_blur": _behind_display,
+    "jpeg": lambda image, rng, c: jpeg(image, quality=uniform(rng, c.jpeg_quality)),
+    "low_light": lambda image, rng, c: low_light(image, exposure=uniform(rng, c.exposure)),
 }
+
+CAMERA = (
+    "shot_noise", "read_noise_factor", "white_balance_gain", "colour_correction",
+    "measured_response", "camera_jpeg", "camera_jpeg_quality",
+)  # fmt: skip
 
 # Which settings each degradation reads.
 PARAMETERS = {
     "gaussian_noise": ("noise_sigma",),
     "poisson_gaussian_noise": ("gain", "read_noise"),
+    "camera_noise": CAMERA,
+    "low_light_noise": ("exposure", *CAMERA),
     "motion_blur": ("blur_length_px",),
+    "camera_shake": (
+        "shake_kernels", "shake_length_px", "anxiety", "kernel_scale", "highlight_gain",
+    ),
+    "display_blur": (
+        "displays", "display_layouts", "display_pitch_um", "display_opening",
+        "display_transmission", "display_blue", "focal_length_mm", "f_number", "sensor_pixel_um",
+        "highlight_gain",
+    ),
     "jpeg": ("jpeg_quality",),
     "low_light": ("exposure",),
-}
+}  # fmt: skip
 
 
-def _range(bounds: tuple[float, float]) -> str:
-    low, high = bounds
+def _range(value: object) -> str:
+    if not isinstance(value, tuple):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    if not isinstance(value[0], float):
+        return "/".join(map(str, value))
+    low, high = value
     return f"{low:g}" if low == high else f"{low:g} to {high:g}"
 
 
