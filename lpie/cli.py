@@ -21,6 +21,7 @@ COMMANDS = {
     "inspect": ("lpie.commands.inspect", "Show what is in a .tflite and which delegate takes it."),
     "bench": ("lpie.commands.bench", "Time .tflite files on this machine."),
     "report": ("lpie.commands.report", "Write one page about a run."),
+    "data": ("lpie.commands.data", "Cut data sets into patches that training reads fast."),
     "models": ("lpie.commands.models", "List the networks and their cost."),
     "demo": ("lpie.commands.demo", "Train, restore, export, verify, time and report, in minutes."),
 }
