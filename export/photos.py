@@ -5,10 +5,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.config import Config
+from lpie.config import Config, config_from
 from lpie.data import sources
+from lpie.data.pools import samples_of
+from lpie.data.shards import open_shards
 from lpie.image import list_images, read_image, to_uint8
 from lpie.run import read_config
+from lpie.weights import is_name, shipped
 
 MOST = 12  # a few photos cover brightness and texture, and each is held in memory
 
@@ -16,15 +19,26 @@ MOST = 12  # a few photos cover brightness and texture, and each is held in memo
 def photos_for(model: Path | None = None, folder: Path | None = None) -> list[NDArray[np.uint8]]:
     """[H, W, 3] uint8 photos: those of `folder`, else of the run `model`, else the built-in ones.
 
-    Photos of `folder` are taken as they are; the others are degraded as the run trains on them,
-    or with Gaussian noise of sigma 25 when `model` is no run.
+    Photos of `folder` are taken as they are; the others are degraded as the run trains on them or
+    the shipped network `model` was, or with Gaussian noise of sigma 25.
     """
     if folder is not None:
         return [read_image(path) for path in _spread(list_images(folder))]
-    config = read_config(model) if model and model.is_dir() else Config()
+    config = _config(model)
+    if config.data.source == "shards":
+        patches = samples_of(open_shards(Path(config.data.folder)), config, MOST)
+        return [to_uint8(patch.degraded) for patch in patches]
     items, _ = sources.training_and_validation(config.data)
     chosen = sources.samples(_spread(items), config.data.degrade, seed=config.train.seed)
     return [to_uint8(sample.degraded) for sample in chosen]
+
+
+def _config(model: Path | None) -> Config:
+    if model and model.is_dir():
+        return read_config(model)
+    if model and is_name(model):
+        return config_from({"data": {"degrade": shipped()[str(model)]["degrade"]}})
+    return Config()
 
 
 def _spread(items: list) -> list:

@@ -12,6 +12,7 @@ from lpie.image import pad_reflect, to_float, to_uint8
 from lpie.runtime import RuntimeName, Session, resized
 from lpie.spec import spec_inside
 from lpie.tiling import plan_tiles
+from lpie.weights import is_name, load_shipped, shipped, tflite_file
 
 if TYPE_CHECKING:
     import keras
@@ -34,9 +35,10 @@ class Network(Protocol):
 class Restorer:
     """Restores photos of any size with one network.
 
-    model: a Keras model, a `.keras` file, a run of `lpie train` (its best weights are taken) or a
-    `.tflite` file. tile_px: images with a longer side are restored in tiles of at most this side;
-    for a local network the result is that of the whole image. threads, runtime: for `.tflite`.
+    model: a Keras model, a `.keras` file, a run of `lpie train` (its best weights are taken), a
+    `.tflite` file or the name of a shipped network. tile_px: images with a longer side are
+    restored in tiles of at most this side; for a local network the result is that of the whole
+    image. threads, runtime: for `.tflite`.
     """
 
     def __init__(
@@ -113,11 +115,7 @@ class _KerasNetwork:
         self._model, self.multiple, self.halo_px = model, found.multiple, found.halo_px
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        from lpie.backend import keras
-
-        if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
-            return self._model.predict_on_batch(image[None])[0]
-        return keras.ops.convert_to_numpy(self._model(image[None], training=False))[0]
+        return forward(self._model, image[None])[0]
 
 
 class _TfliteNetwork:
@@ -143,11 +141,22 @@ class _TfliteNetwork:
         return self._session.run(image)
 
 
+def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What `model` makes of `images`, both [N, H, W, 3] float32."""
+    from lpie.backend import keras
+
+    if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
+        return model.predict_on_batch(images)
+    return keras.ops.convert_to_numpy(model(images, training=False))
+
+
 def load_keras(path: Path) -> "keras.Model":
-    """The Keras model in a `.keras` file, or the best one of a run."""
+    """The Keras model in a `.keras` file, the best one of a run, or a shipped one by its name."""
     from lpie.backend import keras
     from lpie.models import layers  # noqa: F401  (registers our layers with Keras)
 
+    if is_name(path):
+        return load_shipped(str(path))
     file = path / "best.keras" if path.is_dir() else path
     if not file.is_file():
         what = f"{path} holds no best.keras: it is no run, or has not validated yet"
@@ -162,11 +171,12 @@ def load_keras(path: Path) -> "keras.Model":
 def _open(model: "keras.Model | Path | str", threads: int | None, runtime: RuntimeName) -> Network:
     if not isinstance(model, str | Path):
         return _KerasNetwork(model)
-    path = Path(model)
+    path = tflite_file(model)
     if path.suffix == ".tflite":
         return _TfliteNetwork(path, threads, runtime)
     if path.suffix == ".keras" or path.is_dir():
         return _KerasNetwork(load_keras(path))
     raise InputError(
-        f"{path} is not a model: give a run of `lpie train`, a .keras or a .tflite file."
+        f"{path} is not a model: give a run of `lpie train`, a .keras or a .tflite file, or a "
+        f"shipped network: {', '.join(shipped())}."
     )

@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 CORE = {
     "lpie.errors", "lpie.quiet", "lpie.files", "lpie.spec", "lpie.image", "lpie.tiling",
     "lpie.metrics", "lpie.flatbuffer", "lpie.cost", "lpie.runtime", "lpie.restorer",
-    "lpie.config", "lpie.run",
+    "lpie.settings", "lpie.degrading", "lpie.config", "lpie.run", "lpie.weights",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training", "lpie.evaluation"}
 HEAVY = {"tensorflow", "keras", "jax", "lpie.backend"}

@@ -30,20 +30,21 @@ def bench(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Time .tflite MODELS on this machine, each size in a process of its own.
+    """Time .tflite MODELS (or shipped networks) on this machine, each size in a process of its own.
 
     A size that would not fit in memory is refused with the estimate; then the exit code is 1.
 
     \b
     Examples:
-      lpie bench lpienet_float32_1920x1080.tflite
+      lpie bench denoise
       lpie bench *.tflite --size fhd --threads 1 --json
       lpie bench lpienet_int8_512x512.tflite --size 4k --tiles
     """
     from lpie.benchmarks.host import SIZES, benchmark
+    from lpie.weights import tflite_file
 
     result = benchmark(
-        models,
+        [tflite_file(model) for model in models],
         sizes=sizes or SIZES,
         progress=lambda jobs: progress_bar(jobs, unit="model", disable=as_json),
         **options,

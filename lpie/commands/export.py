@@ -36,14 +36,14 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write MODEL (a run or a .keras file) as a .tflite of a fixed size.
+    """Write MODEL (a run, a .keras file or a shipped network) as a .tflite of a fixed size.
 
     The file is compared with the Keras network on real photos before it is written; an export
     that strays too far is not written, and the command exits with 1.
 
     \b
     Examples:
-      lpie export runs/smoke --recipe float16 --size fhd
+      lpie export denoise --recipe float16 --size fhd
       lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
       lpie export best.keras --size 512x512 --photos noisy/ --json
     """
@@ -55,10 +55,12 @@ def export(
     from lpie.export.convert import check_target, export_tflite
     from lpie.export.photos import photos_for
     from lpie.restorer import load_keras
+    from lpie.weights import is_name
 
     network = load_keras(model)
     folder = model / "exports" if model.is_dir() else model.parent
-    path = output or folder / f"{network.name}_{recipe}_{width}x{height}.tflite"
+    stem = model.name if is_name(model) else network.name
+    path = output or folder / f"{stem}_{recipe}_{width}x{height}.tflite"
     check_target(path, force)
     spec = export_tflite(
         network,
@@ -66,7 +68,7 @@ def export(
         recipe=recipe,
         size=(width, height),
         photos=photos_for(model, photos),
-        source=model / "best.keras" if model.is_dir() else model,
+        source=_source(model),
         verified=not no_verify,
         force=force,
     )
@@ -82,3 +84,12 @@ def export(
         click.echo(f"Compared with the Keras network on {on}: {numbers}")
     else:
         click.echo("Not verified.")
+
+
+def _source(model: Path) -> Path:
+    """The file that the model's weights come from."""
+    from lpie.weights import is_name, shipped_file
+
+    if is_name(model):
+        return shipped_file(str(model), ".npz")
+    return model / "best.keras" if model.is_dir() else model

@@ -26,21 +26,22 @@ if TYPE_CHECKING:
 def inspect(
     file: Path, delegates: tuple[str, ...], size: str | None, require_full: bool, as_json: bool
 ) -> None:
-    """Show what is in a .tflite FILE, what it costs and which delegate takes it.
+    """Show what is in FILE, a .tflite or a shipped network, its cost and which delegate takes it.
 
     Delegates are judged by rules read in their sources, not by running them, except that the
     XNNPACK verdicts are checked against the interpreter. Peak memory is an estimate.
 
     \b
     Examples:
-      lpie inspect lpienet_int8.tflite
+      lpie inspect denoise
       lpie inspect lpienet_int8.tflite --delegate all --size 4k
       lpie inspect lpienet_int8.tflite --delegate gpu-gl --require-full --json
     """
     from lpie.errors import LpieError
     from lpie.export.delegates import check_delegate
+    from lpie.weights import tflite_file
 
-    names = _names(delegates)
+    file, names = tflite_file(file), _names(delegates)
     model = _read(file, size)
     verdicts = [check_delegate(model, name) for name in names]
     report = _report(file, model, verdicts)

@@ -30,12 +30,12 @@ def restore(
 ) -> None:
     """Restore the photo IN, or every photo in the folder IN, with MODEL.
 
-    MODEL is a run, a .keras or a .tflite file. OUT defaults to a name beside IN
-    (photo_restored.jpg, or the folder IN_restored); IN itself is never written to.
+    MODEL is a run, a .keras or a .tflite file, or a shipped network. OUT defaults to a name beside
+    IN (photo_restored.jpg, or the folder IN_restored); IN itself is never written to.
 
     \b
     Examples:
-      lpie restore runs/smoke photo.jpg
+      lpie restore denoise photo.jpg
       lpie restore lpienet_int8_1920x1080.tflite photo.jpg restored.png
       lpie restore runs/smoke holiday/ holiday_restored/
     """

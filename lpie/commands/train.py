@@ -14,9 +14,29 @@ from lpie.commands.output import json_option, print_json
     "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Replace one setting."
 )
 @click.option("--skip-bad", is_flag=True, help="Leave unreadable photos out and count them.")
+@click.option(
+    "--devices",
+    default="1",
+    show_default=True,
+    help="A number, all, tpu, or cpu:N (N simulated ones).",
+)
+@click.option(
+    "--hosts",
+    default="",
+    metavar="ADDRESS:PORT,...",
+    help="Every process of a job over several; WORKDIR is then a folder that all of them see.",
+)
+@click.option("--host", type=int, default=0, help="Which of the hosts this one is, from 0.")
 @json_option
 def train(
-    config: Path, workdir: Path, overrides: tuple[str, ...], skip_bad: bool, as_json: bool
+    config: Path,
+    workdir: Path,
+    overrides: tuple[str, ...],
+    skip_bad: bool,
+    devices: str,
+    hosts: str,
+    host: int,
+    as_json: bool,
 ) -> None:
     """Train the network that CONFIG (a TOML file) describes, in the folder WORKDIR.
 
@@ -27,16 +47,23 @@ def train(
       lpie train configs/smoke.toml --workdir runs/smoke
       lpie train configs/smoke.toml --workdir runs/long --set train.steps=20000
       lpie train my.toml --workdir runs/mine --set data.degrade.noise_sigma=[0,55]
+      lpie train my.toml --workdir runs/mine --devices all
+      lpie train my.toml --workdir /nfs/mine --hosts a:9000,b:9000 --host 1 --devices all
     """
     from lpie.config import load_config
 
     settings = load_config(config, [*overrides, *(["data.skip_bad=true"] if skip_bad else [])])
     from lpie.training import train as run_training
 
-    result = run_training(settings, workdir, progress=not as_json)
+    result = run_training(
+        settings, workdir, devices=devices, host=host, progress=not as_json,
+        hosts=[address.strip() for address in hosts.split(",")] if hosts else [],
+    )  # fmt: skip
     if as_json:
         print_json(result)
         return
+    if host:
+        return  # host 0 reports
     for reason in result["skipped"]:
         click.echo(f"Left out: {reason}", err=True)
     gain = result["psnr_db"] - result["degraded_psnr_db"]

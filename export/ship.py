@@ -1,0 +1,46 @@
+"""Puts a run's best weights among the shipped ones: `python -m lpie.export.ship RUN NAME`."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from lpie.config import to_dict
+from lpie.errors import LpieError
+from lpie.export.convert import export_tflite
+from lpie.export.photos import photos_for
+from lpie.files import atomic_path, sha256, to_json, write_atomic
+from lpie.restorer import load_keras
+from lpie.run import read_config
+from lpie.spec import spec_path
+from lpie.weights import FOLDER, INDEX, shipped
+
+SIZE = (256, 256)  # of the file; a restorer resizes its graph, exactly
+
+
+def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
+    """Write NAME.npz and NAME.tflite (float16) of `run` to `folder`, and its index entry."""
+    model, config = load_keras(run), read_config(run)
+    weights, file = folder / f"{name}.npz", folder / f"{name}.tflite"
+    with atomic_path(weights) as temporary:
+        arrays = {f"w{i:03d}": w for i, w in enumerate(model.get_weights())}
+        np.savez_compressed(temporary, **arrays)
+    export_tflite(
+        model, file, recipe="float16", size=SIZE, photos=photos_for(run), source=weights, force=True
+    )
+    spec_path(file).unlink()  # the file holds it too
+    entry = {
+        "network": config.model.name,
+        "hyperparameters": config.model.hyperparameters,
+        "parameters": model.count_params(),
+        "degrade": to_dict(config)["data"]["degrade"],
+        "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},
+    }
+    write_atomic(folder / INDEX.name, to_json({**shipped(), name: entry}))
+
+
+if __name__ == "__main__":
+    try:
+        ship(Path(sys.argv[1]), sys.argv[2])
+    except LpieError as error:
+        sys.exit(f"Error: {error}")
