@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from lpie.errors import InputError, unknown_name
+from lpie.degrading import DegradeConfig, check_degrade
+from lpie.errors import InputError
+from lpie.settings import build, override
 
 
 @dataclass(frozen=True)
@@ -20,36 +22,24 @@ class ModelConfig:
 
 
 @dataclass(frozen=True)
-class DegradeConfig:
-    """How clean photos are spoiled. A pair (low, high) is drawn uniformly for each crop."""
-
-    kinds: tuple[
-        Literal["gaussian_noise", "poisson_gaussian_noise", "motion_blur", "jpeg", "low_light"], ...
-    ] = ("gaussian_noise",)
-    # Standard deviation in levels of 255, as the denoising literature counts it.
-    noise_sigma: tuple[float, float] = (25.0, 25.0)
-    # Poisson-Gaussian noise: variance = gain * signal + read_noise^2, signal in [0, 1].
-    gain: tuple[float, float] = (0.002, 0.02)
-    read_noise: tuple[float, float] = (0.002, 0.02)
-    blur_length_px: tuple[float, float] = (5.0, 21.0)
-    jpeg_quality: tuple[float, float] = (30.0, 90.0)
-    # Fraction of the light that is left, in linear light.
-    exposure: tuple[float, float] = (0.05, 0.3)
-
-
-@dataclass(frozen=True)
 class DataConfig:
-    """Where images come from: `builtin`, a folder of clean photos, or one of pairs."""
+    """Where images come from: `builtin`, a folder of clean photos, of pairs, or of shards."""
 
-    # "builtin" (photographs inside scikit-image), "clean" or "pairs".
-    source: Literal["builtin", "clean", "pairs"] = "builtin"
+    # "builtin" (photographs inside scikit-image), "clean", "pairs", or "shards" (what
+    # `lpie data prepare` writes).
+    source: Literal["builtin", "clean", "pairs", "shards"] = "builtin"
     folder: str = ""
     # For validation; empty means the built-in validation photograph, or for folders the training
     # images that `validation_fraction` holds back.
     validation_folder: str = ""
     validation_fraction: float = 0.1
+    # Real pairs beside clean photos, and the share of all crops that is taken from them.
+    real_pairs: str = ""
+    real_share: float = 0.0
     patch_px: int = 64
     augment: bool = True
+    # Two crops are mixed with a weight from Beta(mixup, mixup); 0 turns it off.
+    mixup: float = 0.0
     skip_bad: bool = False
     workers: int = 1
     degrade: DegradeConfig = field(default_factory=DegradeConfig)
@@ -65,6 +55,8 @@ class LossConfig:
     charbonnier: float = 0.0
     mse: float = 0.0
     psnr: float = 0.0
+    # L1 distance to the output of `train.teacher`.
+    distillation: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -72,16 +64,30 @@ class TrainConfig:
     """The optimization."""
 
     steps: int = 20_000
+    # Of all devices together.
     batch_size: int = 16
+    # The gradient of a step is the mean over so many parts of the batch, one after another.
+    accumulate: int = 1
+    # Larger patches later: [first step, patch_px, batch_size] each.
+    progressive: tuple[tuple[int, int, int], ...] = ()
+    # A run, a .keras file or a shipped network to start from, of the same shapes.
+    initial_weights: str = ""
+    # A run, a .keras file or a shipped network to learn from (see `loss.distillation`).
+    teacher: str = ""
+    precision: Literal["float32", "bfloat16"] = "float32"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     warmup_steps: int = 200
+    # Decoupled (AdamW).
+    weight_decay: float = 0.0
     # Largest norm of all gradients together; 0 leaves them as they are.
     clip_norm: float = 1.0
     # 0 turns the moving average of the weights off.
     ema_momentum: float = 0.999
     log_every: int = 50
     validate_every: int = 500
+    # Stop after so many validations without a better PSNR; 0 never stops early.
+    patience: int = 0
     seed: int = 0
 
 
@@ -93,6 +99,15 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
+
+    def stage(self, step: int) -> tuple[int, int]:
+        """(patch_px, batch_size) at `step`."""
+        return self.stages()[sum(step >= first for first, _, _ in self.train.progressive)]
+
+    def stages(self) -> list[tuple[int, int]]:
+        """(patch_px, batch_size) of every stage."""
+        first = self.data.patch_px, self.train.batch_size
+        return [first, *((patch_px, batch) for _, patch_px, batch in self.train.progressive)]
 
 
 def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
@@ -107,15 +122,15 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
         raise InputError(f"{path} does not exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
-    for override in overrides:
-        _set(table, override)
+    for assignment in overrides:
+        override(table, assignment)
     _absolute_folders(table, path.parent)
     return config_from(table)
 
 
 def config_from(table: dict[str, Any]) -> Config:
     """The settings in a nested mapping; an unknown key or a value out of range is refused."""
-    config = _build(Config, table, "")
+    config = build(Config, table)
     _check(config)
     return config
 
@@ -125,72 +140,19 @@ def to_dict(config: Config) -> dict[str, Any]:
     return json.loads(json.dumps(dataclasses.asdict(config)))
 
 
-def differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> list[str]:
-    """The keys, dotted, whose values differ between two nested mappings."""
-    found = []
-    for key in sorted(a.keys() | b.keys()):
-        x, y = a.get(key), b.get(key)
-        if isinstance(x, dict) and isinstance(y, dict):
-            found += differences(x, y, f"{prefix}{key}.")
-        elif x != y:
-            found.append(f"{prefix}{key} ({x} there, {y} now)")
-    return found
-
-
-def _set(table: dict[str, Any], override: str) -> None:
-    name, equals, text = override.partition("=")
-    *sections, key = name.strip().split(".")
-    if not equals or not sections:
-        raise InputError(f"--set takes SECTION.KEY=VALUE. Received: {override}.")
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise InputError(f"--set {override}: {section} is a value, not a section.")
-    try:
-        table[key] = tomllib.loads(f"v = {text.strip()}")["v"]
-    except tomllib.TOMLDecodeError:
-        table[key] = text.strip()
-
-
 def _absolute_folders(table: dict[str, Any], base: Path) -> None:
-    data = table.get("data")
-    for key in ("folder", "validation_folder"):
-        if isinstance(data, dict) and isinstance(data.get(key), str) and data[key]:
-            data[key] = str((base / data[key]).resolve())
-
-
-def _build(kind: Any, table: Any, prefix: str) -> Any:
-    if not isinstance(table, dict):
-        raise InputError(f"{prefix.rstrip('.')} must be a section of keys. Received: {table!r}.")
-    fields = typing.get_type_hints(kind)
-    for key in table:
-        if key not in fields:
-            raise unknown_name(f"setting {prefix}{key}; its name", key, fields)
-    return kind(**{k: _value(fields[k], v, f"{prefix}{k}") for k, v in table.items()})
-
-
-def _value(kind: Any, value: Any, name: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        return _build(kind, value, f"{name}.")
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Literal and isinstance(value, str):
-        if value not in arguments:
-            raise unknown_name(name, value, arguments)
-        return value
-    if origin is tuple and isinstance(value, list | tuple):
-        each = arguments[0]
-        if len(arguments) == 2 and arguments[1] is not Ellipsis and len(value) != 2:
-            raise InputError(f"{name} must be two numbers [low, high]. Received: {value}.")
-        return tuple(_value(each, v, name) for v in value)
-    if origin is tuple and arguments[0] is float and isinstance(value, int | float):
-        return (float(value), float(value))  # one number: always that one
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    plain = kind if isinstance(kind, type) else origin
-    if not isinstance(value, plain) or (isinstance(value, bool) and kind is not bool):
-        wanted = kind.__name__ if isinstance(kind, type) else str(kind)
-        raise InputError(f"{name} must be of type {wanted}. Received: {value!r}.")
-    return value
+    for section, keys in {
+        "data": ("folder", "validation_folder", "real_pairs"),
+        "train": ("initial_weights", "teacher"),
+    }.items():
+        values = table.get(section)
+        if not isinstance(values, dict):
+            continue
+        for key in keys:
+            value = values.get(key)
+            # A model may also be the name of a shipped one.
+            if isinstance(value, str) and value and (section == "data" or (base / value).exists()):
+                values[key] = str((base / value).resolve())
 
 
 def _check(config: Config) -> None:
@@ -205,6 +167,21 @@ def _check(config: Config) -> None:
         (train.clip_norm >= 0, "train.clip_norm", "at least 0", train.clip_norm),
         (train.warmup_steps >= 0, "train.warmup_steps", "at least 0", train.warmup_steps),
         (train.seed >= 0, "train.seed", "at least 0", train.seed),
+        (train.patience >= 0, "train.patience", "at least 0", train.patience),
+        (train.weight_decay >= 0, "train.weight_decay", "at least 0", train.weight_decay),
+        (train.accumulate >= 1, "train.accumulate", "at least 1", train.accumulate),
+        (all(b % train.accumulate == 0 for _, b in config.stages()), "train.batch_size",
+         f"a multiple of train.accumulate = {train.accumulate} in every stage", train.batch_size),
+        (list(train.progressive) == sorted(train.progressive), "train.progressive",
+         "in the order of its first steps", train.progressive),
+        (min(p for p, _ in config.stages()) >= 16, "train.progressive",
+         "of patches of at least 16 px", train.progressive),
+        (bool(train.teacher) == bool(config.loss.distillation), "loss.distillation",
+         "above 0 just when train.teacher is given", config.loss.distillation),
+        (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),
+        (0 <= data.real_share < 1, "data.real_share", "in [0, 1)", data.real_share),
+        (bool(data.real_share) == bool(data.real_pairs), "data.real_share",
+         "above 0 just when data.real_pairs is given", data.real_share),
         (data.patch_px >= 16, "data.patch_px", "at least 16", data.patch_px),
         (data.workers >= 1, "data.workers", "at least 1", data.workers),
         (0 < data.validation_fraction < 1, "data.validation_fraction", "in (0, 1)",
@@ -218,3 +195,4 @@ def _check(config: Config) -> None:
     for holds, name, rule, received in rules:
         if not holds:
             raise InputError(f"{name} must be {rule}. Received: {received}.")
+    check_degrade(data.degrade)

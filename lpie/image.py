@@ -51,11 +51,15 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 95) -> N
     write_atomic(path, data.tobytes())
 
 
-def list_images(folder: Path) -> list[Path]:
-    """The image files directly in `folder`, sorted by name; an error when there are none."""
+def list_images(folder: Path, *, inner: bool = False) -> list[Path]:
+    """The image files directly in `folder`, sorted by name; an error when there are none.
+
+    inner: also those in the folders inside it.
+    """
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist or is not a folder.")
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in EXTENSIONS)
+    found = folder.rglob("*") if inner else folder.iterdir()
+    paths = sorted(p for p in found if p.suffix.lower() in EXTENSIONS)
     if not paths:
         raise InputError(f"{folder} holds no image. Readable: {', '.join(EXTENSIONS)}.")
     return paths

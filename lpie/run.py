@@ -12,22 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.config import Config, config_from, differences, to_dict
+from lpie.config import Config, config_from, to_dict
 from lpie.errors import InputError, LpieError
 from lpie.files import TEMPORARY, atomic_path, read_json, to_json, write_atomic
+from lpie.settings import differences
 
 Arrays = dict[str, NDArray]
 
 
 class Run:
-    """A run's folder, made if it is new.
+    """A run's folder, made if it is new; without `writes` only read, once another process made it.
 
     Raises `InputError` when it belongs to another config, naming the settings that differ, and
     `LpieError` when it cannot be written to.
     """
 
-    def __init__(self, folder: Path, config: Config) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, config: Config, *, writes: bool = True) -> None:
+        self.folder, self._writes = folder, writes
+        if not writes:
+            return
         ours = to_dict(config)
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -47,6 +50,9 @@ class Run:
         The lock goes with its process, however that ends. What a killed one left half-written is
         removed.
         """
+        if not self._writes:
+            yield
+            return
         with (self.folder / "lock").open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -92,7 +98,8 @@ class Run:
         Rows of the log that are younger than the checkpoint are dropped: they will come again.
         """
         if not self._checkpoint.exists():
-            self._log.unlink(missing_ok=True)
+            if self._writes:
+                self._log.unlink(missing_ok=True)
             return None
         try:
             with np.load(self._checkpoint, allow_pickle=False) as stored:
@@ -102,8 +109,9 @@ class Run:
             raise InputError(
                 f"{self._checkpoint} is damaged ({error}). Delete {self.folder} to start anew."
             ) from None
-        rows = [row for row in read_log(self.folder) if row["step"] <= state["step"]]
-        write_atomic(self._log, "".join(json.dumps(row) + "\n" for row in rows))
+        if self._writes:
+            rows = [row for row in read_log(self.folder) if row["step"] <= state["step"]]
+            write_atomic(self._log, "".join(json.dumps(row) + "\n" for row in rows))
         return arrays, state
 
     def log(self, row: dict[str, Any]) -> None:

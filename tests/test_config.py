@@ -1,7 +1,8 @@
 import pytest
 
-from lpie.config import Config, config_from, differences, load_config, to_dict
+from lpie.config import Config, config_from, load_config, to_dict
 from lpie.errors import InputError
+from lpie.settings import differences
 
 
 def test_a_file_lists_only_what_differs(tmp_path):

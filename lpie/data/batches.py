@@ -1,4 +1,4 @@
-"""Training batches, each a pure function of the photos, the seed and the step."""
+"""Training batches, each a pure function of the photos, the settings and the step."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -8,46 +8,44 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lpie.config import DataConfig
+from lpie.config import Config, DataConfig
 from lpie.data.degradations import degrade
-from lpie.data.sources import Item, Photo, usable
-from lpie.errors import InputError
+from lpie.data.pools import Pool
 from lpie.image import to_float
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-
-def load_photos(items: list[Item], config: DataConfig) -> tuple[list[Photo], list[str]]:
-    """(photos in memory as uint8, reasons why others were left out).
-
-    Raises `InputError` on the first photo that is unreadable, mismatched or smaller than a patch,
-    unless `config.skip_bad`; then it is left out.
-    """
-    reasons: list[str] = []
-    bad = reasons if config.skip_bad else None
-    photos = [photo for _, _, photo in usable(items, bad, least_px=config.patch_px)]
-    if not photos:
-        raise InputError(f"No usable photo is left to train on. {' '.join(reasons[:1])}")
-    return photos, reasons
+# Degradations that carry light over many pixels: cut with a margin, or the border of each crop
+# would be blurred with its own reflection.
+WIDE = {"motion_blur", "camera_shake", "display_blur"}
+MARGIN_PX = 32
 
 
 def batches(
-    photos: list[Photo], config: DataConfig, *, batch_size: int, seed: int, first: int, stop: int
+    pools: list[Pool],
+    config: Config,
+    *,
+    first: int,
+    stop: int,
+    process: int = 0,
+    processes: int = 1,
 ) -> Iterator[Batch]:
     """The batches of steps `first` to `stop`: two [N, patch, patch, 3] float32 arrays each.
 
-    Made ahead by `config.workers` threads; the number of workers changes no value.
+    process, processes: only this process's part of each batch, in a job of several. Made ahead by
+    `data.workers` threads; neither their number nor that of processes changes a value.
     """
+    workers = config.data.workers
 
     def make(step: int) -> Batch:
-        return make_batch(photos, config, batch_size, np.random.default_rng([seed, step]))
+        return make_batch(pools, config, step, process=process, processes=processes)
 
-    with ThreadPoolExecutor(config.workers) as pool:
+    with ThreadPoolExecutor(workers) as threads:
         waiting: deque[Future[Batch]] = deque()
         try:
             for step in range(first, stop):
-                waiting.append(pool.submit(make, step))
-                if len(waiting) > 2 * config.workers:
+                waiting.append(threads.submit(make, step))
+                if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -56,19 +54,53 @@ def batches(
                 future.cancel()
 
 
-def make_batch(photos: list[Photo], config: DataConfig, batch_size: int, rng: Generator) -> Batch:
-    """(degraded, target): random crops, turned and mirrored alike on both sides."""
-    crops = [_crop(photos, config, rng) for _ in range(batch_size)]
+def make_batch(
+    pools: list[Pool], config: Config, step: int, *, process: int = 0, processes: int = 1
+) -> Batch:
+    """(degraded, target) of `step`: random crops, turned and mirrored alike on both sides."""
+    patch_px, batch_size = config.stage(step)
+    each = batch_size // processes
+    rngs = [_rng(config, step, i) for i in range(process * each, (process + 1) * each)]
+    crops = [_mixed_crop(pools, config.data, patch_px, rng) for rng in rngs]
     degraded, target = (np.stack(side) for side in zip(*crops, strict=True))
     return degraded, target
 
 
-def _crop(
-    photos: list[Photo], config: DataConfig, rng: Generator
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    target, degraded = photos[rng.integers(len(photos))]
+def names_of(pools: list[Pool], config: Config, step: int) -> list[str]:
+    """The photos that the batch of `step` was cut from."""
+    _, batch_size = config.stage(step)
+    drawn = [_draw(pools, _rng(config, step, i)) for i in range(batch_size)]
+    return sorted({pool.names[index] for pool, index in drawn})
+
+
+def _rng(config: Config, step: int, crop: int) -> Generator:
+    return np.random.default_rng([config.train.seed, step, crop])
+
+
+def _mixed_crop(pools: list[Pool], config: DataConfig, patch_px: int, rng: Generator) -> Batch:
+    degraded, target = _crop(pools, config, patch_px, rng)
+    if not config.mixup:
+        return degraded, target
+    other_degraded, other_target = _crop(pools, config, patch_px, rng)
+    weight = np.float32(rng.beta(config.mixup, config.mixup))
+    return (
+        weight * degraded + (1 - weight) * other_degraded,
+        weight * target + (1 - weight) * other_target,
+    )
+
+
+def _draw(pools: list[Pool], rng: Generator) -> tuple[Pool, int]:
+    """A pool by its share, and a photo of it: the first that a crop's generator decides."""
+    pool = pools[int(rng.random() >= pools[0].share)] if len(pools) > 1 else pools[0]
+    return pool, int(rng.integers(len(pool.photos)))
+
+
+def _crop(pools: list[Pool], config: DataConfig, patch_px: int, rng: Generator) -> Batch:
+    pool, index = _draw(pools, rng)
+    target, degraded = pool.photos[index]
     h, w, _ = target.shape
-    size = config.patch_px
+    margin = min(MARGIN_PX, (min(h, w) - patch_px) // 2) if _is_wide(config, degraded) else 0
+    size = patch_px + 2 * margin
     y, x = rng.integers(h - size + 1), rng.integers(w - size + 1)
     turn, mirror = (int(rng.integers(4)), bool(rng.integers(2))) if config.augment else (0, False)
 
@@ -79,4 +111,10 @@ def _crop(
     sharp = cut(target)
     if degraded is not None:
         return cut(degraded), sharp
-    return degrade(np.ascontiguousarray(sharp), rng, config.degrade), sharp
+    spoiled = degrade(np.ascontiguousarray(sharp), rng, config.degrade)
+    inner = slice(margin, margin + patch_px)
+    return spoiled[inner, inner], sharp[inner, inner]
+
+
+def _is_wide(config: DataConfig, degraded: object) -> bool:
+    return degraded is None and not WIDE.isdisjoint(config.degrade.kinds)

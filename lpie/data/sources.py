@@ -63,8 +63,9 @@ def builtin(names: tuple[str, ...]) -> list[Item]:
 
 
 def clean(folder: Path) -> list[Item]:
-    """Every image in `folder`, to be degraded synthetically."""
-    return [Item(path.name, path) for path in list_images(folder)]
+    """Every image in `folder` and the folders in it, to be degraded synthetically."""
+    paths = list_images(folder, inner=True)
+    return [Item(path.relative_to(folder).as_posix(), path) for path in paths]
 
 
 def pairs(folder: Path) -> list[Item]:

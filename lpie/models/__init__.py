@@ -13,14 +13,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """Where a network is built and where it was published."""
+    """Where a network is built, where it was published, and which layers make its residual."""
 
     builder: str
     paper: str
+    residual: tuple[str, ...] = ()
 
 
 NETWORKS = {
-    "lpienet": Network("lpie.models.lpienet:lpienet", "Conde et al., WACV 2023, arXiv:2210.13552"),
+    "lpienet": Network(
+        "lpie.models.lpienet:lpienet",
+        "Conde et al., WACV 2023, arXiv:2210.13552",
+        residual=("inverse_conv1", "inverse_conv2", "tail_conv"),
+    ),
 }
 
 

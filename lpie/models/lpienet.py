@@ -50,7 +50,9 @@ def lpienet(
         x = keras.layers.Concatenate(name=f"decoder{i}_skip")([x, skips.pop()])
     tail = _paper_tail if variant == "paper" else _released_tail
     residual = tail(x, activation)  # [N, H, W, 3]
-    return keras.Model(image, keras.layers.Add(name="output")([residual, image]), name="lpienet")
+    # In float32 also where the layers before it are not: bfloat16 has too few levels for a photo.
+    output = keras.layers.Add(name="output", dtype="float32")([residual, image])
+    return keras.Model(image, output, name="lpienet")
 
 
 def _check(
@@ -117,7 +119,8 @@ def _released_tail(x: Any, activation: str) -> Any:
     z = keras.layers.Add(name="inverse_sum")([m, r])
     f = _conv(3, 7, "tail_conv0", activation="relu")(z)
     f = _conv(3, 5, "tail_conv1", activation="relu")(f)
-    f = _conv(3, 3, "tail_conv2", activation="sigmoid")(f)
+    # Starts open (0.88), for the gradient of the residual to pass.
+    f = _conv(3, 3, "tail_conv2", activation="sigmoid", bias=2.0)(f)
     return keras.layers.Multiply(name="tail_gate")([z, f])
 
 
@@ -154,8 +157,13 @@ def _paper_tail(x: Any, activation: str) -> Any:
     return _conv(3, 3, "tail_conv")(x)
 
 
-def _conv(width: int, kernel: int, name: str, *, activation: str | None = None) -> Any:
-    return keras.layers.Conv2D(width, kernel, padding="same", activation=activation, name=name)
+def _conv(
+    width: int, kernel: int, name: str, *, activation: str | None = None, bias: float = 0.0
+) -> Any:
+    return keras.layers.Conv2D(
+        width, kernel, padding="same", activation=activation, name=name,
+        bias_initializer=keras.initializers.Constant(bias),
+    )  # fmt: skip
 
 
 def _depthwise(name: str) -> Any:

@@ -1,0 +1,151 @@
+"""The network of a run while it learns: its weights, their average, optimizer and teacher."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.backend import keras
+from lpie.config import Config
+from lpie.distribution import Devices
+from lpie.errors import InputError
+from lpie.losses import total_loss
+from lpie.models import NETWORKS, build_model
+from lpie.models.balance import balance
+from lpie.optimization import make_optimizer
+from lpie.restorer import forward, load_keras
+
+Images = NDArray[np.float32]
+
+
+class Learner:
+    """A network on one or many devices that takes a step for each batch it is given."""
+
+    def __init__(self, config: Config, devices: Devices) -> None:
+        self._config, self._devices = config, devices
+        _make_deterministic(config.train.seed)
+        name, options = config.model.name, config.model.hyperparameters
+        self._average = build_model(name, **options)
+        self._teacher = load_keras(Path(config.train.teacher)) if config.train.teacher else None
+        with devices.scope():
+            self._model = _in_precision(config)
+            self._optimizer = make_optimizer(config.train, summands=devices.summands)
+            self._model.compile(optimizer=self._optimizer, loss=self._loss, jit_compile=_jit())
+            self._optimizer.build(self._model.trainable_variables)
+        self._step = devices.stepper(self._model, self._loss)
+
+    def start(self, degraded: Images) -> None:
+        """Fresh weights that suit `degraded`, a whole batch, or those the config names."""
+        given = self._config.train.initial_weights
+        if given:
+            self._average.set_weights(_fitting(self._average, given))
+        else:
+            balance(self._average, degraded, residual=NETWORKS[self._config.model.name].residual)
+        weights = self._average.get_weights()
+        vector = self._devices.from_first(np.concatenate([w.ravel() for w in weights]))
+        parts = np.split(vector, np.cumsum([w.size for w in weights])[:-1])
+        with self._devices.scope():
+            self._model.set_weights(
+                [v.reshape(w.shape) for v, w in zip(parts, weights, strict=True)]
+            )
+
+    def step(self, degraded: Images, target: Images) -> float:
+        """One step on this process's part of a batch; the loss over the whole of it."""
+        if self._teacher is not None:
+            target = np.concatenate([target, forward(self._teacher, degraded)], axis=-1)
+        losses = []
+        for part in np.split(np.arange(len(degraded)), self._config.train.accumulate):
+            losses.append(self._step(degraded[part], target[part]))
+        return float(np.mean(losses))
+
+    def averaged(self) -> keras.Model:
+        """A model, on this process alone, with the moving average of the weights."""
+        raw = self._weights()
+        if self._config.train.ema_momentum:
+            with self._devices.scope():
+                self._optimizer.finalize_variable_values(self._model.trainable_variables)
+                self._average.set_weights(self._weights())
+                self._model.set_weights(raw)
+        else:
+            self._average.set_weights(raw)
+        return self._average
+
+    def loss_parts(self, degraded: Images, target: Images) -> dict[str, float]:
+        """Each part of the loss, before its weight, at the present weights."""
+        self._average.set_weights(self._weights())
+        prediction = forward(self._average, degraded)
+        if self._teacher is not None:
+            target = np.concatenate([target, forward(self._teacher, degraded)], axis=-1)
+        _, parts = total_loss(self._config.loss, prediction, target)
+        return {name: float(part) for name, part in parts.items()}
+
+    @property
+    def learning_rate(self) -> float:
+        return float(self._optimizer.learning_rate)
+
+    def arrays(self) -> dict[str, NDArray]:
+        """Everything that a checkpoint holds, by a stable name."""
+        return {k: np.array(keras.ops.convert_to_numpy(v)) for k, v in self._variables().items()}
+
+    def load(self, arrays: dict[str, NDArray]) -> None:
+        """Continue from what `arrays` returned."""
+        variables = self._variables()
+        wanted = {name: tuple(v.shape) for name, v in variables.items()}
+        if wanted != {name: array.shape for name, array in arrays.items()}:
+            raise InputError("The checkpoint is that of another network. Choose another --workdir.")
+        with self._devices.scope():
+            for name, variable in variables.items():
+                variable.assign(arrays[name])
+
+    def _loss(self, target: Any, prediction: Any) -> Any:
+        return total_loss(self._config.loss, prediction, target)[0]
+
+    def _variables(self) -> dict[str, Any]:
+        variables = [*self._model.variables, *self._optimizer.variables]
+        return {f"v{i:04d}": variable for i, variable in enumerate(variables)}
+
+    def _weights(self) -> list[NDArray]:
+        # Copies: JAX frees the buffers of an array that was given to a step.
+        return [np.array(w) for w in self._model.get_weights()]
+
+
+def _in_precision(config: Config) -> keras.Model:
+    """The network, computing in the precision asked for; its weights are float32 in any case."""
+    kept = keras.config.dtype_policy()
+    if config.train.precision == "bfloat16":
+        keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        return build_model(config.model.name, **config.model.hyperparameters)
+    finally:
+        keras.config.set_dtype_policy(kept)
+
+
+def _fitting(model: keras.Model, given: str) -> list[NDArray]:
+    """The weights of the model `given`, which must have the shapes of `model`."""
+    found = load_keras(Path(given))
+    ours, theirs = ([tuple(w.shape) for w in m.weights] for m in (model, found))
+    if ours != theirs:
+        raise InputError(
+            f"train.initial_weights: {given} is another network than the config's: "
+            f"{found.name} of {found.count_params():,} parameters, not "
+            f"{model.name} of {model.count_params():,}, or other widths."
+        )
+    return found.get_weights()
+
+
+def _make_deterministic(seed: int) -> None:
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def _jit() -> bool | str:
+    """Keras' own choice, except on TensorFlow without a GPU: a plain graph, no XLA."""
+    if keras.backend.backend() != "tensorflow":
+        return "auto"
+    import tensorflow as tf
+
+    return "auto" if tf.config.list_physical_devices("GPU") else False
