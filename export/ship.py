@@ -2,10 +2,11 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from lpie.config import to_dict
+from lpie.config import Config, to_dict
 from lpie.errors import LpieError
 from lpie.export.convert import export_tflite
 from lpie.export.photos import photos_for
@@ -33,10 +34,16 @@ def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
         "network": config.model.name,
         "hyperparameters": config.model.hyperparameters,
         "parameters": model.count_params(),
-        "degrade": to_dict(config)["data"]["degrade"],
+        "degrade": _changed(to_dict(config)["data"]["degrade"]),
         "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},
     }
     write_atomic(folder / INDEX.name, to_json({**shipped(), name: entry}))
+
+
+def _changed(degrade: dict[str, Any]) -> dict[str, Any]:
+    """The settings that are not the defaults."""
+    default = to_dict(Config())["data"]["degrade"]
+    return {key: value for key, value in degrade.items() if value != default[key]}
 
 
 if __name__ == "__main__":

@@ -40,7 +40,7 @@ class Learner:
         given = self._config.train.initial_weights
         if given:
             self._average.set_weights(_fitting(self._average, given))
-        else:
+        elif self._config.train.start == "balanced":
             balance(self._average, degraded, residual=NETWORKS[self._config.model.name].residual)
         weights = self._average.get_weights()
         vector = self._devices.from_first(np.concatenate([w.ravel() for w in weights]))
@@ -62,7 +62,8 @@ class Learner:
     def averaged(self) -> keras.Model:
         """A model, on this process alone, with the moving average of the weights."""
         raw = self._weights()
-        if self._config.train.ema_momentum:
+        # Keras starts the average with the first step.
+        if self._config.train.ema_momentum and int(self._optimizer.iterations):
             with self._devices.scope():
                 self._optimizer.finalize_variable_values(self._model.trainable_variables)
                 self._average.set_weights(self._weights())

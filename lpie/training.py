@@ -23,6 +23,7 @@ from lpie.learner import Learner
 from lpie.restorer import Restorer, load_keras
 from lpie.run import Run, write_failure
 
+LEAST_GAIN_DB = 1e-3  # less is rounding, no better model
 CHECKPOINT_EVERY = 200  # steps; a checkpoint is 2 MB for LPIENet
 
 
@@ -212,7 +213,7 @@ class _Trainer:
             means = mean_scores([score(restorer, sample) for sample in self._validation])
             self._require_finite("The validation SSIM", means["ssim"])
             self._save_model(model, self._run.last)
-            if means["psnr_db"] > self._state["best_psnr_db"]:
+            if means["psnr_db"] > self._state["best_psnr_db"] + LEAST_GAIN_DB:
                 self._state |= {"best_psnr_db": means["psnr_db"], "best_step": self._step}
                 self._save_model(model, self._run.best)
             self._state |= means

@@ -2,12 +2,17 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
 
+from lpie import __version__
+from lpie.config import Config, to_dict
 from lpie.errors import InputError
+
+if TYPE_CHECKING:
+    from lpie.distribution.job import Job
 
 Loss = Callable[[Any, Any], Any]  # (target, prediction)
 Step = Callable[[NDArray, NDArray], float]
@@ -35,32 +40,54 @@ class Devices(Protocol):
         """The array that process 0 gave; every process must call it at the same point."""
 
 
-def find_devices(wanted: str = "1", *, hosts: Sequence[str] = (), host: int = 0) -> Devices:
-    """The devices `wanted`: a number, `all`, `tpu`, or `cpu:N` for N simulated ones.
+@contextlib.contextmanager
+def take_part(hosts: Sequence[str], host: int, config: Config) -> Iterator["Job | None"]:
+    """A block that every process of a job enters and leaves together; None without `hosts`.
 
     hosts: `address:port` of every process of the job, the same list for all of them; host: which
-    of them this one is. Must be called before any model is made. Raises `InputError` when there
-    are fewer devices than asked for.
+    of them this one is. Raises an `LpieError` when another process stops.
+    """
+    if not hosts:
+        if host:
+            raise InputError(f"`host` is one of `hosts`, which were not given. Received: {host}.")
+        yield None
+        return
+    from lpie.distribution.job import Job
+
+    with Job(hosts, host, _terms(config)) as job:
+        yield job
+
+
+def find_devices(wanted: str = "1", *, job: "Job | None" = None) -> Devices:
+    """The devices `wanted`: a number, `all`, `tpu`, or `cpu:N` for N simulated ones.
+
+    job: the processes whose devices work together. Must be called before any model is made.
+    Raises `InputError` when there are fewer devices than asked for.
     """
     simulated, count = _parse(wanted)
-    if hosts and not 0 <= host < len(hosts):
-        raise InputError(f"`host` must be 0 to {len(hosts) - 1}. Received: {host}.")
-    if wanted == "1" and len(hosts) < 2:
+    if job and not simulated and count not in ("all", "tpu", 1):
+        raise InputError(
+            f"With `hosts` each process uses all its devices: give devices=all. Received: {wanted}."
+        )
+    if wanted == "1" and job is None:
         return OneDevice()
     from lpie.backend import keras
 
     if keras.backend.backend() == "jax":
         from lpie.distribution.jax import JaxDevices
 
-        return JaxDevices(simulated, count, hosts, host)
-    if keras.backend.backend() == "tensorflow":
+        find: Callable[..., Devices] = JaxDevices
+    elif keras.backend.backend() == "tensorflow":
         from lpie.distribution.tensorflow import find_strategy
 
-        return find_strategy(simulated, count, hosts, host)
-    raise InputError(
-        "Training on several devices needs Keras on TensorFlow or JAX. "
-        f"Received: KERAS_BACKEND={keras.backend.backend()}."
-    )
+        find = find_strategy
+    else:
+        raise InputError(
+            "Training on several devices needs Keras on TensorFlow or JAX. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}."
+        )
+    with job.connecting() if job else contextlib.nullcontext():
+        return find(simulated, count, job)
 
 
 class OneDevice:
@@ -95,6 +122,18 @@ def _parse(wanted: str) -> tuple[int, int | str]:
     raise InputError(
         f"`devices` must be a number, all, tpu or cpu:N (simulated). Received: {wanted!r}."
     )
+
+
+def _terms(config: Config) -> dict[str, Any]:
+    """What must be the same in all processes; folders may differ between machines."""
+    from lpie.backend import keras
+
+    settings = to_dict(config)
+    for name in ("folder", "validation_folder", "real_pairs", "workers"):
+        del settings["data"][name]
+    for name in ("initial_weights", "teacher"):
+        del settings["train"][name]
+    return {"lpie": __version__, "KERAS_BACKEND": keras.backend.backend(), **settings}
 
 
 def too_few(wanted: int, found: Sequence[Any]) -> InputError:

@@ -1,7 +1,7 @@
 """Data parallelism by Keras distribution on JAX: GPUs, TPUs, one process or several."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -10,19 +10,24 @@ from numpy.typing import NDArray
 
 from lpie.backend import keras
 from lpie.distribution import Loss, Step, keras_stepper, too_few
+from lpie.distribution.job import CONNECT_LIMIT_S, Job
+from lpie.distribution.relay import relay
 from lpie.errors import InputError, LpieError
+
+# At its end JAX would abort the process with a stack trace: the job's own limit comes first.
+JAX_LIMIT_S = int(2 * CONNECT_LIMIT_S)
 
 
 class JaxDevices:
     """All devices of the job under one `keras.distribution.DataParallel`."""
 
-    def __init__(self, simulated: int, wanted: int | str, hosts: Sequence[str], host: int) -> None:
+    def __init__(self, simulated: int, wanted: int | str, job: Job | None = None) -> None:
         if simulated:
             _simulate(simulated)
-        if len(hosts) > 1:
-            _join(hosts, host)
+        if job:
+            _join(job)
         found = jax.devices()
-        count = len(found) if wanted in ("all", "tpu") or len(hosts) > 1 else int(wanted)
+        count = len(found) if job or wanted in ("all", "tpu") else int(wanted)
         if count > len(found):
             raise too_few(count, found)
         self.process, self.processes = jax.process_index(), jax.process_count()
@@ -66,9 +71,16 @@ def _simulate(count: int) -> None:
         ) from None
 
 
-def _join(hosts: Sequence[str], host: int) -> None:
+def _join(job: Job) -> None:
+    """Make the devices of all processes one set."""
+    first = job.hosts[0]
+    if job.host:
+        # JAX aborts a process whose connection to host 0 breaks, before it could say why.
+        first = f"127.0.0.1:{relay(job.first)}"
     try:
-        jax.distributed.initialize(hosts[0], len(hosts), host)
+        jax.distributed.initialize(
+            first, len(job.hosts), job.host, initialization_timeout=JAX_LIMIT_S
+        )
     except (RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise LpieError(f"Could not join the other hosts at {hosts[0]}: {reason}") from None
+        raise LpieError(f"Could not join the other hosts at {first}: {reason}") from None

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,24 +10,20 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lpie.distribution import Loss, Step, too_few
+from lpie.distribution.job import Job
 from lpie.errors import InputError, LpieError
 
 
 def find_strategy(
-    simulated: int, wanted: int | str, hosts: Sequence[str], host: int
+    simulated: int, wanted: int | str, job: Job | None = None
 ) -> "TensorflowDevices":
     """The devices under the strategy that suits them."""
+    if job:
+        return _join(simulated, wanted, job)
     if simulated:
         _simulate(simulated)
     if wanted == "tpu":
         return TensorflowDevices(_tpu_strategy(), 0, 1)
-    if len(hosts) > 1:
-        if simulated or wanted not in ("all", 1):
-            raise InputError("With `hosts` each process uses all its devices: give `devices=all`.")
-        cluster = {"cluster": {"worker": list(hosts)}, "task": {"type": "worker", "index": host}}
-        os.environ["TF_CONFIG"] = json.dumps(cluster)
-        strategy = tf.distribute.MultiWorkerMirroredStrategy()
-        return TensorflowDevices(strategy, host, len(hosts))
     found = tf.config.list_logical_devices("CPU" if simulated else "GPU")
     found = found or tf.config.list_logical_devices("CPU")
     count = len(found) if wanted == "all" else int(wanted)
@@ -103,6 +98,16 @@ class TensorflowDevices:
             return array if first else tf.zeros_like(array)
 
         return self._strategy.reduce("SUM", self._strategy.run(give, args=(array,)), axis=None)
+
+
+def _join(simulated: int, wanted: int | str, job: Job) -> TensorflowDevices:
+    """All devices of all processes. Its collectives have no time limit: `job` ends them."""
+    if simulated or wanted == "tpu":
+        raise InputError("With `hosts` TensorFlow uses CPUs and GPUs that exist: devices=all.")
+    task = {"type": "worker", "index": job.host}
+    os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": job.hosts}, "task": task})
+    strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    return TensorflowDevices(strategy, job.host, len(job.hosts))
 
 
 def _simulate(count: int) -> None:

@@ -1,0 +1,34 @@
+"""What the benchmark scripts show: results as Markdown, errors as one sentence."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+import click
+
+from lpie.errors import LpieError
+
+
+@contextlib.contextmanager
+def sentences() -> Iterator[None]:
+    """Ends the script with the sentence and the exit code of an `LpieError` raised inside."""
+    try:
+        yield
+    except LpieError as error:
+        stop = click.ClickException(str(error))
+        stop.exit_code = error.exit_code
+        raise stop from None
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal and for Markdown: the first column to the left, others to the right."""
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in (header, rule, *rows)
+    )
