@@ -70,8 +70,8 @@ class TrainConfig:
     accumulate: int = 1
     # Larger patches later: [first step, patch_px, batch_size] each.
     progressive: tuple[tuple[int, int, int], ...] = ()
-    # Fresh weights: balanced on the first batch, or Keras' own (see lpie.models.balance).
-    start: Literal["balanced", "keras"] = "balanced"
+    # Fresh weights: Keras' own, or balanced on the first batch (see lpie.models.balance).
+    start: Literal["keras", "balanced"] = "keras"
     # A run, a .keras file or a shipped network to start from, of the same shapes.
     initial_weights: str = ""
     # A run, a .keras file or a shipped network to learn from (see `loss.distillation`).

@@ -13,7 +13,7 @@ from lpie.config import Config, load_config
 from lpie.data.batches import batches, make_batch, names_of
 from lpie.data.pools import Pool, load_pools
 from lpie.data.sources import Sample
-from lpie.distribution import Devices, find_devices
+from lpie.distribution import Devices, find_devices, take_part
 from lpie.errors import InputError, LpieError
 from lpie.evaluation import mean_scores, score
 from lpie.events import EventWriter
@@ -50,15 +50,20 @@ def train(
     """
     if not isinstance(config, Config):
         config = load_config(Path(config))
-    found = find_devices(devices, hosts=hosts, host=host)
-    _check_split(config, found)
+    with take_part(hosts, host, config) as job:
+        found = find_devices(devices, job=job)
+        return _train(config, Path(workdir), found, progress and found.process == 0)
+
+
+def _train(config: Config, workdir: Path, devices: Devices, progress: bool) -> dict[str, Any]:
+    _check_split(config, devices)
     pools, validation, skipped = load_pools(config)
-    run = Run(Path(workdir), config, writes=found.process == 0)
+    run = Run(workdir, config, writes=devices.process == 0)
     with run.alone():
-        trainer = _Trainer(config, run, found, pools, validation)
+        trainer = _Trainer(config, run, devices, pools, validation)
         try:
             trainer.resume()
-            trainer.fit(progress and found.process == 0)
+            trainer.fit(progress)
             result = trainer.finish()
         except OSError as error:
             raise write_failure(error, trainer.saved_step) from error
@@ -97,9 +102,7 @@ class _Trainer:
     def resume(self) -> None:
         """Continue from the run's checkpoint, if it has one."""
         stored = self._run.load_checkpoint()
-        if stored is None:
-            self._learner.start(make_batch(self._pools, self._config, 0)[0])
-        else:
+        if stored is not None:
             arrays, self._state = stored
             self._learner.load(arrays)
             self._step = self.saved_step = self._state["step"]
@@ -108,6 +111,8 @@ class _Trainer:
                 f"Process {self._devices.process} found the checkpoint of step {self._step}, "
                 "process 0 another. The workdir must be a folder that all hosts share."
             )
+        if stored is None:
+            self._learner.start(make_batch(self._pools, self._config, 0)[0])
 
     def fit(self, progress: bool) -> None:
         """Steps up to the configured number, logging, validating and saving on the way."""

@@ -80,6 +80,9 @@ def test_core_verbs_work_without_keras(core, tiny_tflite, tiny_run, astronaut, t
         ["inspect", model, "--delegate", "xnnpack"],
         ["bench", model, "--size", "96x64", "--min-runs", 1, "--seconds", 0],
         ["restore", model, photo, tmp_path / "restored.png"],
+        ["restore", "denoise", photo, tmp_path / "by_name.png"],
+        ["bench", "denoise", "--size", "64x64", "--min-runs", 1, "--seconds", 0],
+        ["data", "list"],
         ["evaluate", model, "--clean", tmp_path],
         ["report", tiny_run, "-o", tmp_path / "report.html"],
     ):

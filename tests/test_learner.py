@@ -141,7 +141,7 @@ def test_fine_tuning_starts_from_the_given_weights(pools, tmp_path):
 def test_the_start_is_balanced_and_near_the_identity(pools):
     from lpie.backend import keras
 
-    config = settings()
+    config = settings(train={"start": "balanced"})
     degraded, _ = make_batch(pools, config, 0)
     model = learner(config, pools).averaged()
     change = np.abs(forward(model, degraded) - degraded)

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 # A peer whose machine lost power or network sends nothing: the kernel asks it after so many idle
-# seconds, so often, so many times. A busy or paused process is no concern of it: its kernel answers.
+# seconds, so often, so many times. For a process that is only busy, its kernel answers.
 KEEP_ALIVE = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
 LONGEST = 1 << 20  # bytes of a message; anything longer is not of ours
 

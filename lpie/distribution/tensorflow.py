@@ -14,9 +14,7 @@ from lpie.distribution.job import Job
 from lpie.errors import InputError, LpieError
 
 
-def find_strategy(
-    simulated: int, wanted: int | str, job: Job | None = None
-) -> "TensorflowDevices":
+def find_strategy(simulated: int, wanted: int | str, job: Job | None = None) -> "TensorflowDevices":
     """The devices under the strategy that suits them."""
     if job:
         return _join(simulated, wanted, job)

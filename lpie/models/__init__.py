@@ -13,11 +13,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """Where a network is built, where it was published, and which layers make its residual."""
+    """Where a network is built and was published; the layers that make and gate its residual."""
 
     builder: str
     paper: str
     residual: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
 
 
 NETWORKS = {
@@ -25,6 +26,7 @@ NETWORKS = {
         "lpie.models.lpienet:lpienet",
         "Conde et al., WACV 2023, arXiv:2210.13552",
         residual=("inverse_conv1", "inverse_conv2", "tail_conv"),
+        gates=("tail_conv2",),
     ),
 }
 

@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 from lpie.backend import keras
 
 SMALL = 0.05  # of the residual's size: a network that starts near the identity
+OPEN = 2.0  # a gate's bias: sigmoid(2) = 0.88
 
 
 def balance(
-    model: keras.Model, degraded: NDArray[np.float32], *, residual: Sequence[str] = ()
+    model: keras.Model,
+    degraded: NDArray[np.float32],
+    *,
+    residual: Sequence[str] = (),
+    gates: Sequence[str] = (),
 ) -> None:
-    """Rescale fresh weights so that every convolution gives out deviation 1, around its bias.
+    """Rescale fresh weights so that every convolution gives out mean 0 and deviation 1.
 
     As layer-sequential unit-variance initialisation (Mishkin and Matas, ICLR 2016), but for each
     channel and with the mean taken out too. degraded: [N, H, W, 3] float32 in [0, 1], a real
-    batch. residual: the convolutions that make up the network's residual, which starts small (of
-    those names, the ones it has).
+    batch. residual: the convolutions that make up the network's residual, which starts small;
+    gates: those that gate it, which start open (of both, the ones that the network has).
     """
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
@@ -31,6 +36,9 @@ def balance(
     for layer in model.layers:
         if layer.name in residual:
             layer.set_weights([SMALL * array for array in layer.get_weights()])
+        if layer.name in gates:
+            kernel, bias = layer.get_weights()
+            layer.set_weights([kernel, bias + OPEN])
 
 
 def _rescale(layer: Any, mean: NDArray, deviation: NDArray) -> None:
@@ -38,4 +46,4 @@ def _rescale(layer: Any, mean: NDArray, deviation: NDArray) -> None:
     # A depthwise kernel is [h, w, C, 1], any other [h, w, C in, C out].
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     kernel = kernel / (deviation[:, None] if depthwise else deviation)
-    layer.set_weights([kernel, (bias - mean) / deviation + bias])
+    layer.set_weights([kernel, (bias - mean) / deviation])

@@ -119,8 +119,7 @@ def _released_tail(x: Any, activation: str) -> Any:
     z = keras.layers.Add(name="inverse_sum")([m, r])
     f = _conv(3, 7, "tail_conv0", activation="relu")(z)
     f = _conv(3, 5, "tail_conv1", activation="relu")(f)
-    # Starts open (0.88), for the gradient of the residual to pass.
-    f = _conv(3, 3, "tail_conv2", activation="sigmoid", bias=2.0)(f)
+    f = _conv(3, 3, "tail_conv2", activation="sigmoid")(f)
     return keras.layers.Multiply(name="tail_gate")([z, f])
 
 
@@ -157,13 +156,8 @@ def _paper_tail(x: Any, activation: str) -> Any:
     return _conv(3, 3, "tail_conv")(x)
 
 
-def _conv(
-    width: int, kernel: int, name: str, *, activation: str | None = None, bias: float = 0.0
-) -> Any:
-    return keras.layers.Conv2D(
-        width, kernel, padding="same", activation=activation, name=name,
-        bias_initializer=keras.initializers.Constant(bias),
-    )  # fmt: skip
+def _conv(width: int, kernel: int, name: str, *, activation: str | None = None) -> Any:
+    return keras.layers.Conv2D(width, kernel, padding="same", activation=activation, name=name)
 
 
 def _depthwise(name: str) -> Any:
