@@ -17,6 +17,7 @@ import psutil
 from lpie import flatbuffer
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError, LpieError
+from lpie.machine import cpu_name
 from lpie.restorer import TILE_PX
 from lpie.runtime import RuntimeName, find_interpreter
 from lpie.spec import ModelSpec, parse_size, spec_inside
@@ -125,16 +126,9 @@ def _measure(job: dict[str, Any], limit_mb: float) -> dict[str, Any]:
 
 def _machine(runtime: str) -> dict[str, Any]:
     return {
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "cores": os.cpu_count(),
         "memory_mb": round(psutil.virtual_memory().total / 1e6),
         "system": f"{platform.system()} {platform.machine()}",
         "runtime": f"{runtime} {importlib.metadata.version(runtime)}",
     }
-
-
-def _cpu_name() -> str:
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or "unknown"

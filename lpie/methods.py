@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lpie.baselines import BASELINES, Baseline, estimate_sigma
 from lpie.errors import require, unknown_name
 from lpie.restorer import Restorer
+from lpie.weights import tflite_file
 
 Image = NDArray[np.float32]
 Restore = Callable[[Image], Image]
@@ -74,7 +75,7 @@ def blind(name: str, step_px: int = 1) -> Method:
 
 def _model(path: str) -> Method:
     restorer = Restorer(path)  # a wrong file is found out before any work
-    if Path(path).suffix == ".tflite":
+    if tflite_file(path).suffix == ".tflite":
         # A session keeps its memory, up to 0.9 GB: each is opened for one image and then let go.
         return Method(path, "blind", "a .tflite", lambda: Restorer(path).restore, is_model=True)
     return Method(path, "blind", "a Keras model", lambda: restorer.restore, is_model=True)

@@ -169,7 +169,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tiny_config, t
     for every, what in {"10": "The loss", "1": "(The validation SSIM|A weight)"}.items():
         run = tmp_path / every
         config = load_config(tiny_config, [*wild, f"train.validate_every={every}"])
-        with pytest.raises(LpieError, match=rf"{what} is not finite at step \d"):
+        with pytest.raises(LpieError, match=rf"{what} is not finite at batch \d"):
             train(config, run, progress=False)
         assert not (run / "checkpoint.npz").exists()
         assert not (run / "last.keras").exists()
