@@ -58,7 +58,7 @@ class Child:
         raise self._died()
 
     def peak_mb(self) -> float | None:
-        """The most resident memory it has had, in 10^6 bytes; None where the system does not say."""
+        """The most resident memory it has had, in 10^6 bytes; None where the system is silent."""
         status = Path(f"/proc/{self._process.pid}/status")
         if not status.exists():
             return None

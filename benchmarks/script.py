@@ -1,6 +1,7 @@
 """What the benchmark scripts show: results as Markdown, errors as one sentence."""
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 
 import click
@@ -19,8 +20,14 @@ def sentences() -> Iterator[None]:
         raise stop from None
 
 
+def keep_to(cores: int | None) -> None:
+    """Leave this process, and those that it starts, only so many cores; None leaves all."""
+    if cores:
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+
+
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for a terminal and for Markdown: the first column to the left, others to the right."""
+    """A Markdown table, aligned for the terminal: the first column left, the others right."""
     widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
     return "\n".join(

@@ -64,7 +64,8 @@ class Learner:
         """A model, on this process alone, with the moving average of the weights."""
         raw = self._weights()
         # Keras starts the average with the first step.
-        if self._config.train.ema_momentum and int(self._optimizer.iterations):
+        begun = keras.ops.convert_to_numpy(self._optimizer.iterations) > 0
+        if self._config.train.ema_momentum and begun:
             with self._devices.scope():
                 self._optimizer.finalize_variable_values(self._model.trainable_variables)
                 self._average.set_weights(self._weights())

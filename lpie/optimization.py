@@ -11,7 +11,7 @@ def make_optimizer(config: TrainConfig, *, summands: int = 1) -> Any:
 
     summands: how many shares of the gradient the optimizer adds up after it has clipped each.
     """
-    return keras.optimizers.Adam(
+    return AveragingAdam(
         _Schedule(config),
         weight_decay=config.weight_decay or None,  # decoupled, as in AdamW
         global_clipnorm=config.clip_norm / summands or None,
@@ -19,6 +19,22 @@ def make_optimizer(config: TrainConfig, *, summands: int = 1) -> Any:
         ema_momentum=config.ema_momentum,
         gradient_accumulation_steps=config.accumulate if config.accumulate > 1 else None,
     )
+
+
+class AveragingAdam(keras.optimizers.Adam):
+    """Keras' Adam, which would average the weights after every part of an accumulated step."""
+
+    @property
+    def ema_momentum(self) -> Any:
+        parts = self.gradient_accumulation_steps or 1
+        if parts == 1:
+            return self._momentum
+        ends_step = keras.ops.equal((self._iterations + 1) % parts, 0)
+        return keras.ops.where(ends_step, self._momentum, 1.0)  # 1 leaves the average as it is
+
+    @ema_momentum.setter
+    def ema_momentum(self, value: float) -> None:
+        self._momentum = value
 
 
 class _Schedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -104,8 +104,8 @@ class _Trainer:
         stored = self._run.load_checkpoint()
         if stored is not None:
             arrays, self._state = stored
-            self._learner.load(arrays)
             self._step = self.saved_step = self._state["step"]
+        # Before anything else that all processes must do alike.
         if self._from_first(self._step) != self._step:
             raise LpieError(
                 f"Process {self._devices.process} found the checkpoint of step {self._step}, "
@@ -113,6 +113,8 @@ class _Trainer:
             )
         if stored is None:
             self._learner.start(make_batch(self._pools, self._config, 0)[0])
+        else:
+            self._learner.load(arrays)
 
     def fit(self, progress: bool) -> None:
         """Steps up to the configured number, logging, validating and saving on the way."""

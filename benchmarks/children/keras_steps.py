@@ -1,4 +1,4 @@
-"""Training steps as `lpie train` takes them, for the benchmarks. KERAS_BACKEND chooses the backend."""
+"""Training steps as `lpie train` takes them; KERAS_BACKEND chooses the backend."""
 
 import dataclasses
 import importlib.metadata
@@ -102,7 +102,9 @@ def _about() -> dict[str, Any]:
         import tensorflow as tf
 
         found = tf.config.list_physical_devices("GPU")
-        name = tf.config.experimental.get_device_details(found[0])["device_name"] if found else "cpu"
+        name = (
+            tf.config.experimental.get_device_details(found[0])["device_name"] if found else "cpu"
+        )
     versions = {package: importlib.metadata.version(package) for package in ("keras", backend)}
     return {"device": name, "versions": versions}
 

@@ -48,7 +48,7 @@ class Training:
         last = job["layout"] == "channels_last"
         self._format = torch.channels_last if last else torch.contiguous_format
         self.net = Lpienet().to(self.device, memory_format=self._format)
-        self._call = torch.compile(self.net) if job["compile"] else self.net
+        self._call = torch.compile(self.net) if job["compiled"] else self.net
         self._optimizer = torch.optim.Adam(
             self.net.parameters(), lr=train["learning_rate"], eps=1e-7, fused=True
         )
@@ -80,6 +80,11 @@ class Training:
         self._schedule.step()
         self.average.update_parameters(self.net)
         return value.detach()
+
+    def set_epsilon(self, epsilon: float) -> None:
+        """Keras adds Adam's epsilon before it corrects the bias of the root, PyTorch after."""
+        for group in self._optimizer.param_groups:
+            group["eps"] = epsilon
 
     def _rate(self, step: int) -> float:
         """Linear warm-up, then a cosine, relative to the peak."""
@@ -115,7 +120,8 @@ def compare(job: dict[str, Any], path: str) -> dict[str, float]:
     value = training.loss(*batches[0])
     value.backward()
     gradient = [w.grad.numpy(force=True) for w in training.net.parameters()]
-    for degraded, target in batches:
+    for number, (degraded, target) in enumerate(batches, 1):
+        training.set_epsilon(1e-7 / math.sqrt(1 - 0.999**number))
         training.step(degraded, target)
     end = [w.numpy(force=True) for w in training.average.module.parameters()]
     moved = [a - b for a, b in zip(end, start, strict=True)]

@@ -118,14 +118,16 @@ class Job:
     def _add_done(self, host: int) -> None:
         with self._lock:
             self._done.add(host)
-            over = len(self._done) == len(self._given)
-        if over:
-            self._tell({"over": True})
+            everybody = len(self._done) == len(self._given)
+        if everybody:
             self._end_well()
 
     def _end_well(self) -> None:
+        """Let all leave; from here on the end of a link is no sign of trouble."""
         with self._lock:
             self._over = not self._sentence
+        if self._over and not self.host:
+            self._tell({"over": True})
         self._settled.set()
 
     def _tell(self, message: dict[str, Any]) -> None:
