@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import sys
 from collections.abc import Iterator, Sequence
 
 import click
@@ -15,9 +16,8 @@ def sentences() -> Iterator[None]:
     try:
         yield
     except LpieError as error:
-        stop = click.ClickException(str(error))
-        stop.exit_code = error.exit_code
-        raise stop from None
+        click.echo(f"Error: {error}", err=True)
+        sys.exit(error.exit_code)
 
 
 def keep_to(cores: int | None) -> None:

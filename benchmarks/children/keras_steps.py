@@ -36,7 +36,7 @@ def main() -> None:
             return
         request = json.loads(line)
         if "reference" in request:
-            np.savez(request["reference"], **reference(learner, config, degraded, target))
+            np.savez(request["reference"], **reference(learner, config, degraded, target))  # type: ignore[arg-type]
             answer = {}
         else:
             answer = take_steps(learner, degraded, target, request["steps"])

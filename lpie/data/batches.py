@@ -1,7 +1,6 @@
 """Training batches, each a pure function of the photos, the settings and the step."""
 
-from collections import deque
-from collections.abc import Iterator
+from collections import abc, deque
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -29,7 +28,7 @@ def batches(
     stop: int,
     process: int = 0,
     processes: int = 1,
-) -> Iterator[Batch]:
+) -> abc.Generator[Batch, None, None]:
     """The batches of steps `first` to `stop`: two [N, patch, patch, 3] float32 arrays each.
 
     process, processes: only this process's part of each batch, in a job of several. Made ahead by
