@@ -121,7 +121,7 @@ def test_a_student_is_drawn_to_its_teacher(pools, tmp_path):
     found, _ = steps(config, pools, 16)
     after = found.loss_parts(degraded, target)
     assert set(after) == {"distillation"}
-    assert after["distillation"] < 0.8 * before["distillation"]
+    assert after["distillation"] < 0.9 * before["distillation"]
     away = np.abs(forward(load_keras(tmp_path / "teacher.keras"), degraded) - degraded).mean()
     assert away > 1e-4  # the teacher is no identity
 
