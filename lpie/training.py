@@ -1,6 +1,7 @@
 """Training: one loop for every network, resumable to the same weights."""
 
 import math
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -45,8 +46,9 @@ def train(
     last good checkpoint stays.
 
     devices: `1`, a number, `all`, `tpu`, or `cpu:N` for N simulated ones. hosts, host: the
-    `address:port` of every process of a job, and which of them this is; `workdir` is then a folder
-    that all of them see. The number of devices changes the weights by rounding alone.
+    `address:port` of every process of a job, and which of them this is; host 0 takes another free
+    port as well, and `workdir` is a folder that all of them see. When one stops, all do. The
+    number of devices changes the weights by rounding alone.
     """
     if not isinstance(config, Config):
         config = load_config(Path(config))
@@ -127,7 +129,7 @@ class _Trainer:
         writer = EventWriter(self._run.folder / "tensorboard", writes=self._chief)
         bar = tqdm(
             total=train.steps, initial=self._step, disable=not progress, unit="step",
-            dynamic_ncols=True,
+            dynamic_ncols=True, mininterval=0.1 if sys.stderr.isatty() else 30,
         )  # fmt: skip
         losses: list[float] = []
         clock = time.perf_counter()

@@ -15,7 +15,7 @@ pytest.importorskip("keras")
 
 from lpie.distribution.link import free_port
 from lpie.run import read_log
-from tests.conftest import assert_one_sentence
+from tests.conftest import ROOT, assert_one_sentence
 
 # Clipping is on at its default: a gradient of the wrong scale would show. The learning rate is
 # low, as Adam turns the rounding of a gradient near zero into a whole step.
@@ -33,30 +33,14 @@ ema_momentum = 0.9
 log_every = 1
 validate_every = 10
 """
-# LPIENet takes a minute of compiling for what these take seconds.
-TWO_LAYERS = """
-import sys
-import keras
-from lpie.models import NETWORKS, Network
-
-def two_layers():
-    image = keras.Input((None, None, 3))
-    x = keras.layers.Conv2D(4, 3, padding="same", activation="relu")(image)
-    x = keras.layers.Conv2D(3, 3, padding="same", name="residual")(x)
-    return keras.Model(image, keras.layers.Add()([image, x]))
-
-NETWORKS["two_layers"] = Network("__main__:two_layers", "", residual=("residual",))
-"""
-COMMAND_LINE = TWO_LAYERS + "from lpie.cli import main; main(sys.argv[1:])"
 # One process for all that one process can do, as starting takes longer than training.
-ALONE = (
-    TWO_LAYERS
-    + """
-import json
+ALONE = """
+import json, sys
 from pathlib import Path
 from lpie.config import load_config
 from lpie.errors import InputError
 from lpie.training import train
+from tests import two_layers
 
 sentences = []
 for name, devices, changes in json.loads(sys.argv[3]):
@@ -67,7 +51,6 @@ for name, devices, changes in json.loads(sys.argv[3]):
         sentences.append(str(error))
 print(json.dumps(sentences))
 """
-)
 RUNS = [
     ("refused", "cpu:4", ["train.batch_size=6"]),
     ("four", "cpu:4", []),
@@ -118,16 +101,16 @@ def killed(backend, config, tmp_path_factory):
     return run, survivor, hosts
 
 
-def start(backend, script, *arguments):
+def start(backend, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-c", script, *map(str, arguments)],
+        [sys.executable, *map(str, arguments)], cwd=ROOT,
         env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
 
 def train_alone(backend, config, folder, runs):
-    return start(backend, ALONE, config, folder, json.dumps(runs))
+    return start(backend, "-c", ALONE, config, folder, json.dumps(runs))
 
 
 @contextlib.contextmanager
@@ -136,8 +119,8 @@ def job(backend, config, *workdirs):
     hosts = [f"127.0.0.1:{free_port()}" for _ in workdirs]
     processes = [
         start(
-            backend, COMMAND_LINE, "train", config, "--workdir", workdir, "--devices", "all",
-            "--hosts", ",".join(hosts), "--host", host,
+            backend, "-m", "tests.two_layers", "train", config, "--workdir", workdir,
+            "--devices", "all", "--hosts", ",".join(hosts), "--host", host,
         )
         for host, workdir in enumerate(workdirs)
     ]  # fmt: skip

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 
+from lpie.config import Config, DataConfig
 from lpie.distribution import find_devices, take_part
 from lpie.distribution.link import free_port
 from lpie.distribution.meeting import meet, parse_hosts
@@ -22,7 +23,7 @@ from lpie.distribution.job import Job
 from lpie.errors import LpieError
 hosts, host, work = sys.argv[1].split(","), int(sys.argv[2]), sys.argv[3]
 try:
-    with Job(hosts, host, {}):
+    with Job(hosts, host, {}) as job:
         print("joined", flush=True)
         exec(work)
 except LpieError as error:
@@ -75,6 +76,20 @@ def test_the_error_of_one_is_told_to_all():
         assert [process.returncode for process in processes] == [1, 2]
         assert ends[1] == "Error: No such photo."
         assert ends[0] == f"Error: Host 1 ({hosts[1]}) has stopped: No such photo."
+
+
+def test_sigterm_works_again_once_the_libraries_have_connected():
+    """They set their own handler, which does nothing."""
+    terminated = "signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))"
+    ignored = "signal.signal(signal.SIGTERM, signal.SIG_IGN)"
+    work = f"import signal, time; {terminated}\nwith job.connecting(): {ignored}\n"
+    work += "print('ready', flush=True); time.sleep(60)"
+    with workers(HANGS, work) as (_, processes):
+        assert processes[1].stdout.readline() == "ready\n"
+        processes[1].terminate()
+        ends = [process.communicate(timeout=60)[1].strip() for process in processes]
+        assert [process.returncode for process in processes] == [1, 128 + signal.SIGTERM]
+        assert "has stopped. Start all 2 again" in ends[0]
 
 
 def test_an_error_that_the_end_of_another_brought_about_is_not_shown():
@@ -171,6 +186,24 @@ def test_one_that_does_not_fit_is_refused_on_both_sides(theirs, sentence):
         meet(hosts, 0, terms, limit_s=30)
     other.join()
     assert raised == [str(error.value)]
+
+
+def test_folders_may_differ_between_machines():
+    pytest.importorskip("keras")
+    hosts = free_hosts(2)
+    came = []
+
+    def join(host):
+        config = Config(data=DataConfig(folder=f"/machine{host}/photos", workers=1 + host))
+        with take_part(hosts, host, config) as job:
+            came.append(job.host)
+
+    threads = [threading.Thread(target=join, args=[host]) for host in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(came) == [0, 1]
 
 
 def test_a_stranger_does_not_disturb_the_meeting():

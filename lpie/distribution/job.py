@@ -7,6 +7,7 @@ trace. Here every process keeps a plain connection to host 0, which its death cl
 import atexit
 import contextlib
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -61,8 +62,7 @@ class Job:
             _skip_exit_handlers(LpieError.exit_code)
             raise LpieError(self._sentence) from None
         if error is not None:
-            reason = str(error) if isinstance(error, LpieError) else type(error).__name__
-            self._tell({"stopped": f"{name_of(self._given, self.host)} has stopped: {reason}"})
+            self._tell({"stopped": self._stopped(self.host, error)})
             _skip_exit_handlers(_exit_code(error))
         for link in self._links.values():
             link.close()
@@ -77,10 +77,14 @@ class Job:
         timer = threading.Timer(CONNECT_LIMIT_S, self._stop, [sentence])
         timer.daemon = True
         timer.start()
+        on_term = signal.getsignal(signal.SIGTERM)
         try:
             yield
         finally:
             timer.cancel()
+            # Both libraries take SIGTERM as a notice of preemption, and then nobody heeds it.
+            if threading.current_thread() is threading.main_thread() and on_term is not None:
+                signal.signal(signal.SIGTERM, on_term)
 
     def _follow(self, host: int, link: Link) -> None:
         """Hear what `host` says, until its end."""
@@ -90,9 +94,17 @@ class Job:
             if "over" in message:
                 return self._end_well()
             self._add_done(host)
-        return self._stop(
-            f"{name_of(self._given, host)} has stopped. Start all {len(self._given)} again with "
-            "the same commands: they resume from the last checkpoint."
+        return self._stop(self._stopped(host))
+
+    def _stopped(self, host: int, error: BaseException | None = None) -> str:
+        """What the others say when `host` has stopped."""
+        name = name_of(self._given, host)
+        if isinstance(error, Exception):
+            reason = str(error) if isinstance(error, LpieError) else type(error).__name__
+            return f"{name} has stopped: {reason}"
+        return (
+            f"{name} has stopped. Start all {len(self._given)} again with the same commands: they "
+            "resume from the last checkpoint."
         )
 
     def _stop(self, sentence: str) -> None:
