@@ -10,7 +10,7 @@ from lpie.commands.output import json_option, print_json, print_table
 @click.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the networks: parameters, multiply-adds per pixel, reach and paper.
+    """List the networks: parameters, multiply-adds per pixel, reach, shipped weights and paper.
 
     \b
     Examples:
@@ -19,6 +19,7 @@ def models(as_json: bool) -> None:
     """
     from lpie.models import NETWORKS, build_model
     from lpie.models.analysis import analyse
+    from lpie.weights import shipped
 
     rows: list[dict[str, Any]] = []
     for name, network in NETWORKS.items():
@@ -30,6 +31,7 @@ def models(as_json: bool) -> None:
                 "macs_per_pixel": found.macs_per_pixel,
                 "multiple": found.multiple,
                 "halo_px": found.halo_px,
+                "shipped": [key for key, entry in shipped().items() if entry["network"] == name],
                 "paper": network.paper,
             }
         )
@@ -37,7 +39,7 @@ def models(as_json: bool) -> None:
         print_json(rows)
         return
     print_table(
-        ["network", "parameters", "MAC/pixel", "multiple of", "halo px", "paper"],
+        ["network", "parameters", "MAC/pixel", "multiple of", "halo px", "shipped", "paper"],
         [
             [
                 row["name"],
@@ -45,6 +47,7 @@ def models(as_json: bool) -> None:
                 f"{row['macs_per_pixel']:,.0f}",
                 str(row["multiple"]),
                 "not local" if row["halo_px"] is None else str(row["halo_px"]),
+                ", ".join(row["shipped"]),
                 row["paper"],
             ]
             for row in rows
