@@ -16,6 +16,7 @@ _HOME = {
     "Restorer": "lpie.restorer",
     "build_model": "lpie.models",
     "evaluate": "lpie.evaluation",
+    "fold": "lpie.models.overparameterized",
     "load_released_weights": "lpie.models.released",
     "psnr": "lpie.metrics",
     "ssim": "lpie.metrics",

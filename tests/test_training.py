@@ -181,7 +181,8 @@ def test_training_on_pairs_and_clean_folders(tmp_path, photos, astronaut):
     for name in ("a", "b", "c"):
         write_image(tmp_path / "pairs" / "target" / f"{name}.png", astronaut[100:200, 100:220])
         write_image(tmp_path / "pairs" / "degraded" / f"{name}.png", photos[0][:100, :120])
-    small = ["train.steps=2", "train.batch_size=2", "data.patch_px=32"]
+    small = ["train.steps=3", "train.batch_size=2", "data.patch_px=32"]
+    small.append("train.progressive=[[1, 48, 2], [2, 64, 1]]")
     shape = [
         "model.hyperparameters.encoder_widths=[8, 8]",
         "model.hyperparameters.decoder_widths=[8]",

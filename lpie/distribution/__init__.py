@@ -107,8 +107,20 @@ class OneDevice:
 
 
 def keras_stepper(model: Any) -> Step:
-    """Keras' own step of a compiled model."""
-    return lambda x, y: float(model.train_on_batch(x, y, return_dict=True)["loss"])
+    """Keras' own step of a compiled model, traced anew when the shape of the batch changes.
+
+    On TensorFlow Keras would trace it for images of any size, in which neither all layers nor the
+    losses work.
+    """
+    shape: tuple = ()
+
+    def step(degraded: NDArray, target: NDArray) -> float:
+        nonlocal shape
+        if degraded.shape != shape:
+            shape, model.train_function = degraded.shape, None
+        return float(model.train_on_batch(degraded, target, return_dict=True)["loss"])
+
+    return step
 
 
 def _parse(wanted: str) -> tuple[int, int | str]:

@@ -28,6 +28,19 @@ NETWORKS = {
         residual=("inverse_conv1", "inverse_conv2", "tail_conv"),
         gates=("tail_conv2",),
     ),
+    "nafnet": Network(
+        "lpie.models.nafnet:nafnet",
+        "Chen et al., ECCV 2022, arXiv:2204.04676",
+        residual=("ending",),
+    ),
+    "nafftnet": Network(
+        "lpie.models.nafftnet:nafftnet", "github.com/ech97/NAFFT-Net", residual=("ending",)
+    ),
+    "mirnet": Network(
+        "lpie.models.mirnet:mirnet",
+        "Zamir et al., ECCV 2020, arXiv:2003.06792",
+        residual=("conv_out",),
+    ),
 }
 
 

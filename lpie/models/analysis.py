@@ -1,24 +1,31 @@
 """What a network needs and costs, read off its graph: reach, grid, multiply-adds."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from lpie.backend import keras
+from lpie.models.overparameterized import DOConv2D
+from lpie.models.spectral import InverseRealFFT2D, RealFFT2D
 
 _ELEMENTWISE = (
     "Activation",
     "Add",
     "ChannelMax",
     "ChannelMean",
+    "ChannelScale",
     "Concatenate",
+    "CropLike",
     "Dropout",
     "ELU",
+    "Gate",
     "InputLayer",
     "LayerNormalization",
     "LeakyReLU",
     "Multiply",
+    "PadToMultiple",
     "ReLU",
     "Subtract",
 )
@@ -28,7 +35,8 @@ _ELEMENTWISE = (
 class Analysis:
     """What a network asks of its input and its computer.
 
-    multiple: height and width must be multiples of it. halo_px: how far beyond an output pixel
+    multiple: height and width must be multiples of it; 1 for a network that pads by itself, unless
+    it is local, where tiles keep to its grid. halo_px: how far beyond an output pixel
     the network looks, rounded up to `multiple`; None for a network that is not local (it pools
     over the whole image, or has a layer not known here), which cannot be tiled exactly.
     """
@@ -39,8 +47,7 @@ class Analysis:
     parameters: int
 
 
-@dataclass(frozen=True)
-class _Reach:
+class _Reach(NamedTuple):
     """A map whose pixel i depends on input pixels [i * stride + low, i * stride + high]."""
 
     stride: Fraction
@@ -54,32 +61,39 @@ _START = _Reach(Fraction(1), Fraction(0), Fraction(0))
 def analyse(model: keras.Model) -> Analysis:
     """The reach, grid and cost of a functional `model` from image to image.
 
-    `macs_per_pixel` counts the multiply-adds of convolutions per input pixel.
+    `macs_per_pixel` counts the multiply-adds of convolutions and Fourier transforms per pixel of
+    an image of 256x256.
     """
     reaches: dict[int, _Reach] = {}
-    macs, multiple, local = Fraction(0), 1, True
-    for layer in model.layers:  # each after those it reads from
-        sources = [reaches.get(id(t), _START) for t in _inputs(layer)]
-        merged = _merge(sources)
+    multiple, local = 1, True
+    for layer, inputs, outputs in _calls(model):
+        merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
         local = local and known is not None
-        reach = known or merged
-        for tensor in _outputs(layer):
+        reach = known or merged._replace(stride=merged.stride * _step(layer))
+        for tensor in outputs:
             reaches[id(tensor)] = reach
         multiple = math.lcm(multiple, math.ceil(reach.stride))
-        macs += _macs(layer, reach.stride)
     end = reaches[id(model.outputs[0])]
     furthest = max(-end.low, end.high, Fraction(0))
     halo = math.ceil(furthest / multiple) * multiple
-    return Analysis(multiple, halo if local else None, float(macs), model.count_params())
+    if not local and any(type(layer).__name__ == "PadToMultiple" for layer in model.layers):
+        multiple = 1
+    return Analysis(multiple, halo if local else None, macs_per_pixel(model), model.count_params())
 
 
-def _inputs(layer: Any) -> list[Any]:
-    return keras.tree.flatten(layer.input) if not isinstance(layer, keras.layers.InputLayer) else []
+def _calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+    """(layer, inputs, outputs) of every call of a layer, each after those it reads from."""
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            yield node.operation, node.input_tensors, node.output_tensors
 
 
-def _outputs(layer: Any) -> list[Any]:
-    return keras.tree.flatten(layer.output)
+def _step(layer: Any) -> Fraction:
+    """How much coarser than its input's is the grid of a layer whose reach is not known."""
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return Fraction(1, layer.strides[0])
+    return Fraction(2 if type(layer).__name__ == "BlurDown" else 1)
 
 
 def _merge(sources: list[_Reach]) -> _Reach:
@@ -94,6 +108,9 @@ def _merge(sources: list[_Reach]) -> _Reach:
 def _through(layer: Any, r: _Reach) -> _Reach | None:
     """The reach behind `layer`, or None when it is unbounded or not known."""
     kind = type(layer).__name__
+    if kind == "DOConv2D":
+        reach = layer.kernel_size // 2 * r.stride
+        return _Reach(r.stride, r.low - reach, r.high + reach)
     if kind in ("Conv2D", "DepthwiseConv2D"):
         size, step = layer.kernel_size[0], layer.strides[0]
         span = (size - 1) * layer.dilation_rate[0]
@@ -104,17 +121,40 @@ def _through(layer: Any, r: _Reach) -> _Reach | None:
     if kind in ("MaxPooling2D", "AveragePooling2D"):
         size, step = layer.pool_size[0], layer.strides[0]
         return _Reach(r.stride * step, r.low, r.high + (size - 1) * r.stride)
-    if kind == "UpSampling2D":
-        factor = layer.size[0]
-        if layer.interpolation == "bilinear":
+    if kind in ("UpSampling2D", "PixelShuffle"):
+        factor = layer.factor if kind == "PixelShuffle" else layer.size[0]
+        if kind == "UpSampling2D" and layer.interpolation == "bilinear":
             # Half-pixel centres: an output pixel mixes the map's pixel below and the one above.
             return _Reach(r.stride / factor, r.low - r.stride, r.high + r.stride)
         return _Reach(r.stride / factor, r.low - r.stride, r.high)
     return r if kind in _ELEMENTWISE else None
 
 
-def _macs(layer: Any, stride: Fraction) -> Fraction:
-    if type(layer).__name__ not in ("Conv2D", "DepthwiseConv2D"):
-        return Fraction(0)
-    pooled = layer.output.shape[1] == 1
-    return Fraction(0) if pooled else math.prod(layer.kernel.shape) / stride**2
+def macs_per_pixel(model: keras.Model, size: int = 256) -> float:
+    """Multiply-adds of convolutions and Fourier transforms, for an image of size x size."""
+    shapes: dict[int, tuple] = {}
+    total = 0
+    for layer, inputs, outputs in _calls(model):
+        given = [shapes[id(t)] for t in inputs]
+        if not given:
+            found = (1, size, size, 3)
+        else:
+            found = layer.compute_output_shape(given[0] if len(given) == 1 else given)
+        shapes[id(outputs[0])] = found
+        total += _macs(layer, given, found)
+    return total / size**2
+
+
+def _macs(layer: Any, given: list[tuple], found: tuple) -> int:
+    if isinstance(layer, RealFFT2D | InverseRealFFT2D):
+        _, h, w, c = given[-1] if isinstance(layer, InverseRealFFT2D) else given[0]
+        columns = w // 2 + 1
+        return h * c * (2 * w * columns + 4 * h * columns)
+    if isinstance(layer, DOConv2D):
+        channels = given[0][-1] // layer.groups
+        return math.prod(found) * channels * layer.kernel_size**2
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return math.prod(given[0][:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+        return math.prod(found[:3]) * math.prod(layer.kernel.shape)
+    return 0

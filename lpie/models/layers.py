@@ -1,6 +1,6 @@
 """The small layers that Keras lacks."""
 
-from typing import Any
+from typing import Any, Literal
 
 from lpie.backend import keras
 
@@ -25,3 +25,161 @@ class ChannelMax(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-1], 1)
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class ChannelScale(keras.layers.Layer):
+    """A learned factor for each channel, zero at the start: [N, H, W, C] to the same."""
+
+    def build(self, input_shape: tuple) -> None:
+        self.scale = self.add_weight((input_shape[-1],), initializer="zeros", name="scale")
+
+    def call(self, x: Any) -> Any:
+        return x * self.scale
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+
+GateActivation = Literal["simple", "swiglu", "geglu", "reglu"]
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class Gate(keras.layers.Layer):
+    """The product of both halves of the channels: [N, H, W, 2C] to [N, H, W, C].
+
+    `simple` is that of NAFNet. In the others the first half passes an activation before (Shazeer,
+    "GLU Variants Improve Transformer", 2020): SiLU, GELU (exact) or ReLU.
+    """
+
+    def __init__(self, activation: GateActivation = "simple", **options: Any) -> None:
+        super().__init__(**options)
+        self.activation = activation
+
+    def call(self, x: Any) -> Any:
+        first, second = keras.ops.split(x, 2, axis=-1)
+        if self.activation == "swiglu":
+            first = keras.ops.silu(first)
+        elif self.activation == "geglu":
+            first = keras.ops.gelu(first, approximate=False)
+        elif self.activation == "reglu":
+            first = keras.ops.relu(first)
+        return first * second
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], input_shape[-1] // 2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "activation": self.activation}
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class PixelShuffle(keras.layers.Layer):
+    """Depth to space: [N, H, W, factor^2 C] to [N, factor H, factor W, C].
+
+    TensorFlow's order of channels: (dy * factor + dx) * C + c.
+    """
+
+    def __init__(self, factor: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor = factor
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.depth_to_space(x, self.factor, data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        n, h, w, c = input_shape
+        return (n, *(s and s * self.factor for s in (h, w)), c // self.factor**2)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factor": self.factor}
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class PadToMultiple(keras.layers.Layer):
+    """Zeros at the bottom and right, up to a multiple: [N, H, W, C] to [N, H', W', C]."""
+
+    def __init__(self, multiple: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.multiple = multiple
+
+    def call(self, x: Any) -> Any:
+        _, h, w, _ = keras.ops.shape(x)
+        bottom, right = -h % self.multiple, -w % self.multiple
+        if isinstance(bottom, int) and isinstance(right, int) and not bottom + right:
+            return x
+        return keras.ops.pad(x, [[0, 0], [0, bottom], [0, right], [0, 0]])
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        n, h, w, c = input_shape
+        return (n, *(s and -(-s // self.multiple) * self.multiple for s in (h, w)), c)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "multiple": self.multiple}
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class CropLike(keras.layers.Layer):
+    """The top left part of the first map, as large as the second."""
+
+    def call(self, maps: Any) -> Any:
+        x, reference = maps
+        _, h, w, _ = keras.ops.shape(reference)
+        return x[:, :h, :w, :]
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        x, reference = input_shape
+        return (*reference[:3], x[3])
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class LocalAveragePooling2D(keras.layers.Layer):
+    """The mean over a window around each pixel, moved inside at the border: [N, H, W, C] the same.
+
+    A map smaller than the window is averaged as a whole. Sums are running ones, so that the cost
+    does not grow with the window.
+    """
+
+    def __init__(self, window: tuple[int, int], **options: Any) -> None:
+        super().__init__(**options)
+        self.window = tuple(window)
+
+    def call(self, x: Any) -> Any:
+        # Running sums of what is near zero round less.
+        mean = keras.ops.mean(x, axis=(1, 2), keepdims=True)
+        return _box_mean(_box_mean(x - mean, self.window[0], 1), self.window[1], 2) + mean
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "window": self.window}
+
+
+def _box_mean(x: Any, window: int, axis: int) -> Any:
+    size = keras.ops.shape(x)[axis]
+    window = min(window, size) if isinstance(size, int) else keras.ops.minimum(window, size)
+    padding = [[0, 0]] * 4
+    padding[axis] = [1, 0]
+    sums = keras.ops.pad(keras.ops.cumsum(x, axis=axis), padding)
+    first = keras.ops.clip(keras.ops.arange(size) - (window - 1) // 2, 0, size - window)
+    total = keras.ops.take(sums, first + window, axis=axis) - keras.ops.take(sums, first, axis=axis)
+    return total / keras.ops.cast(window, x.dtype)
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class UpSampling2D(keras.layers.UpSampling2D):
+    """Keras' layer, of which bilinear interpolation fails in a graph of unknown size.
+
+    Keras 3.15 compares the size with zero, which TensorFlow does not know while it traces. Without
+    this, `fit` and `predict` fail as soon as they have seen images of two sizes.
+    """
+
+    def call(self, x: Any) -> Any:
+        height, width = x.shape[1:3]
+        if keras.backend.backend() != "tensorflow" or (height and width):
+            return super().call(x)
+        import tensorflow as tf
+
+        size = tf.shape(x)[1:3] * tf.constant(self.size)
+        return tf.cast(tf.image.resize(x, size, self.interpolation), x.dtype)

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from lpie.backend import keras
 from lpie.errors import InputError, unknown_name
-from lpie.models.layers import ChannelMax, ChannelMean
+from lpie.models.layers import ChannelMax, ChannelMean, UpSampling2D
 
 Variant = Literal["keras", "pytorch", "paper"]
 Activation = Literal["elu", "relu", "leaky_relu"]
@@ -46,7 +46,7 @@ def lpienet(
     skips.pop()
     for i, width in enumerate(decoder_widths):
         x = stage(x, width, activation, variant, f"decoder{i}")
-        x = keras.layers.UpSampling2D(2, interpolation="bilinear", name=f"decoder{i}_up")(x)
+        x = UpSampling2D(2, interpolation="bilinear", name=f"decoder{i}_up")(x)
         x = keras.layers.Concatenate(name=f"decoder{i}_skip")([x, skips.pop()])
     tail = _paper_tail if variant == "paper" else _released_tail
     residual = tail(x, activation)  # [N, H, W, 3]
