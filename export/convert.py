@@ -20,6 +20,7 @@ from lpie.export.rewrites import detach_channel_max
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
 from lpie.models.analysis import Analysis, analyse
+from lpie.models.overparameterized import fold
 from lpie.quiet import quiet
 from lpie.spec import ModelSpec, parse_size, spec_path
 
@@ -55,11 +56,12 @@ def export_tflite(
     path = Path(path)
     check_target(path, force)
     find_recipe(recipe)
-    found = analyse(model)
+    plain = fold(model)
+    found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
     photos = photos_for() if photos is None else photos
-    graph = _converted(model, found, recipe, (height, width), photos)
+    graph = _converted(plain, found, recipe, (height, width), photos)
     result = None
     if verified:
         result = verify(model, flatbuffer.serialise(graph), photos, recipe=recipe)

@@ -11,6 +11,7 @@ from lpie.errors import LpieError
 from lpie.export.convert import export_tflite
 from lpie.export.photos import photos_for
 from lpie.files import atomic_path, sha256, to_json, write_atomic
+from lpie.models.overparameterized import fold
 from lpie.restorer import load_keras
 from lpie.run import read_config
 from lpie.spec import spec_path
@@ -21,7 +22,7 @@ SIZE = (256, 256)  # of the file; a restorer resizes its graph, exactly
 
 def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
     """Write NAME.npz and NAME.tflite (float16) of `run` to `folder`, and its index entry."""
-    model, config = load_keras(run), read_config(run)
+    model, config = fold(load_keras(run)), read_config(run)
     weights, file = folder / f"{name}.npz", folder / f"{name}.tflite"
     with atomic_path(weights) as temporary:
         arrays = {f"w{i:03d}": w for i, w in enumerate(model.get_weights())}
@@ -30,9 +31,11 @@ def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
         model, file, recipe="float16", size=SIZE, photos=photos_for(run), source=weights, force=True
     )
     spec_path(file).unlink()  # the file holds it too
+    options = dict(config.model.hyperparameters)
+    options.pop("overparameterized", None)  # folded
     entry = {
         "network": config.model.name,
-        "hyperparameters": config.model.hyperparameters,
+        "hyperparameters": options,
         "parameters": model.count_params(),
         "degrade": _changed(to_dict(config)["data"]["degrade"]),
         "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},

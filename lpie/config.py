@@ -55,6 +55,8 @@ class LossConfig:
     charbonnier: float = 0.0
     mse: float = 0.0
     psnr: float = 0.0
+    psnr_y: float = 0.0
+    fft: float = 0.0
     # L1 distance to the output of `train.teacher`.
     distillation: float = 0.0
 

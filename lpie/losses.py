@@ -53,6 +53,22 @@ def psnr_loss(prediction: Any, target: Any) -> Any:
     return 10 / math.log(10) * ops.mean(ops.log(mse + 1e-8))
 
 
+def psnr_y_loss(prediction: Any, target: Any) -> Any:
+    """`psnr_loss` of BT.601 luma."""
+    weights = ops.convert_to_tensor(np.array([[65.481], [128.553], [24.966]], np.float32))
+    # In the order of the released code, whose rounding shows in the derivative.
+    y, y_target = ((ops.matmul(x, weights) + 16) / 255 for x in (prediction, target))
+    return psnr_loss(y, y_target)
+
+
+def fft_loss(prediction: Any, target: Any) -> Any:
+    """Mean modulus of the difference of both spectra over height and width, unscaled."""
+    difference = _channels_first(prediction - target)
+    real, imaginary = ops.fft2((difference, ops.zeros_like(difference)))
+    # The derivative of the root is not finite where both images are equal.
+    return ops.mean(ops.sqrt(ops.maximum(real**2 + imaginary**2, 1e-20)))
+
+
 def gradient_loss(prediction: Any, target: Any) -> Any:
     """L1 between gradient-magnitude maps (Ma et al., Structure-Preserving Super Resolution, 2020).
 
@@ -79,6 +95,8 @@ LOSSES = {
     "charbonnier": charbonnier_loss,
     "mse": mse_loss,
     "psnr": psnr_loss,
+    "psnr_y": psnr_y_loss,
+    "fft": fft_loss,
     "distillation": l1_loss,
 }
 

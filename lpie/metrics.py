@@ -1,10 +1,13 @@
 """PSNR and SSIM of images, in float64."""
 
+from collections.abc import Callable
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import InputError
+from lpie.errors import InputError, unknown_name
 
 _SIGMA = 1.5
 _WINDOW = 11
@@ -37,14 +40,22 @@ def ssim(
     data_range: float | None = None,
     border: int = 0,
     y_channel: bool = False,
+    convention: Literal["standard", "basicsr3d"] = "standard",
 ) -> float:
     """Structural similarity (Wang et al. 2004), the mean over pixels and channels.
 
-    Gaussian window 11x11 of sigma 1.5, only pixels whose whole window lies inside the image, as
-    in scikit-image with `gaussian_weights=True, use_sample_covariance=False`. Arguments as `psnr`.
+    `standard`: Gaussian window 11x11 of sigma 1.5, only pixels whose whole window lies inside the
+    image, as in scikit-image with `gaussian_weights=True, use_sample_covariance=False`.
+    `basicsr3d`: the figure that NAFNet's code prints and its papers' tables hold. Its window is
+    11x11x11 and runs over the channels too, with the border repeated, so that it averages three
+    channels as if they were neighbours and says more (0.948 where `standard` says 0.831): compare
+    it with nothing else. Other arguments as `psnr`.
     """
+    if convention not in ("standard", "basicsr3d"):
+        raise unknown_name("convention", convention, ("standard", "basicsr3d"))
     pairs, peak = _prepare(image, target, data_range, border, y_channel)
-    return float(np.mean([_ssim(a, b, peak) for a, b in pairs]))
+    blur = _blur if convention == "standard" else _blur_3d
+    return float(np.mean([_ssim(a, b, peak, blur) for a, b in pairs]))
 
 
 def luma(image: NDArray) -> NDArray:
@@ -77,21 +88,39 @@ def _prepare(
     return list(zip(*batched, strict=True)), peak
 
 
-def _ssim(a: NDArray, b: NDArray, peak: float) -> float:
+def _ssim(a: NDArray, b: NDArray, peak: float, blur: Callable[[NDArray], NDArray]) -> float:
     h, w, _ = a.shape
     if min(h, w) < _WINDOW:
         raise InputError(f"SSIM needs at least {_WINDOW}x{_WINDOW} pixels. Received: {w}x{h}.")
     c1, c2 = (0.01 * peak) ** 2, (0.03 * peak) ** 2
-    mu_a, mu_b = _blur(a), _blur(b)
-    var_a, var_b = _blur(a * a) - mu_a**2, _blur(b * b) - mu_b**2
-    cov = _blur(a * b) - mu_a * mu_b
+    mu_a, mu_b = blur(a), blur(b)
+    var_a, var_b = blur(a * a) - mu_a**2, blur(b * b) - mu_b**2
+    cov = blur(a * b) - mu_a * mu_b
     value = (2 * mu_a * mu_b + c1) * (2 * cov + c2)
     return float(np.mean(value / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))))
 
 
-def _blur(x: NDArray) -> NDArray:
+def _taps() -> NDArray:
     r = _WINDOW // 2
     taps = np.exp(-0.5 * (np.arange(-r, r + 1) / _SIGMA) ** 2)
-    taps /= taps.sum()
+    return taps / taps.sum()
+
+
+def _blur(x: NDArray) -> NDArray:
+    """[H, W, C] to [H - 10, W - 10, C]."""
+    r, taps = _WINDOW // 2, _taps()
     blurred = cv2.sepFilter2D(np.ascontiguousarray(x), cv2.CV_64F, taps, taps)
     return blurred.reshape(x.shape)[r:-r, r:-r]  # OpenCV drops a channel axis of one
+
+
+def _blur_3d(x: NDArray) -> NDArray:
+    """[H, W, C] to the same shape, over the channels as well; the border is repeated."""
+    taps, channels = _taps(), x.shape[-1]
+    flat = np.ascontiguousarray(x)
+    blurred = cv2.sepFilter2D(flat, cv2.CV_64F, taps, taps, borderType=cv2.BORDER_REPLICATE)
+    r = _WINDOW // 2
+    mixed = np.zeros((channels, channels))
+    for c in range(channels):
+        for k, tap in zip(range(c - r, c + r + 1), taps, strict=True):
+            mixed[min(max(k, 0), channels - 1), c] += tap
+    return blurred.reshape(x.shape) @ mixed

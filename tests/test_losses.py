@@ -63,6 +63,8 @@ def test_gradients_are_finite_where_images_are_equal_or_flat():
     [
         ("charbonnier_eps1e3", losses.charbonnier_loss),
         ("psnr", losses.psnr_loss),
+        ("psnr_toY", losses.psnr_y_loss),
+        ("nafft_fft", losses.fft_loss),
         ("l1", losses.l1_loss),
         ("mse", losses.mse_loss),
     ],

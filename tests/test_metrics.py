@@ -78,3 +78,25 @@ def test_refuses_mixed_dtypes_and_images_below_the_window():
         psnr(np.zeros((4, 4, 3), np.uint8), np.zeros((4, 4, 3)))
     with pytest.raises(InputError, match="11x11"):
         ssim(np.zeros((10, 30, 3)), np.zeros((10, 30, 3)))
+
+
+@pytest.mark.parametrize("channels", [3, 1])
+def test_ssim_as_nafnet_prints_it(channels):
+    """Against a window in three dimensions, as the released code applies it."""
+    filters = pytest.importorskip("scipy.ndimage")
+    a, b = np.random.default_rng(0).random((2, 16, 20, channels))
+
+    def blur(x):
+        # Eleven taps: scipy cuts at `truncate` sigmas.
+        return filters.gaussian_filter(x, 1.5, mode="nearest", truncate=5 / 1.5)
+
+    mu_a, mu_b = blur(a), blur(b)
+    var_a, var_b, cov = blur(a * a) - mu_a**2, blur(b * b) - mu_b**2, blur(a * b) - mu_a * mu_b
+    value = (2 * mu_a * mu_b + 1e-4) * (2 * cov + 9e-4)
+    expected = np.mean(value / ((mu_a**2 + mu_b**2 + 1e-4) * (var_a + var_b + 9e-4)))
+    assert ssim(a, b, convention="basicsr3d") == pytest.approx(expected, abs=1e-9)
+
+
+def test_an_unknown_convention_is_refused():
+    with pytest.raises(InputError, match="Valid: basicsr3d, standard"):
+        ssim(np.zeros((16, 16, 3)), np.zeros((16, 16, 3)), convention="3d")

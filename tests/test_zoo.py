@@ -10,7 +10,7 @@ from lpie.errors import InputError  # noqa: E402
 from lpie.models.analysis import analyse  # noqa: E402
 from lpie.models.layers import LocalAveragePooling2D  # noqa: E402
 from lpie.models.nafftnet import _fft_block  # noqa: E402
-from lpie.models.overparameterized import DOConv2D  # noqa: E402
+from lpie.models.overparameterized import DOConv2D, overparameterize  # noqa: E402
 from lpie.restorer import Restorer, forward, load_keras  # noqa: E402
 from tests.conftest import released_state  # noqa: E402
 
@@ -238,3 +238,22 @@ def test_what_cannot_be_built_is_refused(name, options, words):
 def test_a_restorer_takes_any_size(case):
     image = photo(15, 30, 3)
     assert Restorer(random_model(*SMALL[case])).restore(image).shape == image.shape
+
+
+def test_overparameterized_lpienet_ships_the_same_network():
+    options = {"encoder_widths": (4, 8), "decoder_widths": (4,)}
+    model = random_model("lpienet", {**options, "overparameterized": True})
+    plain = lpie.build_model("lpienet", **options)
+    folded = lpie.fold(model)
+    assert [w.shape for w in folded.weights] == [w.shape for w in plain.weights]
+    x = photo(1, 16, 24, 3)
+    np.testing.assert_allclose(run(folded, x), run(model, x), atol=1e-5)
+    assert model.count_params() > 1.5 * plain.count_params()
+    assert lpie.fold(plain) is plain
+    assert analyse(model).halo_px == analyse(plain).halo_px
+
+
+def test_overparameterizing_changes_nothing():
+    model = random_model("lpienet", {"encoder_widths": (4, 8), "decoder_widths": (4,)})
+    x = photo(1, 16, 24, 3)
+    np.testing.assert_allclose(run(overparameterize(model), x), run(model, x), atol=1e-5)

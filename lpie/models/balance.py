@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
+from lpie.models.overparameterized import DOConv2D
 
 SMALL = 0.05  # of the residual's size: a network that starts near the identity
 OPEN = 2.0  # a gate's bias: sigmoid(2) = 0.88
@@ -27,23 +28,27 @@ def balance(
     gates: those that gate it, which start open (of both, the ones that the network has).
     """
     for layer in model.layers:
-        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+        if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, DOConv2D)):
             feed = keras.Model(model.input, layer.input)
             activation, layer.activation = layer.activation, keras.activations.linear
             out = keras.ops.convert_to_numpy(layer(feed(degraded, training=False)))  # [N, H, W, C]
             layer.activation = activation
-            _rescale(layer, out.mean((0, 1, 2)), out.std((0, 1, 2)) + 1e-6)
+            mean, deviation = out.mean((0, 1, 2)), out.std((0, 1, 2)) + 1e-6
+            _rescale(layer, 1 / deviation, -mean / deviation)
     for layer in model.layers:
         if layer.name in residual:
-            layer.set_weights([SMALL * array for array in layer.get_weights()])
+            _rescale(layer, np.array(SMALL), np.array(0.0))
         if layer.name in gates:
-            kernel, bias = layer.get_weights()
-            layer.set_weights([kernel, bias + OPEN])
+            _rescale(layer, np.array(1.0), np.array(OPEN))
 
 
-def _rescale(layer: Any, mean: NDArray, deviation: NDArray) -> None:
-    kernel, bias = layer.get_weights()
-    # A depthwise kernel is [h, w, C, 1], any other [h, w, C in, C out].
-    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-    kernel = kernel / (deviation[:, None] if depthwise else deviation)
-    layer.set_weights([kernel, (bias - mean) / deviation])
+def _rescale(layer: Any, factor: NDArray, shift: NDArray) -> None:
+    """Let `layer` give out, per channel, factor times what it gave, and shift."""
+    layer.bias.assign(keras.ops.convert_to_numpy(layer.bias) * factor + shift)
+    if isinstance(layer, DOConv2D):  # [C out, ...]
+        kernel, lined = layer.w, factor[..., None, None]
+    elif isinstance(layer, keras.layers.DepthwiseConv2D):  # [h, w, C, 1]
+        kernel, lined = layer.kernel, factor[..., None]
+    else:  # [h, w, C in, C out]
+        kernel, lined = layer.kernel, factor
+    kernel.assign(keras.ops.convert_to_numpy(kernel) * lined)

@@ -16,6 +16,7 @@ from typing import Any, Literal, get_args
 from lpie.backend import keras
 from lpie.errors import InputError, unknown_name
 from lpie.models.layers import ChannelMax, ChannelMean, UpSampling2D
+from lpie.models.overparameterized import overparameterize
 
 Variant = Literal["keras", "pytorch", "paper"]
 Activation = Literal["elu", "relu", "leaky_relu"]
@@ -27,11 +28,13 @@ def lpienet(
     decoder_widths: Sequence[int] = (32, 16),
     activation: Activation | None = None,
     variant: Variant = "keras",
+    overparameterized: bool = False,
 ) -> keras.Model:
     """LPIENet: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
 
     H and W must be multiples of 2 ** (len(encoder_widths) - 1). `activation` is that of the
     inverted residual blocks: "elu" unless given, as released, and "relu" in the paper's figure.
+    overparameterized: with DO-Conv while training; `lpie.fold`, which export applies, takes it out.
     """
     activation = activation or ("relu" if variant == "paper" else "elu")
     _check(encoder_widths, decoder_widths, activation, variant)
@@ -52,7 +55,8 @@ def lpienet(
     residual = tail(x, activation)  # [N, H, W, 3]
     # In float32 also where the layers before it are not: bfloat16 has too few levels for a photo.
     output = keras.layers.Add(name="output", dtype="float32")([residual, image])
-    return keras.Model(image, output, name="lpienet")
+    model = keras.Model(image, output, name="lpienet")
+    return overparameterize(model) if overparameterized else model
 
 
 def _check(

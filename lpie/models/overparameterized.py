@@ -2,6 +2,7 @@
 arXiv:2006.12030): more weights while training, folded into a plain convolution afterwards."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -93,18 +94,35 @@ class DOConv2D(keras.layers.Layer):
 def fold(model: keras.Model) -> keras.Model:
     """The same network with plain convolutions in place of over-parameterised ones.
 
-    Same outputs to rounding (1e-5), same layer names, fewer weights.
+    Same outputs to rounding (1e-5), same layer names, fewer weights; `model` itself if it has no
+    such convolution.
     """
-    folded = keras.models.clone_model(model, clone_function=_plain)
-    for layer in folded.layers:
-        source = model.get_layer(layer.name)
-        layer.set_weights(_plain_weights(source, layer))
-    return folded
+    if not any(isinstance(layer, DOConv2D) for layer in model.layers):
+        return model
+    return _exchanged(model, _plain, _plain_weights)
+
+
+def overparameterize(model: keras.Model) -> keras.Model:
+    """The same network with a `DOConv2D` for every convolution of more than one pixel."""
+    return _exchanged(model, _product, _product_weights)
+
+
+def _exchanged(
+    model: keras.Model, make: Callable[[Any], Any], weights: Callable[[Any, Any], list[Any]]
+) -> keras.Model:
+    twin = keras.models.clone_model(model, clone_function=make)
+    for layer in twin.layers:
+        layer.set_weights(weights(model.get_layer(layer.name), layer))
+    return twin
+
+
+def _same(layer: Any) -> Any:
+    return type(layer).from_config(layer.get_config())
 
 
 def _plain(layer: Any) -> Any:
     if not isinstance(layer, DOConv2D):
-        return layer.__class__.from_config(layer.get_config())
+        return _same(layer)
     options = {
         "kernel_size": layer.kernel_size,
         "padding": "same",
@@ -126,3 +144,33 @@ def _plain_weights(source: Any, layer: Any) -> list[Any]:
         kernel = kernel.transpose(0, 1, 3, 2)
     bias = [keras.ops.convert_to_numpy(source.bias)] if source.use_bias else []
     return [kernel, *bias]
+
+
+def _product(layer: Any) -> Any:
+    kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
+    if not isinstance(layer, kinds) or layer.kernel_size == (1, 1) or layer.strides != (1, 1):
+        return _same(layer)
+    channels = layer.input.shape[-1]
+    depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
+    return DOConv2D(
+        channels if depthwise else layer.filters,
+        layer.kernel_size[0],
+        groups=channels if depthwise else layer.groups,
+        use_bias=layer.use_bias,
+        activation=layer.activation,
+        name=layer.name,
+        dtype=layer.dtype_policy,
+    )
+
+
+def _product_weights(source: Any, layer: Any) -> list[Any]:
+    if not isinstance(layer, DOConv2D):
+        return source.get_weights()
+    kernel, *bias = source.get_weights()  # [k, k, C in, C out], depthwise [k, k, C, 1]
+    if isinstance(source, keras.layers.DepthwiseConv2D):
+        kernel = kernel.transpose(0, 1, 3, 2)
+    w = kernel.transpose(3, 2, 0, 1).reshape(layer.w.shape)
+    by_name = {"w": w, "bias": bias[0] if bias else None}
+    return [
+        by_name.get(weight.name, keras.ops.convert_to_numpy(weight)) for weight in layer.weights
+    ]
