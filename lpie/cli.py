@@ -23,6 +23,7 @@ COMMANDS = {
     "report": ("lpie.commands.report", "Write one page about a run."),
     "data": ("lpie.commands.data", "Cut data sets into patches that training reads fast."),
     "models": ("lpie.commands.models", "List the networks and their cost."),
+    "import-weights": ("lpie.commands.import_weights", "Turn released weights into a Keras model."),
     "demo": ("lpie.commands.demo", "Train, restore, export, verify, time and report, in minutes."),
 }
 
@@ -36,7 +37,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        return getattr(importlib.import_module(COMMANDS[cmd_name][0]), cmd_name)
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        return getattr(module, cmd_name.replace("-", "_"))
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -153,7 +153,7 @@ def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.flo
 def load_keras(path: Path) -> "keras.Model":
     """The Keras model in a `.keras` file, the best one of a run, or a shipped one by its name."""
     from lpie.backend import keras
-    from lpie.models import layers  # noqa: F401  (registers our layers with Keras)
+    from lpie.models import mirnet, nafftnet  # noqa: F401  (these register all our layers)
 
     if is_name(path):
         return load_shipped(str(path))
