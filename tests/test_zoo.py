@@ -1,5 +1,10 @@
 """NAFNet, Baseline, PlainNet, NAFFT-Net and MIRNet against what the released code computes."""
 
+import json
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -12,7 +17,7 @@ from lpie.models.layers import LocalAveragePooling2D  # noqa: E402
 from lpie.models.nafftnet import _fft_block  # noqa: E402
 from lpie.models.overparameterized import DOConv2D, overparameterize  # noqa: E402
 from lpie.restorer import Restorer, forward, load_keras  # noqa: E402
-from tests.conftest import released_state  # noqa: E402
+from tests.conftest import ROOT, released_state  # noqa: E402
 
 ONES = {"encoder_blocks": (1, 1, 1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1, 1, 1)}
 DEEP = {**ONES, "encoder_blocks": (1, 1, 1, 28)}
@@ -257,3 +262,46 @@ def test_overparameterizing_changes_nothing():
     model = random_model("lpienet", {"encoder_widths": (4, 8), "decoder_widths": (4,)})
     x = photo(1, 16, 24, 3)
     np.testing.assert_allclose(run(overparameterize(model), x), run(model, x), atol=1e-5)
+
+
+LEARNING = ("nafnet", "plain", "nafftnet-do-conv", "mirnet")
+
+
+def losses_of(case):
+    """The loss of 20 steps on one batch."""
+    keras.utils.set_random_seed(0)
+    name, options = SMALL[case]
+    model = lpie.build_model(name, **options)
+    model.compile(keras.optimizers.Adam(3e-3), loss="mae", jit_compile="auto")
+    target = photo(2, 16, 16, 3)
+    degraded = target + 0.2 * np.random.default_rng(2).standard_normal(target.shape, np.float32)
+    return [float(model.train_on_batch(degraded, target)) for _ in range(20)]
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_every_network_learns(backend):
+    pytest.importorskip(backend)
+    script = (
+        "import json; from tests.test_zoo import LEARNING, losses_of;"
+        "print(json.dumps({case: losses_of(case) for case in LEARNING}))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr
+    for case, losses in json.loads(result.stdout.splitlines()[-1]).items():
+        assert losses[-1] < 0.97 * losses[0], case
+
+
+@pytest.mark.parametrize("case", ["tlc", "baseline", "nafftnet-do-conv", "mirnet"])
+def test_exports_to_builtin_ops_and_computes_the_same(case, tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("export needs Keras on TensorFlow")
+    pytest.importorskip("tensorflow")
+    from lpie.export.convert import export_tflite
+
+    model = random_model(*SMALL[case])
+    spec = export_tflite(model, tmp_path / "model.tflite", recipe="float32", size=(48, 32))
+    assert spec.verified["passed"]
+    assert spec.verified["residual_psnr_db"] > 60
