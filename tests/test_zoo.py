@@ -176,6 +176,12 @@ def test_local_pooling_has_the_same_weights_and_is_global_on_small_images():
     assert np.abs(run(local, large) - run(whole, large)).max() > 1e-3
 
 
+def test_windows_of_local_pooling_are_one_and_a_half_maps():
+    model = lpie.build_model("nafnet", **W8, train_size=64)
+    windows = [layer.window for layer in model.layers if isinstance(layer, LocalAveragePooling2D)]
+    assert sorted(set(windows), reverse=True) == [(96, 96), (48, 48), (24, 24), (12, 12), (6, 6)]
+
+
 def test_padding_is_at_the_bottom_and_right():
     model = random_model("nafnet", TINY)
     x = photo(1, 13, 22, 3)

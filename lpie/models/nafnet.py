@@ -192,13 +192,14 @@ def _windows(train_size: Any, levels: int) -> list[tuple[int, int] | None]:
             "`train_size` must be one or two whole numbers of pixels above 1. "
             f"Received: {train_size!r}."
         )
-    found = []
+    found: list[tuple[int, int] | None] = []
     for level in range(levels + 1):
-        padded = [-(-size // 2**levels) * 2**levels for size in sizes]
-        window = [
-            (p // 2**level) * int(1.5 * size) // size for p, size in zip(padded, sizes, strict=True)
-        ]
-        found.append((max(window[0], 1), max(window[1], 1)))
+        height, width = (
+            # The map at this level is that of the padded image.
+            max(-(-size // 2**levels) * 2 ** (levels - level) * int(1.5 * size) // size, 1)
+            for size in sizes
+        )
+        found.append((height, width))
     return found
 
 
