@@ -13,6 +13,7 @@ keras = pytest.importorskip("keras")
 import lpie  # noqa: E402
 from lpie.errors import InputError  # noqa: E402
 from lpie.models.analysis import analyse  # noqa: E402
+from lpie.models.balance import balance  # noqa: E402
 from lpie.models.layers import LocalAveragePooling2D  # noqa: E402
 from lpie.models.nafftnet import _fft_block  # noqa: E402
 from lpie.models.overparameterized import DOConv2D, overparameterize  # noqa: E402
@@ -311,3 +312,13 @@ def test_exports_to_builtin_ops_and_computes_the_same(case, tmp_path):
     spec = export_tflite(model, tmp_path / "model.tflite", recipe="float32", size=(48, 32))
     assert spec.verified["passed"]
     assert spec.verified["residual_psnr_db"] > 60
+
+
+def test_a_balanced_start_of_other_networks():
+    model = lpie.build_model("nafnet", **TINY)
+    balance(model, photo(2, 16, 16, 3), residual=("ending",))
+    x = photo(1, 16, 16, 3)
+    assert 0 < np.abs(run(model, x) - x).mean() < 0.1
+    shared = lpie.build_model(SMALL["mirnet"][0], **SMALL["mirnet"][1])
+    balance(shared, photo(2, 16, 16, 3), residual=("conv_out",))
+    assert 0 < np.abs(run(shared, x) - x).mean() < 0.1

@@ -25,7 +25,8 @@ def balance(
     As layer-sequential unit-variance initialisation (Mishkin and Matas, ICLR 2016), but for each
     channel and with the mean taken out too. degraded: [N, H, W, 3] float32 in [0, 1], a real
     batch. residual: the convolutions that make up the network's residual, which starts small;
-    gates: those that gate it, which start open (of both, the ones that the network has).
+    gates: those that gate it, which start open (of both, the ones that the network has). A layer
+    that runs several times is scaled for its first run.
     """
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, DOConv2D)):
@@ -44,7 +45,8 @@ def balance(
 
 def _rescale(layer: Any, factor: NDArray, shift: NDArray) -> None:
     """Let `layer` give out, per channel, factor times what it gave, and shift."""
-    layer.bias.assign(keras.ops.convert_to_numpy(layer.bias) * factor + shift)
+    if layer.use_bias:
+        layer.bias.assign(keras.ops.convert_to_numpy(layer.bias) * factor + shift)
     if isinstance(layer, DOConv2D):  # [C out, ...]
         kernel, lined = layer.w, factor[..., None, None]
     elif isinstance(layer, keras.layers.DepthwiseConv2D):  # [h, w, C, 1]
