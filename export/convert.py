@@ -16,7 +16,7 @@ from lpie.errors import InputError, LpieError, require
 from lpie.export.calibration import calibration_tiles
 from lpie.export.photos import photos_for
 from lpie.export.recipes import configure, find_recipe
-from lpie.export.rewrites import detach_channel_max
+from lpie.export.rewrites import average_by_convolution, detach_channel_max
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
 from lpie.models.analysis import Analysis, analyse
@@ -97,8 +97,8 @@ def convert(
         )
     import tensorflow as tf
 
-    if find_recipe(recipe).calibrated:
-        model = detach_channel_max(model)
+    calibrated = find_recipe(recipe).calibrated
+    model = detach_channel_max(model) if calibrated else average_by_convolution(model)
     image = keras.Input((*size, 3), batch_size=1, name="image")
     fixed = keras.Model(image, model(image), name=model.name)
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)

@@ -314,6 +314,22 @@ def test_exports_to_builtin_ops_and_computes_the_same(case, tmp_path):
     assert spec.verified["residual_psnr_db"] > 60
 
 
+def test_normalisation_is_exported_without_a_sum_that_overflows_float16(tmp_path):
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("export needs Keras on TensorFlow")
+    pytest.importorskip("tensorflow")
+    from lpie import flatbuffer
+    from lpie.export.convert import export_tflite
+
+    model = random_model("nafnet", TINY)
+    export_tflite(model, tmp_path / "model.tflite", recipe="float32", size=(48, 32))
+    graph = flatbuffer.read_tflite(tmp_path / "model.tflite")
+    names = [flatbuffer.op_name(graph, op) for op in graph.subgraphs[0].operators]
+    # Of the means only the five over space are left.
+    assert (names.count("MEAN"), names.count("SUM")) == (5, 0)
+    assert names.count("RSQRT") == 10
+
+
 def test_a_balanced_start_of_other_networks():
     model = lpie.build_model("nafnet", **TINY)
     balance(model, photo(2, 16, 16, 3), residual=("ending",))
