@@ -118,7 +118,7 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
     """The settings in a TOML file that lists only what differs from the defaults.
 
     overrides: `section.key=value` strings, the value as TOML writes it (a bare word is text).
-    Relative folders are taken from where the TOML file lies.
+    Relative folders are taken from where the TOML file lies, those of overrides from here.
     """
     try:
         table = tomllib.loads(path.read_text())
@@ -126,9 +126,10 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
         raise InputError(f"{path} does not exist.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
+    _absolute_folders(table, path.parent)
     for assignment in overrides:
         override(table, assignment)
-    _absolute_folders(table, path.parent)
+    _absolute_folders(table, Path())
     return config_from(table)
 
 
@@ -155,7 +156,8 @@ def _absolute_folders(table: dict[str, Any], base: Path) -> None:
         for key in keys:
             value = values.get(key)
             # A model may also be the name of a shipped one.
-            if isinstance(value, str) and value and (section == "data" or (base / value).exists()):
+            named = section == "train" and "/" not in str(value)
+            if isinstance(value, str) and value and (not named or (base / value).exists()):
                 values[key] = str((base / value).resolve())
 
 

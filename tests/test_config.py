@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from lpie.config import Config, config_from, load_config, to_dict
@@ -12,8 +14,22 @@ def test_a_file_lists_only_what_differs(tmp_path):
     assert config.train.steps == 7
     assert config.train.seed == 3
     assert config.data.degrade.noise_sigma == (0.0, 55.0)
-    assert config.data.folder == str(tmp_path / "photos")
+    assert config.data.folder == str(Path("photos").resolve())
     assert config.train.batch_size == Config().train.batch_size
+
+
+def test_folders_are_taken_from_where_they_are_written(tmp_path, monkeypatch):
+    path = tmp_path / "configs" / "c.toml"
+    path.parent.mkdir()
+    path.write_text(
+        '[data]\nsource = "clean"\nfolder = "photos"\n[train]\ninitial_weights = "../runs/a"\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    config = load_config(path, ["data.validation_folder=photos"])
+    assert config.data.folder == str(tmp_path / "configs" / "photos")
+    assert config.data.validation_folder == str(tmp_path / "photos")
+    assert config.train.initial_weights == str(tmp_path / "runs" / "a")
+    assert load_config(path, ["train.initial_weights=denoise"]).train.initial_weights == "denoise"
 
 
 def test_json_round_trip_and_differences():

@@ -189,7 +189,7 @@ def test_training_on_pairs_and_clean_folders(tmp_path, photos, astronaut):
     ]
     (tmp_path / "c.toml").write_text("")
     for source, folder in {"pairs": "pairs", "clean": "pairs/target"}.items():
-        where = [f"data.source={source}", f"data.folder={folder}"]
+        where = [f"data.source={source}", f"data.folder={tmp_path / folder}"]
         config = load_config(tmp_path / "c.toml", [*small, *shape, *where])
         result = train(config, tmp_path / source, progress=False)
         assert result["photos"] == 2  # the third is held back for validation
