@@ -10,6 +10,7 @@ import numpy as np
 
 from lpie.backend import keras
 from lpie.config import LossConfig
+from lpie.metrics import LUMA, gaussian_taps
 
 ops = keras.ops
 
@@ -55,7 +56,7 @@ def psnr_loss(prediction: Any, target: Any) -> Any:
 
 def psnr_y_loss(prediction: Any, target: Any) -> Any:
     """`psnr_loss` of BT.601 luma."""
-    weights = ops.convert_to_tensor(np.array([[65.481], [128.553], [24.966]], np.float32))
+    weights = ops.convert_to_tensor(LUMA.astype(np.float32)[:, None])
     # In the order of the released code, whose rounding shows in the derivative.
     y, y_target = ((ops.matmul(x, weights) + 16) / 255 for x in (prediction, target))
     return psnr_loss(y, y_target)
@@ -132,8 +133,7 @@ def _blur(x: Any) -> Any:
 
 def _band(length: int) -> Any:
     """[length - 10, length]: row i holds the window that starts at pixel i."""
-    taps = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
-    taps /= taps.sum()
+    taps = gaussian_taps()
     band = np.zeros((length - 10, length), np.float32)
     for i in range(length - 10):
         band[i, i : i + 11] = taps

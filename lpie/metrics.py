@@ -11,6 +11,7 @@ from lpie.errors import InputError, unknown_name
 
 _SIGMA = 1.5
 _WINDOW = 11
+LUMA = np.array([65.481, 128.553, 24.966])  # BT.601, studio swing, of RGB; 16 is added
 
 
 def psnr(
@@ -60,8 +61,7 @@ def ssim(
 
 def luma(image: NDArray) -> NDArray:
     """BT.601 studio-swing luma of `image` [..., 3] RGB in [0, 1]: [..., 1] in [16/255, 235/255]."""
-    weights = np.array([65.481, 128.553, 24.966]) / 255
-    return (image @ weights + 16 / 255)[..., None]
+    return (image @ (LUMA / 255) + 16 / 255)[..., None]
 
 
 def _prepare(
@@ -100,7 +100,8 @@ def _ssim(a: NDArray, b: NDArray, peak: float, blur: Callable[[NDArray], NDArray
     return float(np.mean(value / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))))
 
 
-def _taps() -> NDArray:
+def gaussian_taps() -> NDArray:
+    """SSIM's window along one axis: [11] float64, of sum 1."""
     r = _WINDOW // 2
     taps = np.exp(-0.5 * (np.arange(-r, r + 1) / _SIGMA) ** 2)
     return taps / taps.sum()
@@ -108,14 +109,14 @@ def _taps() -> NDArray:
 
 def _blur(x: NDArray) -> NDArray:
     """[H, W, C] to [H - 10, W - 10, C]."""
-    r, taps = _WINDOW // 2, _taps()
+    r, taps = _WINDOW // 2, gaussian_taps()
     blurred = cv2.sepFilter2D(np.ascontiguousarray(x), cv2.CV_64F, taps, taps)
     return blurred.reshape(x.shape)[r:-r, r:-r]  # OpenCV drops a channel axis of one
 
 
 def _blur_3d(x: NDArray) -> NDArray:
     """[H, W, C] to the same shape, over the channels as well; the border is repeated."""
-    taps, channels = _taps(), x.shape[-1]
+    taps, channels = gaussian_taps(), x.shape[-1]
     flat = np.ascontiguousarray(x)
     blurred = cv2.sepFilter2D(flat, cv2.CV_64F, taps, taps, borderType=cv2.BORDER_REPLICATE)
     r = _WINDOW // 2

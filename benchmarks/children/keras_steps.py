@@ -2,8 +2,6 @@
 
 import dataclasses
 import importlib.metadata
-import json
-import sys
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
+from lpie.benchmarks.answering import answer_requests, read_job
 from lpie.config import Config, LossConfig, config_from
 from lpie.distribution import find_devices
 from lpie.learner import Learner
@@ -20,26 +19,21 @@ from lpie.losses import total_loss
 
 def main() -> None:
     """Answers requests for steps and for a reference to compare another training with."""
-    job = json.loads(sys.stdin.readline())
+    job = read_job()
     config = config_from(job["settings"])
     train = dataclasses.replace(config.train, precision=job["precision"])
     config = dataclasses.replace(config, train=train)
     learner = Learner(config, find_devices(job["devices"]))
     degraded, target = np.load(job["batches"])
     learner.start(degraded[0])
-    answer: dict[str, Any] = _about()
-    while True:
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-        line = sys.stdin.readline()
-        if not line:
-            return
-        request = json.loads(line)
-        if "reference" in request:
-            np.savez(request["reference"], **reference(learner, config, degraded, target))  # type: ignore[arg-type]
-            answer = {}
-        else:
-            answer = take_steps(learner, degraded, target, request["steps"])
+
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        if "reference" not in request:
+            return take_steps(learner, degraded, target, request["steps"])
+        np.savez(request["reference"], **reference(learner, config, degraded, target))  # type: ignore[arg-type]
+        return {}
+
+    answer_requests(_about(), reply)
 
 
 def take_steps(learner: Learner, degraded: NDArray, target: NDArray, count: int) -> dict[str, Any]:

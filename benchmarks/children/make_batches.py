@@ -1,7 +1,6 @@
 """Batches as `lpie train` makes them, without a network, for `lpie.benchmarks.pipeline_speed`."""
 
 import dataclasses
-import json
 import shutil
 import sys
 import tempfile
@@ -10,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lpie.benchmarks.answering import answer_requests, read_job
 from lpie.config import Config, config_from
 from lpie.data import sources
 from lpie.data.batches import batches
@@ -27,20 +27,15 @@ MARGIN_PX = 64  # that a stored patch is larger than a crop: kinds that blur use
 
 def main() -> None:
     """Answers requests for batches of a source, a kind of degradation and a number of workers."""
-    job = json.loads(sys.stdin.readline())
-    config = config_from(job["settings"])
+    config = config_from(read_job()["settings"])
     with tempfile.TemporaryDirectory() as folder:
         found = photos(Path(folder), config.data.patch_px + MARGIN_PX)
-        answer: dict[str, Any] = {"sources": list(found), "kinds": list(DEGRADATIONS)}
-        while True:
-            sys.stdout.write(json.dumps(answer) + "\n")
-            sys.stdout.flush()
-            line = sys.stdin.readline()
-            if not line:
-                return
-            request = json.loads(line)
+
+        def reply(request: dict[str, Any]) -> dict[str, Any]:
             chosen = _configured(config, request)
-            answer = make(found[request["source"]], chosen, request["seconds"])
+            return make(found[request["source"]], chosen, request["seconds"])
+
+        answer_requests({"sources": list(found), "kinds": list(DEGRADATIONS)}, reply)
 
 
 def photos(folder: Path, patch_px: int) -> dict[str, Sequence[Photo]]:

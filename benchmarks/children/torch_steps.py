@@ -3,10 +3,10 @@
 Run by its path, because PyTorch may live in an environment without lpie; needs PyTorch and NumPy.
 """
 
-import json
 import math
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,27 +15,25 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch_lpienet import Lpienet, total_loss  # beside this file, whose folder is on the path
 
+sys.path.append(str(Path(__file__).parents[1]))  # there is no package to name
+from answering import answer_requests, read_job
+
 
 def main() -> None:
     """Answers requests for steps, for a comparison with lpie, and for the machine's limits."""
-    job = json.loads(sys.stdin.readline())
+    job = read_job()
     training = Training(job, job["settings"])
     batches = load_batches(training, job["batches"]) if job["batches"] else []
     name = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
-    answer: dict[str, Any] = {"device": name, "versions": {"torch": torch.__version__}}
-    while True:
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
-        line = sys.stdin.readline()
-        if not line:
-            return
-        request = json.loads(line)
+
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
         if "compare" in request:
-            answer = compare(job, request["compare"])
-        elif "limits" in request:
-            answer = limits(training, *batches[0])
-        else:
-            answer = take_steps(training, batches, request["steps"])
+            return compare(job, request["compare"])
+        if "limits" in request:
+            return limits(training, *batches[0])
+        return take_steps(training, batches, request["steps"])
+
+    answer_requests({"device": name, "versions": {"torch": torch.__version__}}, reply)
 
 
 class Training:

@@ -70,7 +70,7 @@ def analyse(model: keras.Model) -> Analysis:
         merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
         local = local and known is not None
-        reach = known or merged._replace(stride=merged.stride * _step(layer))
+        reach = known or merged
         for tensor in outputs:
             reaches[id(tensor)] = reach
         multiple = math.lcm(multiple, math.ceil(reach.stride))
@@ -87,13 +87,6 @@ def _calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
             yield node.operation, node.input_tensors, node.output_tensors
-
-
-def _step(layer: Any) -> Fraction:
-    """How much coarser than its input's is the grid of a layer whose reach is not known."""
-    if isinstance(layer, keras.layers.Conv2DTranspose):
-        return Fraction(1, layer.strides[0])
-    return Fraction(2 if type(layer).__name__ == "BlurDown" else 1)
 
 
 def _merge(sources: list[_Reach]) -> _Reach:
@@ -118,6 +111,11 @@ def _through(layer: Any, r: _Reach) -> _Reach | None:
         return _Reach(
             r.stride * step, r.low - before * r.stride, r.high + (span - before) * r.stride
         )
+    if kind == "Conv2DTranspose":
+        step = r.stride / layer.strides[0]
+        return _Reach(step, r.low - layer.kernel_size[0] * step, r.high)
+    if kind == "BlurDown":
+        return _Reach(2 * r.stride, r.low - r.stride, r.high + r.stride)
     if kind in ("MaxPooling2D", "AveragePooling2D"):
         size, step = layer.pool_size[0], layer.strides[0]
         return _Reach(r.stride * step, r.low, r.high + (size - 1) * r.stride)

@@ -5,14 +5,13 @@ The released scripts do not compute what their report says; `faithful` gives wha
 Layers carry the names of the released PyTorch modules.
 """
 
-import functools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lpie.backend import keras
-from lpie.models.layers import ChannelScale, Gate
-from lpie.models.nafnet import check_blocks, conv, depthwise, norm, u_net
+from lpie.models.nafnet import Style, check_blocks, conv, u_net
 from lpie.models.overparameterized import DOConv2D
 from lpie.models.spectral import InverseRealFFT2D, RealFFT2D
 
@@ -35,29 +34,54 @@ def nafftnet(
     convolutions of the Fourier block pad the spectrum and so shift it by two.
     """
     check_blocks(width, encoder_blocks, middle_blocks, decoder_blocks)
-    block = functools.partial(_block, do_conv=do_conv, faithful=faithful)
-
-    def blocks(x: Any, count: int, level: int, name: str) -> Any:
-        for i in range(count):
-            x = block(x, f"{name}.{i}")
-        return x
 
     def skip(x: Any, level: int) -> Any:
         name = f"fftBlock.{level}.0"
         return _fft_block(x, name, shifted=do_conv and faithful) if fft_block else x
 
-    image = keras.Input((None, None, 3), name="image")
+    style = _Style(do_conv=do_conv, faithful=faithful)
     counts = (width, encoder_blocks, middle_blocks, decoder_blocks)
-    return u_net(image, "nafftnet", *counts, blocks, skip)
+    return u_net("nafftnet", *counts, style.block, skip)
 
 
-@keras.saving.register_keras_serializable(package="lpie")
-class ChannelFilter(keras.layers.Layer):
-    """One filter along the channels, zeros beyond them: [N, 1, 1, C] to the same."""
+@dataclass(frozen=True)
+class _Style(Style):
+    """NAFNet's block with another attention and, with `do_conv`, another depthwise convolution."""
+
+    do_conv: bool = False
+    faithful: bool = False
+
+    def depthwise(self, x: Any, name: str) -> Any:
+        if not self.do_conv:
+            return super().depthwise(x, name)
+        return DOConv2D(x.shape[-1], 3, groups=x.shape[-1], name=name)(x)
+
+    def attend(self, x: Any, level: int, name: str) -> Any:
+        pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.sca1")(x)
+        taps = _taps(x.shape[-1])
+        if self.faithful:
+            return ReleasedAttention(taps, name=f"{name}.sca2")(pooled)  # [N, 1, 1, C]
+        weights = ChannelFilter(taps, name=f"{name}.sca2")(pooled)
+        return keras.layers.Multiply(name=f"{name}.sca")([x, weights])
+
+
+class _OfTaps(keras.layers.Layer):
+    """A layer of `kernel_size` taps that keeps the shape."""
 
     def __init__(self, kernel_size: int, **options: Any) -> None:
         super().__init__(**options)
         self.kernel_size = kernel_size
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "kernel_size": self.kernel_size}
+
+
+@keras.saving.register_keras_serializable(package="lpie")
+class ChannelFilter(_OfTaps):
+    """One filter along the channels, zeros beyond them: [N, 1, 1, C] to the same."""
 
     def build(self, input_shape: tuple) -> None:
         self.kernel = self.add_weight((self.kernel_size, 1, 1), name="kernel")
@@ -68,24 +92,14 @@ class ChannelFilter(keras.layers.Layer):
             keras.ops.conv(line, self.kernel, padding="same"), (-1, 1, 1, x.shape[-1])
         )
 
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kernel_size": self.kernel_size}
-
 
 @keras.saving.register_keras_serializable(package="lpie")
-class ReleasedAttention(keras.layers.Layer):
+class ReleasedAttention(_OfTaps):
     """The convolution along an axis of length one of the released scripts: [N, 1, 1, C] the same.
 
     Only its middle tap acts. NAFNet's own attention is kept beside it and not used there either;
     here its weights are not trained.
     """
-
-    def __init__(self, kernel_size: int, **options: Any) -> None:
-        super().__init__(**options)
-        self.kernel_size = kernel_size
 
     def build(self, input_shape: tuple) -> None:
         c = input_shape[-1]
@@ -97,35 +111,6 @@ class ReleasedAttention(keras.layers.Layer):
 
     def call(self, x: Any) -> Any:
         return keras.ops.matmul(x, self.kernel[self.kernel_size // 2])
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "kernel_size": self.kernel_size}
-
-
-def _block(x: Any, name: str, *, do_conv: bool, faithful: bool) -> Any:
-    width = x.shape[-1]
-    t = conv(2 * width, 1, f"{name}.conv1")(norm(f"{name}.norm1")(x))
-    if do_conv:
-        t = DOConv2D(2 * width, 3, groups=2 * width, name=f"{name}.conv2")(t)
-    else:
-        t = depthwise(f"{name}.conv2")(t)
-    t = Gate(name=f"{name}.sg")(t)
-    pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.sca1")(t)
-    taps = _taps(width)
-    if faithful:
-        t = ReleasedAttention(taps, name=f"{name}.sca2")(pooled)  # [N, 1, 1, C]
-    else:
-        weights = ChannelFilter(taps, name=f"{name}.sca2")(pooled)
-        t = keras.layers.Multiply(name=f"{name}.sca")([t, weights])
-    t = ChannelScale(name=f"{name}.beta")(conv(width, 1, f"{name}.conv3")(t))
-    y = keras.layers.Add(name=f"{name}.sum1")([x, t])
-    t = conv(2 * width, 1, f"{name}.conv4")(norm(f"{name}.norm2")(y))
-    t = conv(width, 1, f"{name}.conv5")(Gate(name=f"{name}.sg2")(t))
-    t = ChannelScale(name=f"{name}.gamma")(t)
-    return keras.layers.Add(name=f"{name}.sum2")([y, t])
 
 
 def _taps(channels: int) -> int:

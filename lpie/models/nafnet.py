@@ -7,7 +7,7 @@ becomes the local one of Chu et al., "Improving Image Restoration by Revisiting 
 Aggregation", ECCV 2022, arXiv:2112.04491 (TLC), with the same weights.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -57,30 +57,29 @@ def nafnet(
             raise unknown_name(what, value, valid)
     if depthwise_expand is None:
         depthwise_expand = 2 if block == "naf" else 1
-    windows = _windows(train_size, len(encoder_blocks))
-    style = _Style(block, gate, depthwise_expand, ffn_expand, skip_init, dropout)
-
-    def blocks(x: Any, count: int, level: int, name: str) -> Any:
-        for i in range(count):
-            x = style.apply(x, windows[level], f"{name}.{i}")
-        return x
-
-    image = keras.Input((None, None, 3), name="image")
-    return u_net(image, "nafnet", width, encoder_blocks, middle_blocks, decoder_blocks, blocks)
+    windows = tuple(_windows(train_size, len(encoder_blocks)))
+    style = Style(block, gate, depthwise_expand, ffn_expand, skip_init, dropout, windows)
+    return u_net("nafnet", width, encoder_blocks, middle_blocks, decoder_blocks, style.block)
 
 
 def u_net(
-    image: Any,
     name: str,
     width: int,
     encoder_blocks: Sequence[int],
     middle_blocks: int,
     decoder_blocks: Sequence[int],
-    blocks: Any,
-    skip: Any = lambda x, level: x,
+    block: Callable[[Any, int, str], Any],
+    skip: Callable[[Any, int], Any] = lambda x, level: x,
 ) -> keras.Model:
-    """NAFNet's skeleton; `blocks(x, count, level, name)` and `skip(x, level)` fill it."""
+    """NAFNet's skeleton; `block(x, level, name)` and `skip(x, level)` fill it."""
     levels = len(encoder_blocks)
+
+    def blocks(x: Any, count: int, level: int, name: str) -> Any:
+        for i in range(count):
+            x = block(x, level, f"{name}.{i}")
+        return x
+
+    image = keras.Input((None, None, 3), name="image")
     padded = PadToMultiple(2**levels, name="pad")(image)
     x, skips = conv(width, 3, "intro")(padded), []
     for level, count in enumerate(encoder_blocks):
@@ -101,24 +100,25 @@ def u_net(
 
 
 @dataclass(frozen=True)
-class _Style:
-    """What all blocks of a network share."""
+class Style:
+    """What all blocks of a network share; `windows` of local pooling by level, None for global."""
 
-    block: str
-    gate: GateActivation
-    depthwise_expand: int
-    ffn_expand: int
-    skip_init: bool
-    dropout: float
+    kind: Block = "naf"
+    gate: GateActivation = "simple"
+    depthwise_expand: int = 2
+    ffn_expand: int = 2
+    skip_init: bool = True
+    dropout: float = 0.0
+    windows: tuple[tuple[int, int] | None, ...] = ()
 
-    def apply(self, x: Any, window: tuple[int, int] | None, name: str) -> Any:
+    def block(self, x: Any, level: int, name: str) -> Any:
         """[N, H, W, C] to the same shape."""
         width = x.shape[-1]
         t = self._norm(x, f"{name}.norm1")
         t = conv(width * self.depthwise_expand, 1, f"{name}.conv1")(t)
-        t = depthwise(f"{name}.conv2")(t)
+        t = self.depthwise(t, f"{name}.conv2")
         t = self._activate(t, f"{name}.sg")
-        t = self._attend(t, window, name)
+        t = self.attend(t, level, name)
         y = self._shortcut(x, conv(width, 1, f"{name}.conv3")(t), "1", "beta", name)
         t = self._norm(y, f"{name}.norm2")
         t = conv(width * self.ffn_expand, 1, f"{name}.conv4")(t)
@@ -126,21 +126,26 @@ class _Style:
         return self._shortcut(y, conv(width, 1, f"{name}.conv5")(t), "2", "gamma", name)
 
     def _norm(self, x: Any, name: str) -> Any:
-        return x if self.block == "plain" else norm(name)(x)
+        if self.kind == "plain":
+            return x
+        return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
 
     def _activate(self, x: Any, name: str) -> Any:
-        if self.block == "naf":
+        if self.kind == "naf":
             return Gate(self.gate, name=name)(x)
-        if self.block == "plain":
+        if self.kind == "plain":
             return keras.layers.ReLU(name=name)(x)
         return keras.layers.Activation(exact_gelu, name=name)(x)
 
-    def _attend(self, x: Any, window: tuple[int, int] | None, name: str) -> Any:
-        if self.block == "plain":
+    def depthwise(self, x: Any, name: str) -> Any:
+        return keras.layers.DepthwiseConv2D(3, padding="same", name=name)(x)
+
+    def attend(self, x: Any, level: int, name: str) -> Any:
+        if self.kind == "plain":
             return x
         width = x.shape[-1]
-        kind = "sca" if self.block == "naf" else "se"
-        weights = pool(x, window, f"{name}.{kind}.0")
+        kind = "sca" if self.kind == "naf" else "se"
+        weights = _pool(x, self.windows[level], f"{name}.{kind}.0")
         if kind == "se":
             weights = conv(width // 2, 1, f"{name}.se.1", activation="relu")(weights)
             weights = conv(width, 1, f"{name}.se.3", activation="sigmoid")(weights)
@@ -151,7 +156,7 @@ class _Style:
     def _shortcut(self, x: Any, y: Any, number: str, factor: str, name: str) -> Any:
         if self.dropout:
             y = keras.layers.Dropout(self.dropout, name=f"{name}.dropout{number}")(y)
-        if self.skip_init and self.block != "plain":
+        if self.skip_init and self.kind != "plain":
             y = ChannelScale(name=f"{name}.{factor}")(y)
         return keras.layers.Add(name=f"{name}.sum{number}")([x, y])
 
@@ -166,16 +171,7 @@ def conv(width: int, kernel: int, name: str, **options: Any) -> Any:
     return keras.layers.Conv2D(width, kernel, padding="same", name=name, **options)
 
 
-def depthwise(name: str) -> Any:
-    return keras.layers.DepthwiseConv2D(3, padding="same", name=name)
-
-
-def norm(name: str) -> Any:
-    """Over the channels of each pixel."""
-    return keras.layers.LayerNormalization(epsilon=1e-6, name=name)
-
-
-def pool(x: Any, window: tuple[int, int] | None, name: str) -> Any:
+def _pool(x: Any, window: tuple[int, int] | None, name: str) -> Any:
     """The mean over the map, [N, 1, 1, C], or over a window around each pixel, [N, H, W, C]."""
     if window is None:
         return keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)(x)

@@ -2,12 +2,12 @@
 arXiv:2006.12030): more weights while training, folded into a plain convolution afterwards."""
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from lpie.backend import keras
+from lpie.models.exchange import exchanged
 
 
 @keras.saving.register_keras_serializable(package="lpie")
@@ -97,32 +97,17 @@ def fold(model: keras.Model) -> keras.Model:
     Same outputs to rounding (1e-5), same layer names, fewer weights; `model` itself if it has no
     such convolution.
     """
-    if not any(isinstance(layer, DOConv2D) for layer in model.layers):
-        return model
-    return _exchanged(model, _plain, _plain_weights)
+    return exchanged(model, _plain, _plain_weights)
 
 
 def overparameterize(model: keras.Model) -> keras.Model:
     """The same network with a `DOConv2D` for every convolution of more than one pixel."""
-    return _exchanged(model, _product, _product_weights)
-
-
-def _exchanged(
-    model: keras.Model, make: Callable[[Any], Any], weights: Callable[[Any, Any], list[Any]]
-) -> keras.Model:
-    twin = keras.models.clone_model(model, clone_function=make)
-    for layer in twin.layers:
-        layer.set_weights(weights(model.get_layer(layer.name), layer))
-    return twin
-
-
-def _same(layer: Any) -> Any:
-    return type(layer).from_config(layer.get_config())
+    return exchanged(model, _product, _product_weights)
 
 
 def _plain(layer: Any) -> Any:
     if not isinstance(layer, DOConv2D):
-        return _same(layer)
+        return None
     options = {
         "kernel_size": layer.kernel_size,
         "padding": "same",
@@ -149,7 +134,7 @@ def _plain_weights(source: Any, layer: Any) -> list[Any]:
 def _product(layer: Any) -> Any:
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
     if not isinstance(layer, kinds) or layer.kernel_size == (1, 1) or layer.strides != (1, 1):
-        return _same(layer)
+        return None
     channels = layer.input.shape[-1]
     depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
     return DOConv2D(
