@@ -14,6 +14,7 @@ from lpie import flatbuffer
 from lpie.backend import keras
 from lpie.errors import InputError, LpieError, require
 from lpie.export.calibration import calibration_tiles
+from lpie.export.limits import least_exact
 from lpie.export.photos import photos_for
 from lpie.export.recipes import configure, find_recipe
 from lpie.export.rewrites import average_by_convolution, detach_channel_max
@@ -66,7 +67,8 @@ def export_tflite(
     if verified:
         result = verify(model, flatbuffer.serialise(graph), photos, recipe=recipe)
         if not result.passed:
-            raise LpieError(f"The export was not written: {result.sentence()}.")
+            reasons = _inexact_ops(plain, found, recipe, (height, width), photos)
+            raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
     spec = ModelSpec(
         network=model.name,
         recipe=recipe,
@@ -89,6 +91,25 @@ def convert(
     model: keras.Model, recipe: str, size: tuple[int, int], tiles: list[NDArray[np.float32]]
 ) -> bytes:
     """The bytes of `model` as TFLite for (height, width) `size`, quantized by `recipe`."""
+    import tensorflow as tf
+
+    converter = _converter(model, recipe, size, tiles)
+    with quiet() as printed, warnings.catch_warnings():  # it prints hundreds of lines
+        warnings.simplefilter("ignore")
+        try:
+            return bytes(converter.convert())
+        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise LpieError(
+                f"TensorFlow's converter refused the {recipe} recipe: {reason}. "
+                f"It also printed: {printed()[-300:]}"
+            ) from error
+
+
+def _converter(
+    model: keras.Model, recipe: str, size: tuple[int, int], tiles: list[NDArray[np.float32]]
+) -> Any:
+    """TensorFlow's converter of `model`, rewritten as `recipe` needs it, at (height, width)."""
     require("tensorflow", extra="train")
     if keras.backend.backend() != "tensorflow":
         raise InputError(
@@ -103,16 +124,33 @@ def convert(
     fixed = keras.Model(image, model(image), name=model.name)
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
     configure(converter, recipe, tiles)
-    with quiet() as printed, warnings.catch_warnings():  # it prints hundreds of lines
-        warnings.simplefilter("ignore")
-        try:
-            return bytes(converter.convert())
-        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise LpieError(
-                f"TensorFlow's converter refused the {recipe} recipe: {reason}. "
-                f"It also printed: {printed()[-300:]}"
-            ) from error
+    return converter
+
+
+def _inexact_ops(
+    model: keras.Model,
+    found: Analysis,
+    recipe: str,
+    size: tuple[int, int],
+    photos: Sequence[NDArray[np.uint8]],
+) -> str:
+    """A sentence on the ops that lose most to 8 bits; nothing for other recipes."""
+    if not find_recipe(recipe).calibrated:
+        return ""
+    tile = _tile(found, size)
+    tiles = calibration_tiles(photos, *tile)
+    worst = least_exact(_converter(model, recipe, tile, tiles), tiles[:2])
+    if not worst:
+        return ""
+    names = ", ".join(each.sentence() for each in worst)
+    return (
+        f" In 8 bits these ops err most, in steps of their output's 256 (rounding alone: 0.3): "
+        f"{names}. Keep the network in float16, or train it with smaller ranges there."
+    )
+
+
+def _tile(found: Analysis, size: tuple[int, int]) -> tuple[int, int]:
+    return size if found.halo_px is None else (TILE_PX, TILE_PX)
 
 
 def _converted(
@@ -123,7 +161,7 @@ def _converted(
     photos: Sequence[NDArray[np.uint8]],
 ) -> Any:
     """The model as a TFLite object of (height, width) `size`, builtin ops only."""
-    tile = size if found.halo_px is None else (TILE_PX, TILE_PX)
+    tile = _tile(found, size)
     tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
     graph = flatbuffer.parse_tflite(convert(model, recipe, tile, tiles))
     flatbuffer.resize(graph, *size)

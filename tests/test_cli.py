@@ -58,10 +58,23 @@ def test_asked_wrongly_exits_with_2(arguments):
 
 def test_models_as_json():
     pytest.importorskip("keras")
-    (row,) = [r for r in json.loads(run_lpie("models", "--json").stdout) if r["name"] == "lpienet"]
+    rows = json.loads(run_lpie("models", "--json").stdout)
+    found = {(row["name"], *row["hyperparameters"].values()): row for row in rows}
+    row = found["lpienet",]
     assert row["parameters"] == 133_652
     assert row["macs_per_pixel"] == 18_281
-    assert "133,652" in run_lpie("models").stdout
+    assert "denoise" in row["shipped"]
+    assert found["nafnet", "baseline"]["parameters"] == 29_056_227
+    assert found["nafnet",]["receptive_field_px"] is None
+    assert found["nafnet", "plain"]["halo_px"] == 352
+
+
+def test_models_as_a_table():
+    pytest.importorskip("keras")
+    shown = run_lpie("models").stdout
+    assert "133,652" in shown
+    assert "nafnet train_size=256" in shown
+    assert "Shipped weights of lpienet: denoise, " in shown
 
 
 def test_a_wrong_setting_is_one_sentence(tmp_path):

@@ -10,6 +10,9 @@ from lpie import losses, ssim  # noqa: E402
 from lpie.config import LossConfig  # noqa: E402
 
 
+HALF_PSNR = LossConfig(ssim=0, l1=0, gradient=0, psnr=0.5)
+
+
 def value(loss, a, b):
     return float(loss(np.asarray(a, np.float32), np.asarray(b, np.float32)))
 
@@ -62,6 +65,8 @@ def test_gradients_are_finite_where_images_are_equal_or_flat():
     ("name", "loss"),
     [
         ("charbonnier_eps1e3", losses.charbonnier_loss),
+        ("charbonnier_eps1e6", lambda p, t: losses.charbonnier_loss(p, t, epsilon=1e-6)),
+        ("psnr_w0p5", lambda p, t: losses.total_loss(HALF_PSNR, p, t)[0]),
         ("psnr", losses.psnr_loss),
         ("psnr_toY", losses.psnr_y_loss),
         ("nafft_fft", losses.fft_loss),

@@ -119,6 +119,7 @@ def test_fourier_block(vectors, kind, shifted):
         ("nafnet", ONES, 4_497_507),
         ("nafnet", {**ONES, "skip_init": False}, 4_494_563),
         ("nafnet", {**ONES, "width": 64}, 17_887_427),
+        ("nafnet", {**DEEP, "width": 64}, 67_888_835),
         ("nafnet", {**ONES, "width": 16}, 1_137_203),
         ("nafnet", {"block": "baseline"}, 29_056_227),
         ("nafnet", {**DEEP, "block": "baseline"}, 17_023_875),
@@ -271,15 +272,13 @@ def test_overparameterizing_changes_nothing():
     np.testing.assert_allclose(run(overparameterize(model), x), run(model, x), atol=1e-5)
 
 
-LEARNING = ("nafnet", "plain", "nafftnet-do-conv", "mirnet")
-
-
 def losses_of(case):
     """The loss of 20 steps on one batch."""
     keras.utils.set_random_seed(0)
     name, options = SMALL[case]
     model = lpie.build_model(name, **options)
-    model.compile(keras.optimizers.Adam(3e-3), loss="mae", jit_compile="auto")
+    jit = keras.backend.backend() == "jax"  # as `lpie train` on a CPU
+    model.compile(keras.optimizers.Adam(3e-3), loss="mae", jit_compile=jit)
     target = photo(2, 16, 16, 3)
     degraded = target + 0.2 * np.random.default_rng(2).standard_normal(target.shape, np.float32)
     return [float(model.train_on_batch(degraded, target)) for _ in range(20)]
@@ -289,8 +288,8 @@ def losses_of(case):
 def test_every_network_learns(backend):
     pytest.importorskip(backend)
     script = (
-        "import json; from tests.test_zoo import LEARNING, losses_of;"
-        "print(json.dumps({case: losses_of(case) for case in LEARNING}))"
+        "import json; from tests.test_zoo import SMALL, losses_of;"
+        "print(json.dumps({case: losses_of(case) for case in SMALL}))"
     )
     result = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False,
@@ -298,7 +297,7 @@ def test_every_network_learns(backend):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     for case, losses in json.loads(result.stdout.splitlines()[-1]).items():
-        assert losses[-1] < 0.97 * losses[0], case
+        assert losses[-1] < 0.7 * losses[0], case
 
 
 @pytest.mark.parametrize("case", ["tlc", "baseline", "nafftnet-do-conv", "mirnet"])

@@ -5,7 +5,11 @@ from pathlib import Path
 
 import click
 
+from lpie.commands.inspect import verdict_line, verdict_table
 from lpie.commands.output import json_option, print_json
+
+# Of each family the one that takes most; `lpie inspect` asks them all.
+DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 
 
 @click.command()
@@ -72,8 +76,16 @@ def export(
         verified=not no_verify,
         force=force,
     )
+    from lpie.export.delegates import check_delegate
+    from lpie.export.limits import float_ops
+    from lpie.flatbuffer import read_tflite
+
+    graph = read_tflite(path)
+    verdicts = [check_delegate(graph, name) for name in DELEGATES]
+    left = float_ops(graph) if find_recipe(recipe).calibrated else {}
     if as_json:
-        print_json({"path": str(path), **dataclasses.asdict(spec)})
+        shown = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
+        print_json({"path": str(path), **dataclasses.asdict(spec), **shown})
         return
     click.echo(f"{path}: {recipe}, {width}x{height}, {(spec.file_bytes or 0) / 1e3:.0f} kB")
     if spec.verified:
@@ -84,6 +96,11 @@ def export(
         click.echo(f"Compared with the Keras network on {on}: {numbers}")
     else:
         click.echo("Not verified.")
+    if left:
+        ops = ", ".join(f"{count} {op}" for op, count in left.items())
+        click.echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
+    for verdict in verdicts:
+        click.echo(verdict_line(verdict))
 
 
 def _source(model: Path) -> Path:

@@ -95,7 +95,7 @@ def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]
         "ops": sum(cost.op_counts.values()),
         **dataclasses.asdict(cost),
         "macs_per_pixel": _per_pixel(cost, graph),
-        "delegates": [_verdict(verdict) for verdict in verdicts],
+        "delegates": [verdict_table(verdict) for verdict in verdicts],
     }
 
 
@@ -121,7 +121,8 @@ def _per_pixel(cost: "GraphCost", graph: Any) -> float | None:
     return cost.macs / (int(shape[1]) * int(shape[2]))
 
 
-def _verdict(verdict: "Verdict") -> dict[str, Any]:
+def verdict_table(verdict: "Verdict") -> dict[str, Any]:
+    """A verdict as plain values."""
     facts = ("full", "kills_delegate")
     return {**dataclasses.asdict(verdict), **{name: getattr(verdict, name) for name in facts}}
 

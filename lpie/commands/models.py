@@ -1,5 +1,6 @@
 """`lpie models`."""
 
+import dataclasses
 from typing import Any
 
 import click
@@ -10,7 +11,10 @@ from lpie.commands.output import json_option, print_json, print_table
 @click.command()
 @json_option
 def models(as_json: bool) -> None:
-    """List the networks: parameters, multiply-adds per pixel, reach, shipped weights and paper.
+    """List the networks and their forms, with the multiply-adds per pixel at 256x256.
+
+    "sees" is the receptive field; where it is all of the image, or local pooling meets the border,
+    tiles do not give exactly what the whole image gives. Below, the shipped weights.
 
     \b
     Examples:
@@ -23,33 +27,29 @@ def models(as_json: bool) -> None:
 
     rows: list[dict[str, Any]] = []
     for name, network in NETWORKS.items():
-        found = analyse(build_model(name))
-        rows.append(
-            {
-                "name": name,
-                "parameters": found.parameters,
-                "macs_per_pixel": found.macs_per_pixel,
-                "multiple": found.multiple,
-                "halo_px": found.halo_px,
-                "shipped": [key for key, entry in shipped().items() if entry["network"] == name],
-                "paper": network.paper,
-            }
-        )
+        for form in ({}, *network.forms):
+            found = analyse(build_model(name, **form))
+            names = [k for k, entry in shipped().items() if entry["network"] == name and not form]
+            row = {"name": name, "hyperparameters": form, **dataclasses.asdict(found)}
+            rows.append({**row, "shipped": names, "paper": network.paper})
     if as_json:
         print_json(rows)
         return
     print_table(
-        ["network", "parameters", "MAC/pixel", "multiple of", "halo px", "shipped", "paper"],
+        ["network", "parameters", "MAC/pixel", "sees px", "tiles", "multiple of", "paper"],
         [
             [
-                row["name"],
+                " ".join([row["name"], *(f"{k}={v}" for k, v in row["hyperparameters"].items())]),
                 f"{row['parameters']:,}",
                 f"{row['macs_per_pixel']:,.0f}",
+                f"{row['receptive_field_px'] or 'all'}",
+                "not exact" if row["halo_px"] is None else f"exact, halo {row['halo_px']}",
                 str(row["multiple"]),
-                "not local" if row["halo_px"] is None else str(row["halo_px"]),
-                ", ".join(row["shipped"]),
                 row["paper"],
             ]
             for row in rows
         ],
     )
+    for row in rows:
+        if row["shipped"]:
+            click.echo(f"Shipped weights of {row['name']}: {', '.join(row['shipped'])}")

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """Where a network is built and was published; the layers that make and gate its residual."""
+    """Where a network is built and was published; the layers that make and gate its residual.
+
+    forms: hyperparameters that make another network of it, as `lpie models` lists them.
+    """
 
     builder: str
     paper: str
     residual: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
+    forms: tuple[dict[str, Any], ...] = ()
 
 
 NETWORKS = {
@@ -27,14 +31,20 @@ NETWORKS = {
         "Conde et al., WACV 2023, arXiv:2210.13552",
         residual=("inverse_conv1", "inverse_conv2", "tail_conv"),
         gates=("tail_conv2",),
+        forms=({"variant": "paper"},),
     ),
+    "lpienet_rt": Network("lpie.models.lpienet_rt:lpienet_rt", "docs/lpienet_rt.md", ("tail",)),
     "nafnet": Network(
         "lpie.models.nafnet:nafnet",
         "Chen et al., ECCV 2022, arXiv:2204.04676",
         residual=("ending",),
+        forms=({"block": "baseline"}, {"block": "plain"}, {"train_size": 256}),
     ),
     "nafftnet": Network(
-        "lpie.models.nafftnet:nafftnet", "github.com/ech97/NAFFT-Net", residual=("ending",)
+        "lpie.models.nafftnet:nafftnet",
+        "github.com/ech97/NAFFT-Net",
+        residual=("ending",),
+        forms=({"faithful": True}, {"faithful": True, "do_conv": True}),
     ),
     "mirnet": Network(
         "lpie.models.mirnet:mirnet",

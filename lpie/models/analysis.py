@@ -39,10 +39,13 @@ class Analysis:
     it is local, where tiles keep to its grid. halo_px: how far beyond an output pixel
     the network looks, rounded up to `multiple`; None for a network that is not local (it pools
     over the whole image, or has a layer not known here), which cannot be tiled exactly.
+    receptive_field_px: how many pixels in a row an output pixel may see; None for all of them.
+    It is known also for local pooling (TLC), whose windows depend on where the image ends.
     """
 
     multiple: int
     halo_px: int | None
+    receptive_field_px: int | None
     macs_per_pixel: float
     parameters: int
 
@@ -65,11 +68,12 @@ def analyse(model: keras.Model) -> Analysis:
     an image of 256x256.
     """
     reaches: dict[int, _Reach] = {}
-    multiple, local = 1, True
+    multiple, bounded, local = 1, True, True
     for layer, inputs, outputs in _calls(model):
         merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
-        local = local and known is not None
+        bounded = bounded and known is not None
+        local = local and bounded and type(layer).__name__ != "LocalAveragePooling2D"
         reach = known or merged
         for tensor in outputs:
             reaches[id(tensor)] = reach
@@ -79,7 +83,14 @@ def analyse(model: keras.Model) -> Analysis:
     halo = math.ceil(furthest / multiple) * multiple
     if not local and any(type(layer).__name__ == "PadToMultiple" for layer in model.layers):
         multiple = 1
-    return Analysis(multiple, halo if local else None, macs_per_pixel(model), model.count_params())
+    field = math.ceil(end.high - end.low) + 1
+    return Analysis(
+        multiple=multiple,
+        halo_px=halo if local else None,
+        receptive_field_px=field if bounded else None,
+        macs_per_pixel=macs_per_pixel(model),
+        parameters=model.count_params(),
+    )
 
 
 def _calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
@@ -114,8 +125,13 @@ def _through(layer: Any, r: _Reach) -> _Reach | None:
     if kind == "Conv2DTranspose":
         step = r.stride / layer.strides[0]
         return _Reach(step, r.low - layer.kernel_size[0] * step, r.high)
+    if kind == "LocalAveragePooling2D":
+        reach = max(layer.window) * r.stride  # at the border the window lies on one side
+        return _Reach(r.stride, r.low - reach, r.high + reach)
     if kind == "BlurDown":
         return _Reach(2 * r.stride, r.low - r.stride, r.high + r.stride)
+    if kind == "PixelUnshuffle":
+        return _Reach(r.stride * layer.factor, r.low, r.high + (layer.factor - 1) * r.stride)
     if kind in ("MaxPooling2D", "AveragePooling2D"):
         size, step = layer.pool_size[0], layer.strides[0]
         return _Reach(r.stride * step, r.low, r.high + (size - 1) * r.stride)

@@ -96,6 +96,18 @@ class PixelShuffle(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="lpie")
+class PixelUnshuffle(PixelShuffle):
+    """Space to depth, what undoes `PixelShuffle`: [N, H, W, C] to [N, H/f, W/f, f^2 C]."""
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.space_to_depth(x, self.factor, data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        n, h, w, c = input_shape
+        return (n, *(s and s // self.factor for s in (h, w)), c * self.factor**2)
+
+
+@keras.saving.register_keras_serializable(package="lpie")
 class PadToMultiple(keras.layers.Layer):
     """Zeros at the bottom and right, up to a multiple: [N, H, W, C] to [N, H', W', C]."""
 

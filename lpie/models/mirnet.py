@@ -58,7 +58,9 @@ class BlurDown(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         channels = x.shape[-1]
         kernel = np.broadcast_to(blur_kernel()[:, :, None, None], (3, 3, channels, 1))
-        x = keras.ops.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], mode="reflect")
+        # Not as a padding: XNNPACK knows no MIRROR_PAD, and NNAPI none before API 33.
+        x = keras.ops.concatenate([x[:, 1:2], x, x[:, -2:-1]], axis=1)
+        x = keras.ops.concatenate([x[:, :, 1:2], x, x[:, :, -2:-1]], axis=2)  # [N, H+2, W+2, C]
         kernel = keras.ops.cast(keras.ops.convert_to_tensor(kernel), x.dtype)
         return keras.ops.depthwise_conv(x, kernel, strides=2, padding="valid")
 
@@ -91,9 +93,10 @@ class SelectiveSum(keras.layers.Layer):
 
     def call(self, inputs: Sequence[Any]) -> Any:
         half = len(inputs) // 2
-        logits = keras.ops.stack(inputs[half:], axis=1)  # [N, L, 1, 1, C]
-        weights = keras.ops.softmax(logits, axis=1)
-        return sum(x * weights[:, i] for i, x in enumerate(inputs[:half]))
+        # In four dimensions: delegates refuse five.
+        logits = keras.ops.concatenate(inputs[half:], axis=2)  # [N, 1, L, C]
+        weights = keras.ops.softmax(logits, axis=2)
+        return sum(x * weights[:, :, i : i + 1] for i, x in enumerate(inputs[:half]))
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         return input_shape[0]

@@ -1,0 +1,152 @@
+"""LPIENet-RT: a U-Net for real-time full HD on phones, after the idea of LPIENet.
+
+All layers run at half resolution or less, on channels that are multiples of 8, and become six ops
+that every delegate takes: CONV_2D, DEPTHWISE_CONV_2D, ADD, MUL with LOGISTIC (the attention),
+SPACE_TO_DEPTH and DEPTH_TO_SPACE. No concatenation, no reduction, no ELU, nothing global. How the
+sizes were chosen: docs/lpienet_rt.md.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+from lpie.backend import keras
+from lpie.errors import InputError, unknown_name
+from lpie.models.layers import PixelShuffle, PixelUnshuffle
+from lpie.models.nafnet import check_blocks
+from lpie.models.overparameterized import overparameterize
+
+Size = Literal["s", "m", "l"]
+Block = Literal["inverted", "residual", "fused"]
+Activation = Literal["relu", "gate"]
+
+SIZES: dict[str, dict[str, Any]] = {
+    "s": {"widths": (16, 32, 48), "encoder_blocks": (1, 1), "middle_blocks": 2},
+    "m": {"widths": (32, 48, 64), "encoder_blocks": (2, 2), "middle_blocks": 4},
+    "l": {"widths": (48, 64, 96), "encoder_blocks": (3, 3), "middle_blocks": 6},
+}
+
+
+def lpienet_rt(
+    *,
+    size: Size = "m",
+    trunk_scale: int = 2,
+    widths: Sequence[int] | None = None,
+    encoder_blocks: Sequence[int] | None = None,
+    middle_blocks: int | None = None,
+    decoder_blocks: Sequence[int] | None = None,
+    block: Block = "inverted",
+    expansion: int = 2,
+    kernel_size: int = 3,
+    activation: Activation = "relu",
+    attention: bool = False,
+    overparameterized: bool = False,
+) -> keras.Model:
+    """LPIENet-RT: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
+
+    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: what `widths` and the
+    numbers of blocks are unless given; decoder_blocks, from the deepest level up, mirror the
+    encoder's. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the channels,
+    activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that expands, 1x1
+    back). activation: ReLU, or the product of two convolutions. attention: a gate for each pixel
+    and channel at the lowest level. overparameterized: with DO-Conv while training; `lpie.fold`,
+    which export applies, takes it out.
+    """
+    for what, value, valid in (
+        ("size", size, tuple(SIZES)),
+        ("block", block, get_args(Block)),
+        ("activation", activation, get_args(Activation)),
+    ):
+        if value not in valid:
+            raise unknown_name(what, value, valid)
+    widths = SIZES[size]["widths"] if widths is None else widths
+    encoder = SIZES[size]["encoder_blocks"] if encoder_blocks is None else encoder_blocks
+    middle = SIZES[size]["middle_blocks"] if middle_blocks is None else middle_blocks
+    decoder = tuple(reversed(encoder)) if decoder_blocks is None else decoder_blocks
+    _check(trunk_scale, widths, encoder, middle, decoder, expansion, kernel_size)
+
+    def blocks(x: Any, count: int, name: str) -> Any:
+        for i in range(count):
+            x = _block(x, block, expansion, kernel_size, activation, f"{name}_block{i}")
+        return x
+
+    image = keras.Input((None, None, 3), name="image")
+    x = PixelUnshuffle(trunk_scale, name="unshuffle")(image)  # [N, H/s, W/s, 3 s^2]
+    x, skips = _conv(widths[0], 3, "head")(x), []
+    for i, count in enumerate(encoder):
+        x = blocks(x, count, f"encoder{i}")
+        skips.append(x)
+        x = keras.layers.Conv2D(widths[i + 1], 2, strides=2, name=f"down{i}")(x)
+    x = blocks(x, middle, "middle")
+    x = _attention(x, "attention") if attention else x
+    for i, count in enumerate(decoder):
+        skip = skips.pop()
+        x = _conv(4 * skip.shape[-1], 1, f"up{i}")(x)
+        x = PixelShuffle(2, name=f"up{i}_shuffle")(x)  # [N, 2H, 2W, C]
+        x = keras.layers.Add(name=f"skip{i}")([x, skip])
+        x = blocks(x, count, f"decoder{i}")
+    residual = PixelShuffle(trunk_scale, name="shuffle")(_conv(3 * trunk_scale**2, 3, "tail")(x))
+    # In float32 also where the layers before it are not: bfloat16 has too few levels for a photo.
+    output = keras.layers.Add(name="output", dtype="float32")([residual, image])
+    model = keras.Model(image, output, name="lpienet_rt")
+    return overparameterize(model) if overparameterized else model
+
+
+def _block(x: Any, kind: str, expansion: int, kernel: int, activation: str, name: str) -> Any:
+    """[N, H, W, C] to the same shape."""
+    width = x.shape[-1]
+    wide = expansion * width
+    if kind == "residual":
+        y = _activated(x, width, kernel, activation, name)
+        y = _conv(width, kernel, f"{name}_conv")(y)
+    elif kind == "fused":
+        y = _conv(width, 1, f"{name}_project")(_activated(x, wide, kernel, activation, name))
+    else:
+        y = keras.layers.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise")(x)
+        y = _conv(width, 1, f"{name}_project")(_activated(y, wide, 1, activation, name))
+    return keras.layers.Add(name=f"{name}_sum")([x, y])
+
+
+def _activated(x: Any, width: int, kernel: int, activation: str, name: str) -> Any:
+    if activation == "relu":
+        return _conv(width, kernel, f"{name}_expand", activation="relu")(x)
+    # Two convolutions, not one that is split: NNAPI has no SPLIT before API 29.
+    halves = [_conv(width // 2, kernel, f"{name}_{side}")(x) for side in ("value", "gate")]
+    return keras.layers.Multiply(name=f"{name}_product")(halves)
+
+
+def _attention(x: Any, name: str) -> Any:
+    """Squeeze, excite and gate at every pixel, without pooling: local, so tiles stay exact."""
+    width = x.shape[-1]
+    gate = _conv(max(width // 4 // 8 * 8, 8), 1, f"{name}_squeeze", activation="relu")(x)
+    gate = _conv(width, 1, f"{name}_excite", activation="sigmoid")(gate)
+    return keras.layers.Multiply(name=f"{name}_gate")([x, gate])
+
+
+def _conv(width: int, kernel: int, name: str, **options: Any) -> Any:
+    return keras.layers.Conv2D(width, kernel, padding="same", name=name, **options)
+
+
+def _check(
+    trunk_scale: int,
+    widths: Sequence[int],
+    encoder: Sequence[int],
+    middle: int,
+    decoder: Sequence[int],
+    expansion: int,
+    kernel_size: int,
+) -> None:
+    if trunk_scale not in (2, 4):
+        raise InputError(f"`trunk_scale` must be 2 or 4. Received: {trunk_scale!r}.")
+    if len(widths) != len(encoder) + 1:
+        raise InputError(
+            "`widths` must be one longer than `encoder_blocks`. "
+            f"Received: {tuple(widths)} and {tuple(encoder)}."
+        )
+    for width in widths:
+        check_blocks(width, encoder, middle, decoder)
+        if width % 8:
+            raise InputError(f"Every width must be a multiple of 8. Received: {tuple(widths)}.")
+    if not isinstance(expansion, int) or expansion < 1:
+        raise InputError(f"`expansion` must be a positive whole number. Received: {expansion!r}.")
+    if kernel_size not in (3, 5):
+        raise InputError(f"`kernel_size` must be 3 or 5. Received: {kernel_size!r}.")
