@@ -48,7 +48,9 @@ def float_ops(graph: Any) -> dict[str, int]:
     return dict(counts)
 
 
-def least_exact(converter: Any, tiles: list[NDArray[np.float32]], *, most: int = 3) -> list[Inexact]:
+def least_exact(
+    converter: Any, tiles: list[NDArray[np.float32]], *, most: int = 3
+) -> list[Inexact]:
     """The ops that int8 makes worst, by TensorFlow's quantization debugger; the worst first.
 
     converter: one that was set up for the recipe. tiles: [H, W, 3] at the size of its model.

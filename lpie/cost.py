@@ -127,9 +127,10 @@ def _macs(model: Any, op: Any) -> int:
     """Multiply-adds of one convolution or matrix product; 0 for any other op."""
     tensors, name = model.subgraphs[0].tensors, op_name(model, op)
     if name == "BATCH_MATMUL":
-        return _elements(tensors[op.outputs[0]]) * _shape(tensors[op.inputs[0]])[
-            -2 if op.builtinOptions.adjX else -1
-        ]
+        return (
+            _elements(tensors[op.outputs[0]])
+            * _shape(tensors[op.inputs[0]])[-2 if op.builtinOptions.adjX else -1]
+        )
     if name not in WEIGHT_INPUTS:
         return 0
     kernel = _shape(tensors[op.inputs[1]])

@@ -9,7 +9,6 @@ tf = pytest.importorskip("tensorflow")
 from lpie import losses, ssim  # noqa: E402
 from lpie.config import LossConfig  # noqa: E402
 
-
 HALF_PSNR = LossConfig(ssim=0, l1=0, gradient=0, psnr=0.5)
 
 

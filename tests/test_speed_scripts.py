@@ -128,6 +128,24 @@ def test_pipeline_speed():
         assert row["to_step"] == pytest.approx(row["batches_per_s"] * 0.05)
 
 
+def test_networks():
+    pytest.importorskip("tensorflow")
+    given = ("--network", "LPIENet", "--size", "64x64", "--rounds", 2, "--seconds", 0)
+    result = run_script("networks", *given, "--json")
+    assert result.returncode == 0, result.stderr
+    (row,) = json.loads(result.stdout)["results"]
+    plain, small = row["files"]["float32"], row["files"]["int8"]
+    assert plain["parameters"] == 133_652
+    assert plain["verified"]["residual_psnr_db"] > 80 > small["verified"]["residual_psnr_db"] > 30
+    assert plain["partitions"] == {"gpu": 1, "nnapi-31": 1, "xnnpack": 1}
+    assert small["file_bytes"] < plain["file_bytes"]
+    for file in (plain, small):
+        medians = [each["median_ms"] for each in file["rounds"]]
+        assert min(medians) <= file["median_ms"] <= max(medians)
+        assert file["peak_mb"] > 40
+    assert_one_sentence(run_script("networks", "--network", "LPINet"), 2, "Did you mean 'LPIENet'")
+
+
 @pytest.mark.parametrize("name", ["training_speed", "pipeline_speed"])
 def test_help_gives_examples(name):
     result = run_script(name, "--help")

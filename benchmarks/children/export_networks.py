@@ -1,0 +1,85 @@
+"""Exports networks of the zoo with the weights they start from, for `lpie.benchmarks.networks`."""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lpie import flatbuffer
+from lpie.backend import keras
+from lpie.benchmarks.answering import answer_requests, read_job
+from lpie.cost import graph_cost
+from lpie.errors import LpieError
+from lpie.export.convert import export_tflite
+from lpie.export.delegates import check_delegate
+from lpie.export.photos import photos_for
+from lpie.export.verification import verify
+from lpie.image import mosaic, to_float
+from lpie.models import NETWORKS, build_model
+from lpie.models.analysis import analyse
+from lpie.models.layers import ChannelScale
+from lpie.restorer import forward
+from lpie.spec import parse_size
+
+RESIDUAL = 0.1  # standard deviation, about that of noise of sigma 25
+
+
+def main() -> None:
+    """Answers each request for a network and a recipe with what the file is and computes."""
+    job = read_job()
+    size = parse_size(job["size"])
+    made: dict[str, keras.Model] = {}
+
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        name, options = request["network"], request["hyperparameters"]
+        key = repr((name, sorted(options.items())))
+        if key not in made:
+            made.clear()
+            made[key] = started(name, options)
+        return exported(made[key], Path(request["path"]), request["recipe"], size)
+
+    answer_requests({}, reply)
+
+
+def started(name: str, options: dict[str, Any]) -> keras.Model:
+    """The network as it starts, but with every branch open and a residual of a real one's size."""
+    keras.utils.set_random_seed(0)
+    model = build_model(name, **options)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, ChannelScale):  # zero at the start: nothing of a block would show
+            layer.set_weights([rng.normal(0, 0.3, layer.scale.shape)])
+    photo = to_float(mosaic(photos_for(), 64, 64))[None]
+    found = float((forward(model, photo) - photo).std())
+    for layer in model.layers:
+        if layer.name in NETWORKS[name].residual:
+            layer.set_weights([w * RESIDUAL / found for w in layer.get_weights()])
+    return model
+
+
+def exported(model: keras.Model, path: Path, recipe: str, size: tuple[int, int]) -> dict[str, Any]:
+    """Writes `path` and returns its numbers; `refused` is a sentence when it cannot be written."""
+    found = analyse(model)
+    about = {"parameters": found.parameters, "macs_per_pixel": found.macs_per_pixel}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            export_tflite(model, path, recipe=recipe, size=size, verified=False, force=True)
+    except LpieError as error:
+        return {**about, "refused": str(error)}
+    graph = flatbuffer.read_tflite(path)
+    verdicts = {name: check_delegate(graph, name) for name in ("gpu", "nnapi-31", "xnnpack")}
+    return {
+        **about,
+        "refused": None,
+        "file_bytes": path.stat().st_size,
+        "graph_macs": graph_cost(graph).macs,
+        "verified": verify(model, path, recipe=recipe).to_dict(),
+        "partitions": {name: verdict.partitions for name, verdict in verdicts.items()},
+        "refused_ops": {name: len(verdict.refused) for name, verdict in verdicts.items()},
+    }
+
+
+if __name__ == "__main__":
+    main()
