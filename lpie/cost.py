@@ -32,7 +32,8 @@ class GraphCost:
 
     `parameters` counts weights and biases, `macs` the multiply-adds of convolutions and matrix
     products. `activation_mb` is the most that run-time tensors hold at once, `xnnpack_peak_mb`
-    the estimated peak of the process; both in 10^6 bytes.
+    the estimated peak of the process; `moved_mb` what the ops read and write when nothing stays
+    in a cache, weights too; all in 10^6 bytes.
     """
 
     parameters: int
@@ -40,6 +41,7 @@ class GraphCost:
     op_counts: dict[str, int]
     activation_mb: float
     xnnpack_peak_mb: float
+    moved_mb: float
 
 
 def graph_cost(model: Any) -> GraphCost:
@@ -52,6 +54,13 @@ def graph_cost(model: Any) -> GraphCost:
         op_counts=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
         activation_mb=activation_mb(model),
         xnnpack_peak_mb=xnnpack_peak_mb(model),
+        moved_mb=sum(
+            _bytes(graph.tensors[i])
+            for op in graph.operators
+            if not set(links(op.outputs)) <= stored
+            for i in (*links(op.inputs), *links(op.outputs))
+        )
+        / 1e6,
     )
 
 

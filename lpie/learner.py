@@ -42,7 +42,10 @@ class Learner:
             self._average.set_weights(_fitting(self._average, given))
         elif self._config.train.start == "balanced":
             network = NETWORKS[self._config.model.name]
-            balance(self._average, degraded, residual=network.residual, gates=network.gates)
+            balance(
+                self._average, degraded,
+                residual=network.residual, branches=network.branches, gates=network.gates,
+            )  # fmt: skip
         weights = self._average.get_weights()
         vector = self._devices.from_first(np.concatenate([w.ravel() for w in weights]))
         parts = np.split(vector, np.cumsum([w.size for w in weights])[:-1])

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Network:
-    """Where a network is built and was published; the layers that make and gate its residual.
+    """Where a network is built and was published.
 
-    forms: hyperparameters that make another network of it, as `lpie models` lists them.
+    residual, branches, gates: which of its layers are what `lpie.models.balance` asks for. forms:
+    hyperparameters that make another network of it, as `lpie models` lists them.
     """
 
     builder: str
     paper: str
     residual: tuple[str, ...] = ()
+    branches: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     forms: tuple[dict[str, Any], ...] = ()
 
@@ -33,7 +35,12 @@ NETWORKS = {
         gates=("tail_conv2",),
         forms=({"variant": "paper"},),
     ),
-    "lpienet_rt": Network("lpie.models.lpienet_rt:lpienet_rt", "docs/lpienet_rt.md", ("tail",)),
+    "lpienet_rt": Network(
+        "lpie.models.lpienet_rt:lpienet_rt",
+        "docs/lpienet_rt.md",
+        residual=("tail",),
+        branches=("*_project",),
+    ),
     "nafnet": Network(
         "lpie.models.nafnet:nafnet",
         "Chen et al., ECCV 2022, arXiv:2204.04676",

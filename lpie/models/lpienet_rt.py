@@ -97,7 +97,7 @@ def _block(x: Any, kind: str, expansion: int, kernel: int, activation: str, name
     wide = expansion * width
     if kind == "residual":
         y = _activated(x, width, kernel, activation, name)
-        y = _conv(width, kernel, f"{name}_conv")(y)
+        y = _conv(width, kernel, f"{name}_project")(y)
     elif kind == "fused":
         y = _conv(width, 1, f"{name}_project")(_activated(x, wide, kernel, activation, name))
     else:

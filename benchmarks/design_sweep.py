@@ -1,0 +1,228 @@
+"""Designs of a network, each trained alike, by quality, latency, bytes moved and multiply-adds."""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lpie import flatbuffer
+from lpie.benchmarks.host import benchmark
+from lpie.benchmarks.script import markdown, sentences
+from lpie.cost import graph_cost
+from lpie.errors import InputError, LpieError, unknown_name
+from lpie.files import to_json
+from lpie.machine import environment
+from lpie.spec import spec_inside
+
+DESIGNS = Path(__file__).parent / "suites" / "designs.toml"
+RECIPES = ("float32", "int8")
+REFERENCE = "lpienet"  # whose float32 time is 1
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+# One thread each, as training goes on beside others.
+ONE_THREAD = {
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}  # fmt: skip
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("config", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--photos", type=FOLDER, required=True, help="Clean photos to train on.")
+@click.option("--data", type=FOLDER, required=True, help="The suite dev, to measure on.")
+@click.option("--out", type=click.Path(path_type=Path), default="runs/designs", show_default=True)
+@click.option("--designs", type=click.Path(path_type=Path), default=DESIGNS, help="A TOML file.")
+@click.option("--design", "names", multiple=True, help="Only this one; repeatable.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="At a time.")
+@click.option("--size", default="fhd", show_default=True, help="Of the timing: WIDTHxHEIGHT.")
+@click.option("--limit", type=click.IntRange(1), help="Measure on so many photos only.")
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--plot", type=click.Path(path_type=Path), help="Also draw dB against time: .svg")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+def main(as_json: bool, plot: Path | None, **options: Any) -> None:
+    """Train every design by CONFIG, one thread each, and show which are on the Pareto front.
+
+    A design that has been trained in --out is not trained again, one that was stopped goes on.
+    Quality is the mean PSNR on Kodak24 at each noise level; time is the median of --rounds
+    interleaved rounds on this machine, a whole picture, relative to LPIENet's float32.
+
+    \b
+    Example:
+      python -m lpie.benchmarks.design_sweep configs/design-sweep.toml --photos PHOTOS --data DEV
+    """
+    with sentences():
+        result = sweep(progress=lambda text: click.echo(text, err=True), **options)
+        if plot:
+            from lpie.benchmarks.scatter import draw
+
+            draw(result["results"], plot)
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+
+
+def sweep(
+    config: Path,
+    photos: Path,
+    data: Path,
+    out: Path,
+    *,
+    designs: Path = DESIGNS,
+    names: Sequence[str] = (),
+    jobs: int = 1,
+    size: str = "fhd",
+    limit: int | None = None,
+    rounds: int = 3,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Every design's hyperparameters, PSNR, latency and cost; `front` marks the Pareto front."""
+    chosen = read_designs(designs, names)
+    out.mkdir(parents=True, exist_ok=True)
+
+    def made(name: str) -> dict[str, Any]:
+        progress(name)
+        network, options = chosen[name]
+        row = {"name": name, "network": network, "hyperparameters": options}
+        return {**row, **_trained(config, photos, data, out / name, network, options, limit, size)}
+
+    with ThreadPoolExecutor(jobs) as pool:
+        rows = list(pool.map(made, chosen))
+    progress("timing")
+    _time(rows, size, rounds)
+    for row in rows:
+        row["front"] = _is_on_front(row, rows)
+    return {"size": size, "limit": limit, "machine": environment(), "results": rows}
+
+
+def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, tuple[str, dict[str, Any]]]:
+    """{name: (network, hyperparameters)} of a TOML file; `base` is under each of its network."""
+    try:
+        content = tomllib.loads(path.read_text())
+        base, designs = content["base"], content["designs"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise InputError(f"{path} is no list of designs: {error}.") from None
+    for name in names:
+        if name not in designs:
+            raise unknown_name("design", name, designs)
+    found = {}
+    for name, own in designs.items():
+        options = dict(own) if "network" in own else {**base, **own}
+        found[name] = (options.pop("network"), options)
+    return {name: found[name] for name in names or found}
+
+
+def _trained(
+    config: Path,
+    photos: Path,
+    data: Path,
+    run: Path,
+    network: str,
+    options: dict[str, Any],
+    limit: int | None,
+    size: str,
+) -> dict[str, Any]:
+    """The scores and exported files of one design, trained where it has not been."""
+    table = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())
+    settings = {"model.name": network, "model.hyperparameters": f"{{{table}}}",
+                "data.folder": str(photos.resolve())}  # fmt: skip
+    given = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    _lpie("train", str(config), "--workdir", str(run), *given)
+    many = [] if limit is None else ["--limit", str(limit)]
+    suite = ["--suite", "dev", "--task", "denoise", "--no-baselines", "--data", str(data)]
+    tables = json.loads(_lpie("evaluate", str(run), *suite, *many, "--json"))["tables"]
+    files, cost = {}, {}
+    for recipe in RECIPES:
+        files[recipe] = str(run / f"{recipe}_{size}.tflite")
+        _lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
+              "--no-verify", "--force")  # fmt: skip
+    graph = flatbuffer.read_tflite(Path(files["float32"]))
+    found, spec = graph_cost(graph), spec_inside(graph)
+    assert spec is not None
+    cost = {"parameters": spec.parameters, "macs_per_pixel": found.macs / spec.width / spec.height,
+            "fp16_moved_mb": found.moved_mb / 2}  # fmt: skip
+    scores = {
+        f"{each['noise_sigma']:g}": each["methods"][0]["psnr_db"]
+        for each in tables
+        if each["folder"].endswith("kodak24")
+    }
+    return {"psnr_db": scores, **cost, "files": files}
+
+
+def _lpie(*arguments: str) -> str:
+    child = subprocess.run(
+        [sys.executable, "-m", "lpie", *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LpieError(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
+    return child.stdout
+
+
+def _time(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
+    """Puts `median_ms`, {recipe: ms}, and `peak_mb` into the rows."""
+    files = [row["files"][recipe] for row in rows for recipe in RECIPES]
+    found: dict[str, list[dict[str, Any]]] = {file: [] for file in files}
+    for _ in range(rounds):
+        for timing in benchmark(files, sizes=(size,), seconds=1.0)["results"]:
+            if timing["refused"]:
+                raise LpieError(timing["refused"])
+            found[timing["model"]].append(timing)
+    for row in rows:
+        for key in ("median_ms", "peak_mb"):
+            row[key] = {
+                recipe: statistics.median(t[key] for t in found[row["files"][recipe]])
+                for recipe in RECIPES
+            }
+
+
+def mean_db(row: dict[str, Any]) -> float:
+    """The mean over the noise levels."""
+    return statistics.mean(row["psnr_db"].values())
+
+
+def _is_on_front(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
+    """Whether no other design is better without being slower, in float32 and in int8 alike."""
+    return not any(
+        mean_db(other) > mean_db(row)
+        and all(other["median_ms"][r] <= row["median_ms"][r] for r in RECIPES)
+        for other in rows
+    )
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as a Markdown table under its conditions, the best first."""
+    machine, rows = result["machine"], result["results"]
+    about = (
+        f"{result['size']}, {machine['cores']} cores of {machine['cpu']}, load {machine['load']}, "
+        f"ai-edge-litert {machine['versions'].get('ai-edge-litert')}, {machine['date']}"
+    )
+    (unit,) = [r["median_ms"]["float32"] for r in rows if r["name"] == REFERENCE] or [None]
+    levels = list(rows[0]["psnr_db"])
+    header = ["design", "parameters", "MAC/pixel", "MB moved, fp16",
+              *(f"sigma {level}" for level in levels), "mean dB", "float32 ms", "int8 ms",
+              "to LPIENet", "front"]  # fmt: skip
+    cells = [
+        [
+            row["name"],
+            f"{row['parameters']:,}",
+            f"{row['macs_per_pixel']:,.0f}",
+            f"{row['fp16_moved_mb']:,.0f}",
+            *(f"{row['psnr_db'][level]:.2f}" for level in levels),
+            f"{mean_db(row):.2f}",
+            *(f"{row['median_ms'][recipe]:,.0f}" for recipe in RECIPES),
+            ", ".join(f"{row['median_ms'][r] / unit:.2f}" for r in RECIPES) if unit else "",
+            "yes" if row["front"] else "",
+        ]
+        for row in sorted(rows, key=mean_db, reverse=True)
+    ]
+    return f"{about}\n\n{markdown(header, cells)}"
+
+
+if __name__ == "__main__":
+    main()
