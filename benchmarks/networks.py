@@ -72,10 +72,10 @@ def measure(
         if name not in CASES:
             raise unknown_name("network", name, CASES)
     chosen = {name: case for name, case in CASES.items() if not names or name in names}
-    machine = environment()
     with tempfile.TemporaryDirectory() as folder:
         rows = _export(chosen, Path(folder), size, progress)
         files = {f["path"]: f for row in rows for f in row["files"].values() if not f["refused"]}
+        machine = environment()
         for n in range(rounds):
             progress(f"round {n + 1} of {rounds}")
             found = benchmark(list(files), sizes=(size,), seconds=seconds)["results"]
