@@ -13,6 +13,7 @@ from lpie.errors import InputError
 from lpie.losses import total_loss
 from lpie.models import NETWORKS, build_model
 from lpie.models.balance import balance
+from lpie.models.overparameterized import fold, overparameterize
 from lpie.optimization import make_optimizer
 from lpie.restorer import forward, load_keras
 
@@ -147,16 +148,16 @@ def _pointwise(inputs: Any, kernel: Any) -> Any:
 
 
 def _fitting(model: keras.Model, given: str) -> list[NDArray]:
-    """The weights of the model `given`, which must have the shapes of `model`."""
+    """The weights of the model `given`, which must have the shapes of `model`, DO-Conv or not."""
     found = load_keras(Path(given))
-    ours, theirs = ([tuple(w.shape) for w in m.weights] for m in (model, found))
-    if ours != theirs:
-        raise InputError(
-            f"train.initial_weights: {given} is another network than the config's: "
-            f"{found.name} of {found.count_params():,} parameters, not "
-            f"{model.name} of {model.count_params():,}, or other widths."
-        )
-    return found.get_weights()
+    for form in (found, fold(found), overparameterize(found)):
+        if [tuple(w.shape) for w in form.weights] == [tuple(w.shape) for w in model.weights]:
+            return form.get_weights()
+    raise InputError(
+        f"train.initial_weights: {given} is another network than the config's: "
+        f"{found.name} of {found.count_params():,} parameters, not "
+        f"{model.name} of {model.count_params():,}, or other widths."
+    )
 
 
 def _make_deterministic(seed: int) -> None:

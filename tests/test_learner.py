@@ -139,6 +139,17 @@ def test_fine_tuning_starts_from_the_given_weights(pools, tmp_path):
         learner(settings(train=start, model=wider), pools)
 
 
+def test_fine_tuning_with_do_conv_starts_from_plain_weights(pools, tmp_path):
+    given = learner(settings(), pools).averaged()
+    given.save(tmp_path / "given.keras")
+    start = {"initial_weights": str(tmp_path / "given.keras")}
+    over = {"hyperparameters": {**SMALLEST, "overparameterized": True}}
+    found = learner(settings(train=start, model=over), pools).averaged()
+    assert found.count_params() > given.count_params()
+    image = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
+    np.testing.assert_allclose(forward(found, image), forward(given, image), atol=1e-5)
+
+
 def test_the_start_is_balanced_and_near_the_identity(pools):
     from lpie.backend import keras
 
@@ -151,6 +162,21 @@ def test_the_start_is_balanced_and_near_the_identity(pools):
     out = keras.ops.convert_to_numpy(keras.Model(model.input, layer.output)(degraded))
     np.testing.assert_allclose(out.mean((0, 1, 2)), 0, atol=1e-3)
     np.testing.assert_allclose(out.std((0, 1, 2)), 1, atol=1e-2)
+
+
+def test_branches_start_small(pools):
+    from lpie.backend import keras
+
+    rt = {"widths": [8, 8], "encoder_blocks": [1], "middle_blocks": 1}
+    config = settings(
+        train={"start": "balanced"}, model={"name": "lpienet_rt", "hyperparameters": rt}
+    )
+    degraded, _ = make_batch(pools, config, 0)
+    model = learner(config, pools).averaged()
+    for layer in model.layers:
+        if layer.name.endswith("_project"):
+            out = keras.ops.convert_to_numpy(keras.Model(model.input, layer.output)(degraded))
+            np.testing.assert_allclose(out.std((0, 1, 2)), 0.1, rtol=1e-2)
 
 
 def test_patience_ends_a_run_that_no_longer_improves(tmp_path):

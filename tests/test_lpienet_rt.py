@@ -8,7 +8,6 @@ keras = pytest.importorskip("keras")
 import lpie  # noqa: E402
 from lpie.errors import InputError  # noqa: E402
 from lpie.models.analysis import analyse  # noqa: E402
-from lpie.models.lpienet_rt import SIZES  # noqa: E402
 from lpie.restorer import Restorer, forward  # noqa: E402
 
 TINY = {"widths": (8, 16), "encoder_blocks": (1,), "middle_blocks": 1}
@@ -16,7 +15,7 @@ FORMS = {
     "inverted": {"block": "inverted"},
     "residual": {"block": "residual"},
     "fused": {"block": "fused", "expansion": 1},
-    "gate": {"activation": "gate"},
+    "gate": {"block": "inverted", "activation": "gate"},
     "attention": {"attention": True},
     "kernel-5": {"block": "inverted", "kernel_size": 5},
     "trunk-4": {"trunk_scale": 4},
@@ -57,11 +56,18 @@ def test_the_halo_is_not_too_small(form):
     assert rows[-1] - rows[0] + 1 <= found.receptive_field_px + step
 
 
-@pytest.mark.parametrize("size", SIZES)
-def test_sizes(size):
-    model = lpie.build_model("lpienet_rt", size=size)
-    assert all(width % 8 == 0 for width in SIZES[size]["widths"])
-    assert analyse(model).halo_px is not None
+@pytest.mark.parametrize(("size", "count"), [("s", 124_236), ("m", 219_740), ("l", 647_772)])
+def test_sizes(size, count):
+    found = analyse(lpie.build_model("lpienet_rt", size=size))
+    assert found.parameters == count
+    assert found.halo_px is not None
+
+
+def test_a_given_encoder_is_mirrored():
+    model = tiny(widths=(8, 8, 8), encoder_blocks=(2, 1))
+    names = {layer.name for layer in model.layers}
+    assert {"decoder0_block0_sum", "decoder1_block1_sum"} <= names
+    assert "decoder0_block1_sum" not in names
 
 
 def test_ships_what_it_trained(tmp_path):

@@ -1,8 +1,8 @@
 """LPIENet-RT: a U-Net for real-time full HD on phones, after the idea of LPIENet.
 
-All layers run at half resolution or less, on channels that are multiples of 8, and become six ops
-that every delegate takes: CONV_2D, DEPTHWISE_CONV_2D, ADD, MUL with LOGISTIC (the attention),
-SPACE_TO_DEPTH and DEPTH_TO_SPACE. No concatenation, no reduction, no ELU, nothing global. How the
+All layers run at half resolution or less, on channels that are multiples of 8. The sizes become
+four ops that every delegate takes, CONV_2D, ADD, SPACE_TO_DEPTH and DEPTH_TO_SPACE; the options add
+DEPTHWISE_CONV_2D, MUL and LOGISTIC. No concatenation, no reduction, no ELU, nothing global. How the
 sizes were chosen: docs/lpienet_rt.md.
 """
 
@@ -20,9 +20,9 @@ Block = Literal["inverted", "residual", "fused"]
 Activation = Literal["relu", "gate"]
 
 SIZES: dict[str, dict[str, Any]] = {
-    "s": {"widths": (16, 32, 48), "encoder_blocks": (1, 1), "middle_blocks": 2},
-    "m": {"widths": (32, 48, 64), "encoder_blocks": (2, 2), "middle_blocks": 4},
-    "l": {"widths": (48, 64, 96), "encoder_blocks": (3, 3), "middle_blocks": 6},
+    "s": {"widths": (32, 32, 64), "encoder": (0, 0), "middle": 1, "decoder": (0, 1)},
+    "m": {"widths": (32, 48, 64), "encoder": (0, 1), "middle": 1, "decoder": (1, 1)},
+    "l": {"widths": (48, 64, 96), "encoder": (1, 1), "middle": 2, "decoder": (1, 1)},
 }
 
 
@@ -34,7 +34,7 @@ def lpienet_rt(
     encoder_blocks: Sequence[int] | None = None,
     middle_blocks: int | None = None,
     decoder_blocks: Sequence[int] | None = None,
-    block: Block = "inverted",
+    block: Block = "residual",
     expansion: int = 2,
     kernel_size: int = 3,
     activation: Activation = "relu",
@@ -44,8 +44,8 @@ def lpienet_rt(
     """LPIENet-RT: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
 
     H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: what `widths` and the
-    numbers of blocks are unless given; decoder_blocks, from the deepest level up, mirror the
-    encoder's. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the channels,
+    numbers of blocks are unless given; decoder_blocks, from the deepest level up, mirror given
+    encoder_blocks. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the channels,
     activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that expands, 1x1
     back). activation: ReLU, or the product of two convolutions. attention: a gate for each pixel
     and channel at the lowest level. overparameterized: with DO-Conv while training; `lpie.fold`,
@@ -58,10 +58,14 @@ def lpienet_rt(
     ):
         if value not in valid:
             raise unknown_name(what, value, valid)
-    widths = SIZES[size]["widths"] if widths is None else widths
-    encoder = SIZES[size]["encoder_blocks"] if encoder_blocks is None else encoder_blocks
-    middle = SIZES[size]["middle_blocks"] if middle_blocks is None else middle_blocks
-    decoder = tuple(reversed(encoder)) if decoder_blocks is None else decoder_blocks
+    of_size = SIZES[size]
+    widths = of_size["widths"] if widths is None else widths
+    middle = of_size["middle"] if middle_blocks is None else middle_blocks
+    if encoder_blocks is None:
+        encoder, mirrored = of_size["encoder"], of_size["decoder"]
+    else:
+        encoder, mirrored = encoder_blocks, tuple(reversed(encoder_blocks))
+    decoder = mirrored if decoder_blocks is None else decoder_blocks
     _check(trunk_scale, widths, encoder, middle, decoder, expansion, kernel_size)
 
     def blocks(x: Any, count: int, name: str) -> Any:
