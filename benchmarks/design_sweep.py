@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tomllib
@@ -14,8 +13,9 @@ from typing import Any
 import click
 
 from lpie import flatbuffer
-from lpie.benchmarks.host import benchmark
-from lpie.benchmarks.script import markdown, sentences
+from lpie.benchmarks.rounds import time_in_rounds
+from lpie.benchmarks.scatter import draw, mean_db
+from lpie.benchmarks.script import conditions, markdown, sentences
 from lpie.cost import graph_cost
 from lpie.errors import InputError, LpieError, unknown_name
 from lpie.files import to_json
@@ -60,8 +60,6 @@ def main(as_json: bool, plot: Path | None, **options: Any) -> None:
     with sentences():
         result = sweep(progress=lambda text: click.echo(text, err=True), **options)
         if plot:
-            from lpie.benchmarks.scatter import draw
-
             draw(result["results"], plot)
     click.echo(to_json(result) if as_json else table(result), nl=not as_json)
 
@@ -135,7 +133,7 @@ def _trained(
     many = [] if limit is None else ["--limit", str(limit)]
     suite = ["--suite", "dev", "--task", "denoise", "--no-baselines", "--data", str(data)]
     tables = json.loads(_lpie("evaluate", str(run), *suite, *many, "--json"))["tables"]
-    files, cost = {}, {}
+    files = {}
     for recipe in RECIPES:
         files[recipe] = str(run / f"{recipe}_{size}.tflite")
         _lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
@@ -167,23 +165,13 @@ def _lpie(*arguments: str) -> str:
 def _time(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
     """Puts `median_ms`, {recipe: ms}, and `peak_mb` into the rows."""
     files = [row["files"][recipe] for row in rows for recipe in RECIPES]
-    found: dict[str, list[dict[str, Any]]] = {file: [] for file in files}
-    for _ in range(rounds):
-        for timing in benchmark(files, sizes=(size,), seconds=1.0)["results"]:
-            if timing["refused"]:
-                raise LpieError(timing["refused"])
-            found[timing["model"]].append(timing)
+    found = time_in_rounds(files, size=size, rounds=rounds, seconds=1.0)
+    for timing in (each for file in found.values() for each in file["rounds"]):
+        if timing["refused"]:
+            raise LpieError(timing["refused"])
     for row in rows:
         for key in ("median_ms", "peak_mb"):
-            row[key] = {
-                recipe: statistics.median(t[key] for t in found[row["files"][recipe]])
-                for recipe in RECIPES
-            }
-
-
-def mean_db(row: dict[str, Any]) -> float:
-    """The mean over the noise levels."""
-    return statistics.mean(row["psnr_db"].values())
+            row[key] = {recipe: found[row["files"][recipe]][key] for recipe in RECIPES}
 
 
 def _is_on_front(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
@@ -197,11 +185,7 @@ def _is_on_front(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table under its conditions, the best first."""
-    machine, rows = result["machine"], result["results"]
-    about = (
-        f"{result['size']}, {machine['cores']} cores of {machine['cpu']}, load {machine['load']}, "
-        f"ai-edge-litert {machine['versions'].get('ai-edge-litert')}, {machine['date']}"
-    )
+    rows = result["results"]
     (unit,) = [r["median_ms"]["float32"] for r in rows if r["name"] == REFERENCE] or [None]
     levels = list(rows[0]["psnr_db"])
     header = ["design", "parameters", "MAC/pixel", "MB moved, fp16",
@@ -221,6 +205,7 @@ def table(result: dict[str, Any]) -> str:
         ]
         for row in sorted(rows, key=mean_db, reverse=True)
     ]
+    about = conditions(result["size"], result["machine"])
     return f"{about}\n\n{markdown(header, cells)}"
 
 

@@ -1,6 +1,5 @@
 """Every network of the zoo at one size: cost, latency, memory, and how exact its exports are."""
 
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,8 +9,8 @@ from typing import Any
 import click
 
 from lpie.benchmarks.child import Child
-from lpie.benchmarks.host import benchmark
-from lpie.benchmarks.script import keep_to, markdown, sentences
+from lpie.benchmarks.rounds import time_in_rounds
+from lpie.benchmarks.script import conditions, keep_to, markdown, sentences
 from lpie.errors import unknown_name
 from lpie.files import to_json
 from lpie.machine import environment
@@ -76,15 +75,11 @@ def measure(
         rows = _export(chosen, Path(folder), size, progress)
         files = {f["path"]: f for row in rows for f in row["files"].values() if not f["refused"]}
         machine = environment()
-        for n in range(rounds):
-            progress(f"round {n + 1} of {rounds}")
-            found = benchmark(list(files), sizes=(size,), seconds=seconds)["results"]
-            for path, timing in zip(files, found, strict=True):
-                files[path].setdefault("rounds", []).append(timing)
-    for file in files.values():
-        timings = [each for each in file["rounds"] if each["refused"] is None]
-        for key in ("median_ms", "peak_mb") if timings else ():
-            file[key] = statistics.median(each[key] for each in timings)
+        timings = time_in_rounds(
+            list(files), size=size, rounds=rounds, seconds=seconds, progress=progress
+        )
+    for path, timing in timings.items():
+        files[path].update(timing)
     return {"size": size, "rounds": rounds, "machine": machine, "results": rows}
 
 
@@ -112,14 +107,10 @@ def _export(
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table under its conditions."""
-    machine = result["machine"]
-    about = (
-        f"{result['size']}, {machine['cores']} cores of {machine['cpu']}, load {machine['load']}, "
-        f"ai-edge-litert {machine['versions'].get('ai-edge-litert')}, {machine['date']}"
-    )
     header = ["network", "parameters", "MAC/pixel", "float32 ms", "int8 ms", "peak MB, float32",
               "float32 to Keras, dB", "int8 to Keras, dB (correlation)",
               "pieces on GPU, NNAPI, XNNPACK"]  # fmt: skip
+    about = conditions(result["size"], result["machine"])
     return f"{about}\n\n{markdown(header, [_row(row) for row in result['results']])}"
 
 
@@ -133,11 +124,10 @@ def _row(row: dict[str, Any]) -> list[str]:
         _number(plain, "median_ms"),
         _number(small, "median_ms"),
         _number(plain, "peak_mb"),
-        f"{plain['verified']['residual_psnr_db'] or float('inf'):.0f}",
+        "refused" if plain["refused"] else "{residual_psnr_db:.0f}".format(**plain["verified"]),
         "refused"
         if small["refused"]
-        else f"{small['verified']['residual_psnr_db']:.1f} "
-        f"({small['verified']['residual_correlation']:.3f})",
+        else "{residual_psnr_db:.1f} ({residual_correlation:.3f})".format(**small["verified"]),
         pieces,
     ]
 

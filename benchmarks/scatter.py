@@ -1,5 +1,6 @@
 """Designs drawn by quality and time, with their Pareto front."""
 
+import statistics
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     rcParams["svg.hashsalt"] = "lpie"  # the same file from the same numbers
     figure = Figure(figsize=(10, 4.5), layout="constrained")
     for axes, recipe in zip(figure.subplots(1, 2, sharey=True), ("float32", "int8"), strict=True):
-        points = {row["name"]: (row["median_ms"][recipe], _mean(row)) for row in rows}
+        points = {row["name"]: (row["median_ms"][recipe], mean_db(row)) for row in rows}
         best, front = float("-inf"), []
         for name, (x, y) in sorted(points.items(), key=lambda item: item[1][0]):
             if y > best:
@@ -31,5 +32,6 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         figure.savefig(temporary, format=path.suffix[1:], metadata={"Date": None})
 
 
-def _mean(row: dict[str, Any]) -> float:
-    return sum(row["psnr_db"].values()) / len(row["psnr_db"])
+def mean_db(row: dict[str, Any]) -> float:
+    """The mean over the noise levels."""
+    return statistics.mean(row["psnr_db"].values())

@@ -4,6 +4,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
@@ -24,6 +25,14 @@ def keep_to(cores: int | None) -> None:
     """Leave this process, and those that it starts, only so many cores; None leaves all."""
     if cores:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
+
+
+def conditions(size: str, machine: dict[str, Any]) -> str:
+    """What a table of latencies was measured under; machine: `lpie.machine.environment`'s."""
+    return (
+        f"{size}, {machine['cores']} cores of {machine['cpu']}, load {machine['load']}, "
+        f"ai-edge-litert {machine['versions'].get('ai-edge-litert')}, {machine['date']}"
+    )
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

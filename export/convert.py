@@ -20,7 +20,7 @@ from lpie.export.recipes import configure, find_recipe
 from lpie.export.rewrites import average_by_convolution, detach_channel_max
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
-from lpie.models.analysis import Analysis, analyse
+from lpie.models.analysis import analyse
 from lpie.models.overparameterized import fold
 from lpie.quiet import quiet
 from lpie.spec import ModelSpec, parse_size, spec_path
@@ -62,12 +62,16 @@ def export_tflite(
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
     photos = photos_for() if photos is None else photos
-    graph = _converted(plain, found, recipe, (height, width), photos)
+    tile = (height, width) if found.halo_px is None else (TILE_PX, TILE_PX)
+    tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
+    graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
+    flatbuffer.resize(graph, height, width)
+    refuse_foreign_ops(graph)
     result = None
     if verified:
         result = verify(model, flatbuffer.serialise(graph), photos, recipe=recipe)
         if not result.passed:
-            reasons = _inexact_ops(plain, found, recipe, (height, width), photos)
+            reasons = _inexact_ops(plain, recipe, tile, tiles)
             raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
     spec = ModelSpec(
         network=model.name,
@@ -128,17 +132,11 @@ def _converter(
 
 
 def _inexact_ops(
-    model: keras.Model,
-    found: Analysis,
-    recipe: str,
-    size: tuple[int, int],
-    photos: Sequence[NDArray[np.uint8]],
+    model: keras.Model, recipe: str, tile: tuple[int, int], tiles: list[NDArray[np.float32]]
 ) -> str:
-    """A sentence on the ops that lose most to 8 bits; nothing for other recipes."""
-    if not find_recipe(recipe).calibrated:
+    """A sentence on the ops that lose most to 8 bits; nothing for recipes that need no `tiles`."""
+    if not tiles:
         return ""
-    tile = _tile(found, size)
-    tiles = calibration_tiles(photos, *tile)
     worst = least_exact(_converter(model, recipe, tile, tiles), tiles[:2])
     if not worst:
         return ""
@@ -147,26 +145,6 @@ def _inexact_ops(
         f" In 8 bits these ops err most, in steps of their output's 256 (rounding alone: 0.3): "
         f"{names}. Keep the network in float16, or train it with smaller ranges there."
     )
-
-
-def _tile(found: Analysis, size: tuple[int, int]) -> tuple[int, int]:
-    return size if found.halo_px is None else (TILE_PX, TILE_PX)
-
-
-def _converted(
-    model: keras.Model,
-    found: Analysis,
-    recipe: str,
-    size: tuple[int, int],
-    photos: Sequence[NDArray[np.uint8]],
-) -> Any:
-    """The model as a TFLite object of (height, width) `size`, builtin ops only."""
-    tile = _tile(found, size)
-    tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
-    graph = flatbuffer.parse_tflite(convert(model, recipe, tile, tiles))
-    flatbuffer.resize(graph, *size)
-    refuse_foreign_ops(graph)
-    return graph
 
 
 def refuse_foreign_ops(graph: Any) -> None:

@@ -54,13 +54,7 @@ def graph_cost(model: Any) -> GraphCost:
         op_counts=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
         activation_mb=activation_mb(model),
         xnnpack_peak_mb=xnnpack_peak_mb(model),
-        moved_mb=sum(
-            _bytes(graph.tensors[i])
-            for op in graph.operators
-            if not set(links(op.outputs)) <= stored
-            for i in (*links(op.inputs), *links(op.outputs))
-        )
-        / 1e6,
+        moved_mb=sum(_moved_bytes(model, op, stored) for op in graph.operators) / 1e6,
     )
 
 
@@ -130,6 +124,14 @@ def _parameters(model: Any, op: Any, stored: set[int]) -> int:
         for i in links(op.inputs)
         if i in stored and (i in biases or tensors[i].type not in INTEGER_TYPES)
     )
+
+
+def _moved_bytes(model: Any, op: Any, stored: set[int]) -> int:
+    """Bytes that one op reads and writes; none for one that only unpacks weights."""
+    if set(links(op.outputs)) <= stored:
+        return 0
+    tensors = model.subgraphs[0].tensors
+    return sum(_bytes(tensors[i]) for i in (*links(op.inputs), *links(op.outputs)))
 
 
 def _macs(model: Any, op: Any) -> int:

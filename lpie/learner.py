@@ -150,9 +150,10 @@ def _pointwise(inputs: Any, kernel: Any) -> Any:
 def _fitting(model: keras.Model, given: str) -> list[NDArray]:
     """The weights of the model `given`, which must have the shapes of `model`, DO-Conv or not."""
     found = load_keras(Path(given))
-    for form in (found, fold(found), overparameterize(found)):
-        if [tuple(w.shape) for w in form.weights] == [tuple(w.shape) for w in model.weights]:
-            return form.get_weights()
+    for form in (lambda same: same, fold, overparameterize):
+        twin = form(found)
+        if [tuple(w.shape) for w in twin.weights] == [tuple(w.shape) for w in model.weights]:
+            return twin.get_weights()
     raise InputError(
         f"train.initial_weights: {given} is another network than the config's: "
         f"{found.name} of {found.count_params():,} parameters, not "

@@ -120,6 +120,7 @@ def test_fourier_block(vectors, kind, shifted):
         ("nafnet", {**ONES, "skip_init": False}, 4_494_563),
         ("nafnet", {**ONES, "width": 64}, 17_887_427),
         ("nafnet", {**DEEP, "width": 64}, 67_888_835),
+        ("nafnet", {"width": 64}, 115_982_915),
         ("nafnet", {**ONES, "width": 16}, 1_137_203),
         ("nafnet", {"block": "baseline"}, 29_056_227),
         ("nafnet", {**DEEP, "block": "baseline"}, 17_023_875),

@@ -2,11 +2,15 @@
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from lpie.commands.inspect import verdict_line, verdict_table
 from lpie.commands.output import json_option, print_json
+
+if TYPE_CHECKING:
+    from lpie.spec import ModelSpec
 
 # Of each family the one that takes most; `lpie inspect` asks them all.
 DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
@@ -57,7 +61,10 @@ def export(
     find_recipe(recipe)
     width, height = parse_size(size)
     from lpie.export.convert import check_target, export_tflite
+    from lpie.export.delegates import check_delegate
+    from lpie.export.limits import float_ops
     from lpie.export.photos import photos_for
+    from lpie.flatbuffer import read_tflite
     from lpie.restorer import load_keras
     from lpie.weights import is_name
 
@@ -76,31 +83,33 @@ def export(
         verified=not no_verify,
         force=force,
     )
-    from lpie.export.delegates import check_delegate
-    from lpie.export.limits import float_ops
-    from lpie.flatbuffer import read_tflite
-
     graph = read_tflite(path)
     verdicts = [check_delegate(graph, name) for name in DELEGATES]
     left = float_ops(graph) if find_recipe(recipe).calibrated else {}
     if as_json:
-        shown = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
-        print_json({"path": str(path), **dataclasses.asdict(spec), **shown})
+        limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
+        print_json({"path": str(path), **dataclasses.asdict(spec), **limits})
         return
-    click.echo(f"{path}: {recipe}, {width}x{height}, {(spec.file_bytes or 0) / 1e3:.0f} kB")
-    if spec.verified:
-        shown = {k: spec.verified[k] for k in spec.verified["budget"]}
-        numbers = ", ".join(f"{key} {value:.5g}" for key, value in shown.items())
-        count = spec.verified["photos"]
-        on = f"{count} picture{'s' if count > 1 else ''} of {spec.verified['size']}"
-        click.echo(f"Compared with the Keras network on {on}: {numbers}")
-    else:
-        click.echo("Not verified.")
+    _show(path, spec)
     if left:
         ops = ", ".join(f"{count} {op}" for op, count in left.items())
         click.echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
     for verdict in verdicts:
         click.echo(verdict_line(verdict))
+
+
+def _show(path: Path, spec: "ModelSpec") -> None:
+    """What was written, and how exact it is."""
+    size = f"{spec.width}x{spec.height}"
+    click.echo(f"{path}: {spec.recipe}, {size}, {(spec.file_bytes or 0) / 1e3:.0f} kB")
+    if not spec.verified:
+        click.echo("Not verified.")
+        return
+    shown = {k: spec.verified[k] for k in spec.verified["budget"]}
+    numbers = ", ".join(f"{key} {value:.5g}" for key, value in shown.items())
+    count = spec.verified["photos"]
+    on = f"{count} picture{'s' if count > 1 else ''} of {spec.verified['size']}"
+    click.echo(f"Compared with the Keras network on {on}: {numbers}")
 
 
 def _source(model: Path) -> Path:

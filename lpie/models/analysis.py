@@ -68,12 +68,11 @@ def analyse(model: keras.Model) -> Analysis:
     an image of 256x256.
     """
     reaches: dict[int, _Reach] = {}
-    multiple, bounded, local = 1, True, True
+    multiple, bounded = 1, True
     for layer, inputs, outputs in _calls(model):
         merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
         bounded = bounded and known is not None
-        local = local and bounded and type(layer).__name__ != "LocalAveragePooling2D"
         reach = known or merged
         for tensor in outputs:
             reaches[id(tensor)] = reach
@@ -81,7 +80,9 @@ def analyse(model: keras.Model) -> Analysis:
     end = reaches[id(model.outputs[0])]
     furthest = max(-end.low, end.high, Fraction(0))
     halo = math.ceil(furthest / multiple) * multiple
-    if not local and any(type(layer).__name__ == "PadToMultiple" for layer in model.layers):
+    kinds = {type(layer).__name__ for layer in model.layers}
+    local = bounded and "LocalAveragePooling2D" not in kinds
+    if not local and "PadToMultiple" in kinds:
         multiple = 1
     field = math.ceil(end.high - end.low) + 1
     return Analysis(

@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 from lpie.backend import keras
 from lpie.errors import InputError, unknown_name
 from lpie.models.layers import PixelShuffle, PixelUnshuffle
-from lpie.models.nafnet import check_blocks
+from lpie.models.nafnet import check_blocks, conv
 from lpie.models.overparameterized import overparameterize
 
 Size = Literal["s", "m", "l"]
@@ -75,7 +75,7 @@ def lpienet_rt(
 
     image = keras.Input((None, None, 3), name="image")
     x = PixelUnshuffle(trunk_scale, name="unshuffle")(image)  # [N, H/s, W/s, 3 s^2]
-    x, skips = _conv(widths[0], 3, "head")(x), []
+    x, skips = conv(widths[0], 3, "head")(x), []
     for i, count in enumerate(encoder):
         x = blocks(x, count, f"encoder{i}")
         skips.append(x)
@@ -84,11 +84,11 @@ def lpienet_rt(
     x = _attention(x, "attention") if attention else x
     for i, count in enumerate(decoder):
         skip = skips.pop()
-        x = _conv(4 * skip.shape[-1], 1, f"up{i}")(x)
+        x = conv(4 * skip.shape[-1], 1, f"up{i}")(x)
         x = PixelShuffle(2, name=f"up{i}_shuffle")(x)  # [N, 2H, 2W, C]
         x = keras.layers.Add(name=f"skip{i}")([x, skip])
         x = blocks(x, count, f"decoder{i}")
-    residual = PixelShuffle(trunk_scale, name="shuffle")(_conv(3 * trunk_scale**2, 3, "tail")(x))
+    residual = PixelShuffle(trunk_scale, name="shuffle")(conv(3 * trunk_scale**2, 3, "tail")(x))
     # In float32 also where the layers before it are not: bfloat16 has too few levels for a photo.
     output = keras.layers.Add(name="output", dtype="float32")([residual, image])
     model = keras.Model(image, output, name="lpienet_rt")
@@ -101,33 +101,29 @@ def _block(x: Any, kind: str, expansion: int, kernel: int, activation: str, name
     wide = expansion * width
     if kind == "residual":
         y = _activated(x, width, kernel, activation, name)
-        y = _conv(width, kernel, f"{name}_project")(y)
+        y = conv(width, kernel, f"{name}_project")(y)
     elif kind == "fused":
-        y = _conv(width, 1, f"{name}_project")(_activated(x, wide, kernel, activation, name))
+        y = conv(width, 1, f"{name}_project")(_activated(x, wide, kernel, activation, name))
     else:
         y = keras.layers.DepthwiseConv2D(kernel, padding="same", name=f"{name}_depthwise")(x)
-        y = _conv(width, 1, f"{name}_project")(_activated(y, wide, 1, activation, name))
+        y = conv(width, 1, f"{name}_project")(_activated(y, wide, 1, activation, name))
     return keras.layers.Add(name=f"{name}_sum")([x, y])
 
 
 def _activated(x: Any, width: int, kernel: int, activation: str, name: str) -> Any:
     if activation == "relu":
-        return _conv(width, kernel, f"{name}_expand", activation="relu")(x)
+        return conv(width, kernel, f"{name}_expand", activation="relu")(x)
     # Two convolutions, not one that is split: NNAPI has no SPLIT before API 29.
-    halves = [_conv(width // 2, kernel, f"{name}_{side}")(x) for side in ("value", "gate")]
+    halves = [conv(width // 2, kernel, f"{name}_{side}")(x) for side in ("value", "gate")]
     return keras.layers.Multiply(name=f"{name}_product")(halves)
 
 
 def _attention(x: Any, name: str) -> Any:
     """Squeeze, excite and gate at every pixel, without pooling: local, so tiles stay exact."""
     width = x.shape[-1]
-    gate = _conv(max(width // 4 // 8 * 8, 8), 1, f"{name}_squeeze", activation="relu")(x)
-    gate = _conv(width, 1, f"{name}_excite", activation="sigmoid")(gate)
+    gate = conv(max(width // 4 // 8 * 8, 8), 1, f"{name}_squeeze", activation="relu")(x)
+    gate = conv(width, 1, f"{name}_excite", activation="sigmoid")(gate)
     return keras.layers.Multiply(name=f"{name}_gate")([x, gate])
-
-
-def _conv(width: int, kernel: int, name: str, **options: Any) -> Any:
-    return keras.layers.Conv2D(width, kernel, padding="same", name=name, **options)
 
 
 def _check(
