@@ -16,6 +16,7 @@ from lpie.errors import InputError, LpieError, require
 from lpie.export.calibration import calibration_tiles
 from lpie.export.limits import least_exact
 from lpie.export.photos import photos_for
+from lpie.export.ranges import narrow
 from lpie.export.recipes import configure, find_recipe
 from lpie.export.rewrites import average_by_convolution, detach_channel_max
 from lpie.export.verification import verify
@@ -65,6 +66,8 @@ def export_tflite(
     tile = (height, width) if found.halo_px is None else (TILE_PX, TILE_PX)
     tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
     graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
+    if tiles:
+        narrow(graph, tiles)
     flatbuffer.resize(graph, height, width)
     refuse_foreign_ops(graph)
     result = None

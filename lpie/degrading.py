@@ -25,6 +25,7 @@ class DegradeConfig:
             "display_blur",
             "jpeg",
             "low_light",
+            "eight_bits",
         ],
         ...,
     ] = ("gaussian_noise",)
@@ -87,6 +88,9 @@ class DegradeConfig:
     jpeg_quality: Range = (30.0, 90.0)
     # Fraction of the light that is left, in linear light.
     exposure: Range = (0.05, 0.3)
+    # How often `eight_bits`, the last of the kinds, clips and rounds to whole levels, as files do;
+    # the denoising literature leaves noise as it is.
+    stored: float = 0.5
 
 
 # Smallest and largest value of each setting; 0 and 1 where it is a share.
@@ -116,6 +120,7 @@ LIMITS: dict[str, Range] = {
     "sensor_pixel_um": (0.5, 20),
     "jpeg_quality": (1, 100),
     "exposure": (0, 1),
+    "stored": (0, 1),
 }
 
 

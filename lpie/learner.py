@@ -14,6 +14,7 @@ from lpie.losses import total_loss
 from lpie.models import NETWORKS, build_model
 from lpie.models.balance import balance
 from lpie.models.overparameterized import fold, overparameterize
+from lpie.models.rounded import round_kernels, round_outputs
 from lpie.optimization import make_optimizer
 from lpie.restorer import forward, load_keras
 
@@ -126,10 +127,13 @@ def _in_precision(config: Config) -> keras.Model:
         model = build_model(config.model.name, **config.model.hyperparameters)
     finally:
         keras.config.set_dtype_policy(kept)
+    model = round_outputs(model) if config.train.quantization_aware else model
     if config.train.precision == "float32" and _jit() is False:
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.Conv2D) and _is_pointwise(layer):
                 layer.convolution_op = _pointwise
+    if config.train.quantization_aware:
+        round_kernels(model)
     return model
 
 

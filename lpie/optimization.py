@@ -1,4 +1,4 @@
-"""The optimizer of a run: AdamW under a cosine with linear warm-up, weights averaged."""
+"""The optimizer of a run: AdamW or Muon under a cosine with linear warm-up, weights averaged."""
 
 from typing import Any
 
@@ -7,11 +7,12 @@ from lpie.config import TrainConfig
 
 
 def make_optimizer(config: TrainConfig, *, summands: int = 1) -> Any:
-    """Adam or AdamW, with clipping by the global norm and the weights' moving average.
+    """AdamW or Muon, with clipping by the global norm and the weights' moving average.
 
     summands: how many shares of the gradient the optimizer adds up after it has clipped each.
     """
-    return AveragingAdam(
+    kind = {"adam": AveragingAdam, "muon": Muon}[config.optimizer]
+    return kind(
         _Schedule(config),
         weight_decay=config.weight_decay or None,  # decoupled, as in AdamW
         global_clipnorm=config.clip_norm / summands or None,
@@ -35,6 +36,45 @@ class AveragingAdam(keras.optimizers.Adam):
     @ema_momentum.setter
     def ema_momentum(self, value: float) -> None:
         self._momentum = value
+
+
+class Muon(AveragingAdam):
+    """Muon (Jordan et al., 2024, https://kellerjordan.github.io/posts/muon) for the kernels of
+    convolutions that mix channels; Adam for all else. Keras' own takes no convolutions.
+
+    A step moves a kernel by its momentum with all singular values made about 1, scaled to the size
+    of Adam's steps (Liu et al., 2025, arXiv:2502.16982), so both want the same learning rate.
+    """
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        shape = tuple(variable.shape)
+        if len(shape) != 4 or shape[-1] == 1:  # [k, k, C, 1]: depthwise
+            super().update_step(gradient, variable, learning_rate)
+            return
+        momentum = self._momentums[self._get_variable_index(variable)]
+        gradient = keras.ops.cast(gradient, variable.dtype)
+        self.assign_add(momentum, (gradient - momentum) * (1 - MOMENTUM))
+        nesterov = momentum * MOMENTUM + gradient * (1 - MOMENTUM)
+        matrix = keras.ops.reshape(nesterov, (-1, shape[-1]))
+        step = orthogonalized(matrix) * (0.2 * max(matrix.shape) ** 0.5)
+        step = keras.ops.reshape(step, shape) * keras.ops.cast(learning_rate, variable.dtype)
+        self.assign_sub(variable, step)
+
+
+MOMENTUM = 0.95
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of the quintic that Muon iterates
+
+
+def orthogonalized(matrix: Any) -> Any:
+    """[M, N] with the same singular vectors and all singular values between about 0.7 and 1.2."""
+    tall = matrix.shape[0] > matrix.shape[1]
+    x = keras.ops.transpose(matrix) if tall else matrix
+    x = x / (keras.ops.norm(x) + 1e-12)
+    a, b, c = NEWTON_SCHULZ
+    for _ in range(5):
+        gram = keras.ops.matmul(x, keras.ops.transpose(x))
+        x = a * x + keras.ops.matmul(b * gram + c * keras.ops.matmul(gram, gram), x)
+    return keras.ops.transpose(x) if tall else x
 
 
 class _Schedule(keras.optimizers.schedules.LearningRateSchedule):

@@ -68,23 +68,6 @@ def test_a_batch_in_parts_gives_the_gradient_of_the_whole(pools):
     assert np.abs(weights(whole) - weights(other)).max() > 1e-3
 
 
-def test_the_cosine_counts_steps_not_parts():
-    from lpie.optimization import make_optimizer
-
-    whole, parts = (
-        make_optimizer(settings(train={"steps": 100, "warmup_steps": 10, "accumulate": k}).train)
-        for k in (1, 4)
-    )
-    for step in (0, 5, 10, 55, 99):
-        rates = []
-        for optimizer, k in ((whole, 1), (parts, 4)):
-            optimizer.build([])
-            optimizer.variables[0].assign(step * k)  # its count of parts
-            rates.append(float(optimizer.learning_rate))
-        assert rates[0] == pytest.approx(rates[1])
-    assert rates[0] < 1e-5
-
-
 def test_the_average_is_exponential_and_leaves_the_weights_alone(pools):
     config = settings(train={"ema_momentum": 0.5})
     found = learner(config, pools)

@@ -82,6 +82,11 @@ def low_light(image: Image, *, exposure: float) -> Image:
     return _from_linear(dark).astype(np.float32)
 
 
+def eight_bits(image: Image) -> Image:
+    """Clipped and rounded to whole levels, as a file of 8 bits stores it."""
+    return to_float(to_uint8(image))
+
+
 def _photo(image: Image, rng: Generator, c: DegradeConfig, *, exposure: float = 1) -> Image:
     noisy = camera_noise(image, rng, draw_sensor(rng, c), exposure=exposure)
     if rng.random() >= c.camera_jpeg:
@@ -119,6 +124,7 @@ DEGRADATIONS: dict[str, Callable[[Image, Generator, DegradeConfig], Image]] = {
     "display_blur": _behind_display,
     "jpeg": lambda image, rng, c: jpeg(image, quality=uniform(rng, c.jpeg_quality)),
     "low_light": lambda image, rng, c: low_light(image, exposure=uniform(rng, c.exposure)),
+    "eight_bits": lambda image, rng, c: eight_bits(image) if rng.random() < c.stored else image,
 }
 
 CAMERA = (
@@ -143,6 +149,7 @@ PARAMETERS = {
     ),
     "jpeg": ("jpeg_quality",),
     "low_light": ("exposure",),
+    "eight_bits": ("stored",),
 }  # fmt: skip
 
 

@@ -1,0 +1,146 @@
+"""Narrower ranges for the activations of an int8 file.
+
+TensorFlow's converter spans each tensor from the least to the largest value it saw, so a few strong
+edges make every step coarse. Here each range is the one that errs least in the mean square (Nagel
+et al., 2021, arXiv:2106.08295, section 3.1).
+"""
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.flatbuffer import is_constant, links, op_name, serialise
+from lpie.image import to_uint8
+from lpie.quiet import quiet
+
+INT8 = 9  # TensorType of the TFLite schema
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+# Ops whose inputs and outputs each have a range of their own.
+FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "QUANTIZE", "DEQUANTIZE")
+FRACTIONS = np.linspace(0.3, 1.0, 36)  # of the range seen, on either side
+
+Scale = tuple[float, int]  # the step, and the level that means 0
+
+
+def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
+    """Choose the ranges of an int8 `graph` with uint8 ends anew, in place; weights stay.
+
+    tiles: [H, W, 3] at the graph's size. Tensors that an op only moves about keep one range, and
+    other ops that want certain ranges keep theirs. The output, an image, spans [0, 1].
+    """
+    main = graph.subgraphs[0]
+    old = _activations(graph)
+    counts = _histograms(graph, old, tiles)
+    before_end = {int(op.inputs[0]) for op in main.operators if op.outputs[0] in main.outputs}
+    new: dict[int, Scale] = {}
+    for group in _groups(graph, old):
+        together = np.sum([counts[i] for i in group], axis=0)
+        is_output = not before_end.isdisjoint(group)
+        found = to_scale(0.0, 1.0) if is_output else best_scale(together, old[group[0]])
+        new.update(dict.fromkeys(group, found))
+    for op in main.operators:
+        if op_name(graph, op) in WEIGHTED and op.inputs[0] in new:
+            ratio = new[op.inputs[0]][0] / old[op.inputs[0]][0]
+            for bias in links(op.inputs[2:]):
+                _rescale(graph, main.tensors[bias], ratio)
+        if op.outputs[0] in main.outputs and op.inputs[0] in new:
+            step, zero = new[op.inputs[0]]
+            _set(main.tensors[op.outputs[0]], step, zero + 128)  # the same levels as uint8
+    for i, (step, zero) in new.items():
+        _set(main.tensors[i], step, zero)
+
+
+def best_scale(counts: NDArray[np.int64], seen: Scale) -> Scale:
+    """The scale of least error for values that lie `counts` [tiles, 256] times on level -128..127.
+
+    Values beyond its range are clipped, those within err by up to half a step. The error of a tile
+    is the mean square; of all tiles, the root of their mean square, so that a few noisy tiles are
+    not given up for many quiet ones. seen: the scale of the levels counted.
+    """
+    step, zero = seen
+    values = (np.arange(-128, 128) - zero) * step
+    lows, highs = FRACTIONS * min(values[0], 0.0), FRACTIONS * max(values[-1], 0.0)
+    clipped_low = np.maximum(lows[:, None] - values, 0) ** 2 @ counts.T  # [low, tile]
+    clipped_high = np.maximum(values - highs[:, None], 0) ** 2 @ counts.T
+    steps = (highs - lows[:, None]) / 255
+    rounded = steps[..., None] ** 2 / 12 * counts.sum(axis=1)
+    errors = np.mean((clipped_low[:, None] + clipped_high + rounded) ** 2, axis=-1)
+    low, high = np.unravel_index(np.argmin(errors), errors.shape)
+    return to_scale(float(lows[low]), float(highs[high]))
+
+
+def to_scale(low: float, high: float) -> Scale:
+    """The scale of 256 levels from `low` <= 0 to `high` >= 0, one of them at 0."""
+    step = max(high - low, 1e-9) / 255
+    return step, int(np.clip(round(-128 - low / step), -128, 127))
+
+
+def _activations(graph: Any) -> dict[int, Scale]:
+    """The scale of every int8 tensor that is made while the graph runs."""
+    found = {}
+    for i, tensor in enumerate(graph.subgraphs[0].tensors):
+        scale = tensor.quantization.scale if tensor.quantization else None
+        if tensor.type == INT8 and not is_constant(graph, tensor) and scale is not None:
+            found[i] = float(scale[0]), int(tensor.quantization.zeroPoint[0])
+    return found
+
+
+def _groups(graph: Any, scales: dict[int, Scale]) -> list[list[int]]:
+    """Tensors that must keep one scale, together; none of those whose scale cannot change."""
+    main = graph.subgraphs[0]
+    group = {i: {i} for i in scales}
+    fixed = set()
+    for op in main.operators:
+        tensors = [i for i in links([*op.inputs, *op.outputs]) if i in scales]
+        if op_name(graph, op) in FREE:
+            fixed.update(tensors if op.inputs[0] in main.inputs else [])
+        elif len({scales[i] for i in tensors}) > 1:
+            fixed.update(tensors)
+        else:
+            together = set().union(*(group[i] for i in tensors))
+            group.update(dict.fromkeys(together, together))
+    distinct = {id(members): sorted(members) for members in group.values()}
+    return [members for members in distinct.values() if fixed.isdisjoint(members)]
+
+
+def _histograms(
+    graph: Any, tensors: Iterable[int], tiles: Sequence[NDArray[np.float32]]
+) -> dict[int, NDArray[np.int64]]:
+    """How often each level from -128 to 127 occurs in the int8 `tensors`: [tiles, 256] each."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with quiet():
+        interpreter = Interpreter(
+            model_content=serialise(graph),
+            num_threads=os.cpu_count(),
+            # XNNPACK would keep the tensors to itself.
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        interpreter.allocate_tensors()
+    counts = {i: np.zeros((len(tiles), 256), np.int64) for i in tensors}
+    for t, tile in enumerate(tiles):
+        interpreter.set_tensor(graph.subgraphs[0].inputs[0], to_uint8(tile)[None])
+        interpreter.invoke()
+        for i, count in counts.items():
+            levels = interpreter.get_tensor(i).view(np.uint8).ravel()
+            count[t] = np.roll(np.bincount(levels, minlength=256), 128)
+    return counts
+
+
+def _rescale(graph: Any, bias: Any, ratio: float) -> None:
+    """The same int32 `bias` in steps that are `ratio` times as large."""
+    levels = np.frombuffer(bytes(bytearray(graph.buffers[bias.buffer].data)), np.int32)
+    buffer = type(graph.buffers[bias.buffer])()  # the old one may serve other tensors too
+    buffer.data = np.frombuffer(np.rint(levels / ratio).astype(np.int32).tobytes(), np.uint8)
+    bias.buffer = len(graph.buffers)
+    graph.buffers.append(buffer)
+    bias.quantization.scale = np.asarray(bias.quantization.scale, np.float32) * np.float32(ratio)
+
+
+def _set(tensor: Any, step: float, zero: int) -> None:
+    tensor.quantization.scale = np.array([step], np.float32)
+    tensor.quantization.zeroPoint = np.array([zero], np.int64)
