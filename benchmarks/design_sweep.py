@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -31,6 +31,14 @@ ONE_THREAD = {
     "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
 }  # fmt: skip
+
+
+class Design(NamedTuple):
+    """A network, how it is built, and which settings of the config it changes."""
+
+    network: str
+    hyperparameters: dict[str, Any]
+    settings: dict[str, Any]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -84,9 +92,9 @@ def sweep(
 
     def made(name: str) -> dict[str, Any]:
         progress(name)
-        network, options = chosen[name]
-        row = {"name": name, "network": network, "hyperparameters": options}
-        return {**row, **_trained(config, photos, data, out / name, network, options, limit, size)}
+        design = chosen[name]
+        found = _trained(config, photos, data, out / name, design, limit, size)
+        return {"name": name, **design._asdict(), **found}
 
     with ThreadPoolExecutor(jobs) as pool:
         rows = list(pool.map(made, chosen))
@@ -97,8 +105,11 @@ def sweep(
     return {"size": size, "limit": limit, "machine": environment(), "results": rows}
 
 
-def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, tuple[str, dict[str, Any]]]:
-    """{name: (network, hyperparameters)} of a TOML file; `base` is under each of its network."""
+def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, Design]:
+    """The designs of a TOML file by name: hyperparameters, and `network` and `settings`.
+
+    `base` is under each that names no network of its own.
+    """
     try:
         content = tomllib.loads(path.read_text())
         base, designs = content["base"], content["designs"]
@@ -110,7 +121,7 @@ def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, tuple[str, 
     found = {}
     for name, own in designs.items():
         options = dict(own) if "network" in own else {**base, **own}
-        found[name] = (options.pop("network"), options)
+        found[name] = Design(options.pop("network"), options, options.pop("settings", {}))
     return {name: found[name] for name in names or found}
 
 
@@ -119,15 +130,20 @@ def _trained(
     photos: Path,
     data: Path,
     run: Path,
-    network: str,
-    options: dict[str, Any],
+    design: Design,
     limit: int | None,
     size: str,
 ) -> dict[str, Any]:
     """The scores and exported files of one design, trained where it has not been."""
-    table = ", ".join(f"{key} = {json.dumps(value)}" for key, value in options.items())
-    settings = {"model.name": network, "model.hyperparameters": f"{{{table}}}",
-                "data.folder": str(photos.resolve())}  # fmt: skip
+    table = ", ".join(
+        f"{key} = {json.dumps(value)}" for key, value in design.hyperparameters.items()
+    )
+    settings = {
+        "model.name": design.network,
+        "model.hyperparameters": f"{{{table}}}",
+        "data.folder": str(photos.resolve()),
+        **{key: json.dumps(value) for key, value in design.settings.items()},
+    }
     given = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     _lpie("train", str(config), "--workdir", str(run), *given)
     many = [] if limit is None else ["--limit", str(limit)]

@@ -23,6 +23,7 @@ middle_blocks = 1
 
 [designs.plain]
 block = "residual"
+settings = {"loss.l1" = 0.5}
 
 [designs.lpienet]
 network = "lpienet"
@@ -75,6 +76,9 @@ def test_trains_measures_and_draws(given, tmp_path):
         assert row["median_ms"]["float32"] > 0
         assert row["fp16_moved_mb"] > 0
     assert rows["plain"]["hyperparameters"]["block"] == "residual"
+    assert rows["plain"]["settings"] == {"loss.l1": 0.5}
+    config = json.loads((given[-3] / "plain" / "config.json").read_text())
+    assert config["loss"]["l1"] == 0.5
     assert rows["lpienet"]["network"] == "lpienet"
     assert any(row["front"] for row in rows.values())
     drawn = (tmp_path / "a.svg").read_text()
@@ -92,8 +96,8 @@ def test_designs_that_come_with_it():
     from lpie.benchmarks.design_sweep import DESIGNS as path
 
     designs = read_designs(path)
-    assert designs["lpienet"] == ("lpienet", {})
-    assert all(network in ("lpienet", "lpienet_rt", "nafnet") for network, _ in designs.values())
+    assert designs["lpienet"] == ("lpienet", {}, {})
+    assert {design.network for design in designs.values()} == {"lpienet", "lpienet_rt"}
     with pytest.raises(InputError, match="no list of designs"):
         read_designs(path.with_name("gone.toml"))
 

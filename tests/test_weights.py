@@ -51,6 +51,20 @@ def test_denoise_denoises_without_being_told_the_level(astronaut, sigma, gain_db
     assert psnr(restored, photo) > psnr(noisy, photo) + gain_db
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_comes_near_the_limits_of_float16(name, astronaut):
+    keras = pytest.importorskip("keras")
+    model = weights.load_shipped(name)
+    photo = to_float(astronaut[:256, :256])[None]
+    noise = np.random.default_rng(0).normal(0, 50 / 255, photo.shape).astype(np.float32)
+    layers = [layer.output for layer in model.layers]
+    largest = [
+        float(keras.ops.max(keras.ops.abs(x)))
+        for x in keras.Model(model.input, layers)(photo + noise)
+    ]
+    assert max(largest) < 65504 / 64  # of products and sums of squares too
+
+
 def test_denoise_leaves_a_clean_photo_alone(astronaut):
     photo = to_float(astronaut)
     assert psnr(np.clip(Restorer("denoise").restore(photo), 0, 1), photo) > 36

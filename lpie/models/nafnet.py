@@ -204,7 +204,7 @@ def check_blocks(
 ) -> None:
     """Raise an `InputError` for what no U-Net can be built of."""
     counts = [*encoder_blocks, middle_blocks, *decoder_blocks]
-    if len(encoder_blocks) != len(decoder_blocks) or not encoder_blocks:
+    if len(encoder_blocks) != len(decoder_blocks):
         raise InputError(
             "`encoder_blocks` and `decoder_blocks` must be equally long, one number per level. "
             f"Received: {tuple(encoder_blocks)} and {tuple(decoder_blocks)}."
