@@ -45,11 +45,12 @@ def lpienet_rt(
 
     H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: what `widths` and the
     numbers of blocks are unless given; decoder_blocks, from the deepest level up, mirror given
-    encoder_blocks. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the channels,
-    activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that expands, 1x1
-    back). activation: ReLU, or the product of two convolutions. attention: a gate for each pixel
-    and channel at the lowest level. overparameterized: with DO-Conv while training; `lpie.fold`,
-    which export applies, takes it out.
+    encoder_blocks. trunk_scale: all layers but the last sum run at 1 / trunk_scale of the
+    resolution, or less. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the
+    channels, activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that
+    expands, 1x1 back). activation: ReLU, or the product of two convolutions. attention: a gate for
+    each pixel and channel at the lowest level. overparameterized: with DO-Conv while training;
+    `lpie.fold`, which export applies, takes it out.
     """
     for what, value, valid in (
         ("size", size, tuple(SIZES)),
@@ -74,7 +75,8 @@ def lpienet_rt(
         return x
 
     image = keras.Input((None, None, 3), name="image")
-    x = PixelUnshuffle(trunk_scale, name="unshuffle")(image)  # [N, H/s, W/s, 3 s^2]
+    # [N, H/s, W/s, 3 s^2]
+    x = image if trunk_scale == 1 else PixelUnshuffle(trunk_scale, name="unshuffle")(image)
     x, skips = conv(widths[0], 3, "head")(x), []
     for i, count in enumerate(encoder):
         x = blocks(x, count, f"encoder{i}")
@@ -88,7 +90,9 @@ def lpienet_rt(
         x = PixelShuffle(2, name=f"up{i}_shuffle")(x)  # [N, 2H, 2W, C]
         x = keras.layers.Add(name=f"skip{i}")([x, skip])
         x = blocks(x, count, f"decoder{i}")
-    residual = PixelShuffle(trunk_scale, name="shuffle")(conv(3 * trunk_scale**2, 3, "tail")(x))
+    residual = conv(3 * trunk_scale**2, 3, "tail")(x)
+    if trunk_scale > 1:
+        residual = PixelShuffle(trunk_scale, name="shuffle")(residual)
     # In float32 also where the layers before it are not: bfloat16 has too few levels for a photo.
     output = keras.layers.Add(name="output", dtype="float32")([residual, image])
     model = keras.Model(image, output, name="lpienet_rt")
@@ -135,8 +139,8 @@ def _check(
     expansion: int,
     kernel_size: int,
 ) -> None:
-    if trunk_scale not in (2, 4):
-        raise InputError(f"`trunk_scale` must be 2 or 4. Received: {trunk_scale!r}.")
+    if trunk_scale not in (1, 2, 4):
+        raise InputError(f"`trunk_scale` must be 1, 2 or 4. Received: {trunk_scale!r}.")
     if len(widths) != len(encoder) + 1:
         raise InputError(
             "`widths` must be one longer than `encoder_blocks`. "
