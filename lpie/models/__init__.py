@@ -39,7 +39,7 @@ NETWORKS = {
         "lpie.models.lpienet_rt:lpienet_rt",
         "docs/lpienet_rt.md",
         residual=("tail",),
-        branches=("*_project",),
+        branches=("*_project", "up?"),
     ),
     "nafnet": Network(
         "lpie.models.nafnet:nafnet",

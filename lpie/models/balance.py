@@ -11,7 +11,7 @@ from lpie.backend import keras
 from lpie.models.overparameterized import DOConv2D
 
 SMALL = 0.05  # of the residual's size: a network that starts near the identity
-BRANCH = 0.1  # of what a block adds to its shortcut
+BRANCH = 0.1  # of what is added to a shortcut
 OPEN = 2.0  # a gate's bias: sigmoid(2) = 0.88
 
 
@@ -28,10 +28,10 @@ def balance(
     As layer-sequential unit-variance initialisation (Mishkin and Matas, ICLR 2016), but for each
     channel and with the mean taken out too. degraded: [N, H, W, 3] float32 in [0, 1], a real
     batch. residual: the convolutions that make up the network's residual, which starts small;
-    branches: those that end the branch of a block, which starts small too, as in SkipInit (De and
-    Smith, NeurIPS 2020); gates: those that gate the residual, which start open. All three are
-    names or patterns like `*_project`, of which the network may have none. A layer that runs
-    several times is scaled for its first run.
+    branches: those whose output is added to a shortcut, the end of a block or of a deeper level,
+    which start small too, as in SkipInit (De and Smith, NeurIPS 2020); gates: those that gate the
+    residual, which start open. All three are names or patterns like `*_project`, of which the
+    network may have none. A layer that runs several times is scaled for its first run.
     """
     for layer in model.layers:
         if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D, DOConv2D)):
