@@ -14,7 +14,7 @@ from lpie.losses import total_loss
 from lpie.models import NETWORKS, build_model
 from lpie.models.balance import balance
 from lpie.models.overparameterized import fold, overparameterize
-from lpie.models.rounded import round_kernels, round_outputs
+from lpie.models.rounded import round_kernels, round_outputs, rounded
 from lpie.optimization import make_optimizer
 from lpie.restorer import forward, load_keras
 
@@ -78,6 +78,10 @@ class Learner:
         else:
             self._average.set_weights(raw)
         return self._average
+
+    def as_trained(self, model: keras.Model) -> keras.Model:
+        """`model`, rounded as int8 is where the run trains so: what a validation scores."""
+        return rounded(model) if self._config.train.quantization_aware else model
 
     def loss_parts(self, degraded: Images, target: Images) -> dict[str, float]:
         """Each part of the loss, before its weight, at the present weights."""

@@ -218,7 +218,7 @@ class _Trainer:
         """Score the averaged weights, keep the best; all processes learn whether to end."""
         model = self._learner.averaged()
         if self._chief:
-            restorer = Restorer(model)
+            restorer = Restorer(self._learner.as_trained(model))
             means = mean_scores([score(restorer, sample) for sample in self._validation])
             self._require_finite("The validation SSIM", means["ssim"])
             self._save_model(model, self._run.last)

@@ -7,7 +7,8 @@ pytest.importorskip("keras")
 
 import lpie
 from lpie.backend import keras
-from lpie.models.rounded import Rounding, round_kernel, round_kernels, round_outputs
+from lpie.models.rounded import Rounding, round_kernel, rounded
+from lpie.restorer import forward
 from tests.test_learner import learner, pools, settings, steps  # noqa: F401 (a fixture)
 
 
@@ -38,15 +39,14 @@ def test_a_kernel_has_255_levels_for_each_filter():
 
 def test_a_copy_with_the_same_weights_rounds_and_learns():
     model = tiny()
-    twin = round_outputs(model)
-    round_kernels(twin)
+    twin = rounded(model)
     for ours, theirs in zip(twin.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     x = np.random.default_rng(1).random((1, 16, 16, 3)).astype(np.float32)
     exact, found = (keras.ops.convert_to_numpy(each(x)) for each in (model, twin))
     assert 1e-4 < np.abs(exact - found).max() < 0.2
-    rounded = [layer for layer in twin.layers if isinstance(layer, Rounding)]
-    assert len(rounded) == len(model.layers) - 1  # all but the input
+    roundings = [layer for layer in twin.layers if isinstance(layer, Rounding)]
+    assert len(roundings) == len(model.layers) - 1  # all but the input
 
 
 def test_gradients_pass_as_if_nothing_were_rounded():
@@ -54,17 +54,16 @@ def test_gradients_pass_as_if_nothing_were_rounded():
     if keras.backend.backend() != "tensorflow":
         pytest.skip("gradients by TensorFlow's tape")
     model = tiny()
-    twin = round_outputs(model)
-    round_kernels(twin)
+    twin = rounded(model)
     x = np.random.default_rng(1).random((1, 16, 16, 3)).astype(np.float32)
     found = []
     for each in (model, twin):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(each(x, training=True))
         found.append(tape.gradient(loss, each.trainable_variables))
-    for exact, rounded in zip(*found, strict=True):
-        assert rounded is not None
-        np.testing.assert_allclose(rounded, exact, rtol=0.2, atol=0.2 * np.abs(exact).max())
+    for exact, passed in zip(*found, strict=True):
+        assert passed is not None
+        np.testing.assert_allclose(passed, exact, rtol=0.2, atol=0.2 * np.abs(exact).max())
 
 
 def test_a_run_rounds_its_steps_and_keeps_an_exact_network(pools):  # noqa: F811
@@ -72,5 +71,11 @@ def test_a_run_rounds_its_steps_and_keeps_an_exact_network(pools):  # noqa: F811
     aware, near = steps(settings(train={"quantization_aware": True}), pools, 3)
     assert not np.array_equal(losses, near)
     np.testing.assert_allclose(losses, near, rtol=0.1)
+    photo = np.random.default_rng(0).random((1, 32, 32, 3)).astype(np.float32)
+    judged, plain = (
+        forward(each, photo) for each in (aware.as_trained(aware.averaged()), aware.averaged())
+    )
+    assert np.abs(judged - plain).max() > 1e-4
+    assert exact.as_trained(exact.averaged()) is exact.averaged()
     names = [type(layer).__name__ for layer in aware.averaged().layers]
     assert names == [type(layer).__name__ for layer in exact.averaged().layers]

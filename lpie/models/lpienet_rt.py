@@ -21,7 +21,7 @@ Activation = Literal["relu", "gate"]
 
 SIZES: dict[str, dict[str, Any]] = {
     "s": {"widths": (24, 32, 48), "encoder": (0, 0), "middle": 1, "decoder": (1, 1)},
-    "m": {"widths": (32, 48, 64), "encoder": (1, 0), "middle": 2, "decoder": (0, 1)},
+    "m": {"widths": (32, 48, 64), "encoder": (0, 1), "middle": 1, "decoder": (1, 1)},
     "l": {"widths": (48, 64, 96), "encoder": (1, 1), "middle": 2, "decoder": (1, 1)},
 }
 

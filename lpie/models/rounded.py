@@ -7,6 +7,13 @@ from typing import Any
 from lpie.backend import keras
 
 
+def rounded(model: keras.Model) -> keras.Model:
+    """A copy of `model` that rounds outputs and kernels: about what its int8 export computes."""
+    twin = round_outputs(model)
+    round_kernels(twin)
+    return twin
+
+
 def round_outputs(model: keras.Model) -> keras.Model:
     """A copy of `model`, with weights in the same order, in which every layer's output is rounded.
 
