@@ -124,7 +124,9 @@ def _row(row: dict[str, Any]) -> list[str]:
         _number(plain, "median_ms"),
         _number(small, "median_ms"),
         _number(plain, "peak_mb"),
-        "refused" if plain["refused"] else "{residual_psnr_db:.0f}".format(**plain["verified"]),
+        "refused"
+        if plain["refused"]
+        else f"{plain['verified']['residual_psnr_db'] or float('inf'):.0f}",
         "refused"
         if small["refused"]
         else "{residual_psnr_db:.1f} ({residual_correlation:.3f})".format(**small["verified"]),

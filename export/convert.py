@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lpie import flatbuffer
 from lpie.backend import keras
+from lpie.cost import type_name
 from lpie.errors import InputError, LpieError, require
 from lpie.export.calibration import calibration_tiles
 from lpie.export.limits import least_exact
@@ -76,6 +77,7 @@ def export_tflite(
         if not result.passed:
             reasons = _inexact_ops(plain, recipe, tile, tiles)
             raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
+    main = graph.subgraphs[0]
     spec = ModelSpec(
         network=model.name,
         recipe=recipe,
@@ -84,8 +86,8 @@ def export_tflite(
         multiple=found.multiple,
         halo_px=found.halo_px,
         parameters=found.parameters,
-        input_dtype=_dtype(graph, graph.subgraphs[0].inputs[0]),
-        output_dtype=_dtype(graph, graph.subgraphs[0].outputs[0]),
+        input_dtype=type_name(main.tensors[main.inputs[0]].type),
+        output_dtype=type_name(main.tensors[main.outputs[0]].type),
         source_sha256=sha256(source) if source else "",
         versions=_versions(),
         verified=result.to_dict() if result else None,
@@ -174,11 +176,6 @@ def _write(path: Path, graph: Any, spec: ModelSpec) -> ModelSpec:
     spec = replace(spec, sha256=sha256(path), file_bytes=path.stat().st_size)
     write_atomic(spec_path(path), spec.to_json())
     return spec
-
-
-def _dtype(graph: Any, tensor: int) -> str:
-    names = {0: "float32", 3: "uint8", 9: "int8"}  # TensorType of the TFLite schema
-    return names[graph.subgraphs[0].tensors[tensor].type]
 
 
 def _versions() -> dict[str, str]:

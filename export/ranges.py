@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.cost import type_name
 from lpie.flatbuffer import is_constant, links, op_name, serialise
 from lpie.image import to_uint8
 from lpie.quiet import quiet
 
-INT8 = 9  # TensorType of the TFLite schema
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Ops whose inputs and outputs each have a range of their own.
 FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "QUANTIZE", "DEQUANTIZE")
@@ -83,7 +83,11 @@ def _activations(graph: Any) -> dict[int, Scale]:
     found = {}
     for i, tensor in enumerate(graph.subgraphs[0].tensors):
         scale = tensor.quantization.scale if tensor.quantization else None
-        if tensor.type == INT8 and not is_constant(graph, tensor) and scale is not None:
+        if (
+            type_name(tensor.type) == "int8"
+            and not is_constant(graph, tensor)
+            and scale is not None
+        ):
             found[i] = float(scale[0]), int(tensor.quantization.zeroPoint[0])
     return found
 
@@ -133,7 +137,7 @@ def _histograms(
 
 def _rescale(graph: Any, bias: Any, ratio: float) -> None:
     """The same int32 `bias` in steps that are `ratio` times as large."""
-    levels = np.frombuffer(bytes(bytearray(graph.buffers[bias.buffer].data)), np.int32)
+    levels = np.frombuffer(bytes(graph.buffers[bias.buffer].data), np.int32)
     buffer = type(graph.buffers[bias.buffer])()  # the old one may serve other tensors too
     buffer.data = np.frombuffer(np.rint(levels / ratio).astype(np.int32).tobytes(), np.uint8)
     bias.buffer = len(graph.buffers)

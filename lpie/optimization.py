@@ -5,6 +5,9 @@ from typing import Any
 from lpie.backend import keras
 from lpie.config import TrainConfig
 
+MOMENTUM = 0.95  # of Muon
+NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of the quintic that Muon iterates
+
 
 def make_optimizer(config: TrainConfig, *, summands: int = 1) -> Any:
     """AdamW or Muon, with clipping by the global norm and the weights' moving average.
@@ -59,10 +62,6 @@ class Muon(AveragingAdam):
         step = orthogonalized(matrix) * (0.2 * max(matrix.shape) ** 0.5)
         step = keras.ops.reshape(step, shape) * keras.ops.cast(learning_rate, variable.dtype)
         self.assign_sub(variable, step)
-
-
-MOMENTUM = 0.95
-NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of the quintic that Muon iterates
 
 
 def orthogonalized(matrix: Any) -> Any:

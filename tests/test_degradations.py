@@ -105,8 +105,10 @@ def test_describe_and_unknown_kind(image):
 
 def test_eight_bits_stores_as_often_as_told():
     noisy = np.random.default_rng(0).normal(0.5, 0.5, (16, 16, 3)).astype(np.float32)
+    before = noisy.copy()
     rng, config = np.random.default_rng(1), DegradeConfig(kinds=("eight_bits",), stored=0.25)
     found = [degrade(noisy, rng, config) for _ in range(400)]
     stored = [image for image in found if not np.array_equal(image, noisy)]
+    np.testing.assert_array_equal(noisy, before)
     assert 70 < len(stored) < 130
     np.testing.assert_array_equal(stored[0], np.rint(np.clip(noisy, 0, 1) * 255) / np.float32(255))

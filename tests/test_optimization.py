@@ -21,8 +21,6 @@ def optimizer(**train):
 
 
 def test_the_cosine_counts_steps_not_parts():
-    from lpie.optimization import make_optimizer
-
     whole, parts = (
         make_optimizer(settings(train={"steps": 100, "warmup_steps": 10, "accumulate": k}).train)
         for k in (1, 4)
