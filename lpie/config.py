@@ -79,9 +79,10 @@ class TrainConfig:
     # A run, a .keras file or a shipped network to learn from (see `loss.distillation`).
     teacher: str = ""
     precision: Literal["float32", "bfloat16"] = "float32"
-    # Muon learns faster where most layers are 3x3 convolutions (docs/lpienet_rt.md).
+    # Muon learns faster (docs/lpienet_rt.md).
     optimizer: Literal["adam", "muon"] = "adam"
-    # With the rounding of int8 in every layer: for the last steps of a network that will be int8.
+    # With the rounding of int8 in every layer, for every second image: for the last steps of a
+    # network that will be int8.
     quantization_aware: bool = False
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6

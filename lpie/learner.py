@@ -131,7 +131,8 @@ def _in_precision(config: Config) -> keras.Model:
         model = build_model(config.model.name, **config.model.hyperparameters)
     finally:
         keras.config.set_dtype_policy(kept)
-    model = round_outputs(model) if config.train.quantization_aware else model
+    if config.train.quantization_aware:
+        model = round_outputs(model, alternate=True)
     if config.train.precision == "float32" and _jit() is False:
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.Conv2D) and _is_pointwise(layer):

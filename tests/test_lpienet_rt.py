@@ -20,6 +20,7 @@ FORMS = {
     "kernel-5": {"block": "inverted", "kernel_size": 5},
     "trunk-4": {"trunk_scale": 4},
     "full-resolution": {"trunk_scale": 1},
+    "mixed": {"block": ("residual", "inverted"), "kernel_size": (3, 5), "expansion": (1, 2)},
     "one-level": {"widths": (16,), "encoder_blocks": (), "middle_blocks": 2},
 }
 ALLOWED = {
@@ -58,7 +59,7 @@ def test_the_halo_is_not_too_small(form):
     assert rows[-1] - rows[0] + 1 <= found.receptive_field_px + step
 
 
-@pytest.mark.parametrize(("size", "count"), [("s", 94_436), ("m", 219_740), ("l", 647_772)])
+@pytest.mark.parametrize(("size", "count"), [("s", 127_956), ("m", 312_964), ("l", 769_676)])
 def test_sizes(size, count):
     found = analyse(lpie.build_model("lpienet_rt", size=size))
     assert found.parameters == count
@@ -80,7 +81,7 @@ def test_ships_what_it_trained(tmp_path):
     np.testing.assert_allclose(forward(folded, image), forward(trained, image), atol=1e-5)
 
 
-@pytest.mark.parametrize("form", ["inverted", "residual", "gate", "attention"])
+@pytest.mark.parametrize("form", ["inverted", "residual", "gate", "attention", "mixed"])
 def test_every_delegate_takes_it_whole(form, tmp_path):
     if keras.backend.backend() != "tensorflow":
         pytest.skip("export needs Keras on TensorFlow")
@@ -113,6 +114,9 @@ def test_every_delegate_takes_it_whole(form, tmp_path):
         ({"trunk_scale": 3}, "1, 2 or 4"),
         ({"kernel_size": 7}, "3 or 5"),
         ({"expansion": 0}, "`expansion`"),
+        ({"expansion": (2, 0, 2)}, "`expansion`"),
+        ({"kernel_size": (3, 5)}, "`kernel_size` must be one or as many as `widths`"),
+        ({"block": ("residual", "inverse", "fused")}, "Did you mean 'inverted'"),
     ],
 )
 def test_what_cannot_be_built_is_refused(options, words):

@@ -29,6 +29,16 @@ def test_an_output_lies_on_256_levels_that_hold_zero():
     np.testing.assert_array_equal(Rounding()(np.zeros((1, 2, 2, 3), np.float32)), 0)
 
 
+def test_every_second_image_stays_as_it_is():
+    x = np.random.default_rng(0).normal(0.3, 1, (3, 8, 8, 3)).astype(np.float32)
+    found, all_rounded = (
+        keras.ops.convert_to_numpy(Rounding(alternate=on)(x)) for on in (True, False)
+    )
+    np.testing.assert_array_equal(found[1], x[1])
+    np.testing.assert_array_equal(found[::2], all_rounded[::2])
+    assert not np.array_equal(found[0], x[0])
+
+
 def test_a_kernel_has_255_levels_for_each_filter():
     kernel = np.random.default_rng(0).normal(size=(3, 3, 8, 4)).astype(np.float32)
     kernel[..., 1] *= 100

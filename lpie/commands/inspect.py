@@ -138,6 +138,7 @@ def _show(report: dict[str, Any], verdicts: list["Verdict"]) -> None:
     rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
     click.echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
     click.echo(f"XNNPACK peak memory: about {report['xnnpack_peak_mb']:.0f} MB (estimated)")
+    click.echo(f"read and written by all ops: {report['moved_mb']:.0f} MB, were nothing cached")
     click.echo("")
     print_table(("op", "count"), [(op, str(n)) for op, n in report["op_counts"].items()])
     click.echo("")

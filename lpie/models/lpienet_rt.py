@@ -1,9 +1,9 @@
 """LPIENet-RT: a U-Net for real-time full HD on phones, after the idea of LPIENet.
 
 All layers run at half resolution or less, on channels that are multiples of 8. The sizes become
-four ops that every delegate takes, CONV_2D, ADD, SPACE_TO_DEPTH and DEPTH_TO_SPACE; the options add
-DEPTHWISE_CONV_2D, MUL and LOGISTIC. No concatenation, no reduction, no ELU, nothing global. How the
-sizes were chosen: docs/lpienet_rt.md.
+five ops that every delegate takes, CONV_2D, DEPTHWISE_CONV_2D, ADD, SPACE_TO_DEPTH and
+DEPTH_TO_SPACE; the options add MUL and LOGISTIC. No concatenation, no reduction, no ELU, nothing
+global. How the sizes were chosen: docs/lpienet_rt.md.
 """
 
 from collections.abc import Sequence
@@ -20,9 +20,9 @@ Block = Literal["inverted", "residual", "fused"]
 Activation = Literal["relu", "gate"]
 
 SIZES: dict[str, dict[str, Any]] = {
-    "s": {"widths": (24, 32, 48), "encoder": (0, 0), "middle": 1, "decoder": (1, 1)},
-    "m": {"widths": (32, 48, 64), "encoder": (0, 1), "middle": 1, "decoder": (1, 1)},
-    "l": {"widths": (48, 64, 96), "encoder": (1, 1), "middle": 2, "decoder": (1, 1)},
+    "s": {"widths": (24, 48, 64), "encoder": (0, 1), "middle": 4, "decoder": (1, 0)},
+    "m": {"widths": (32, 56, 96), "encoder": (0, 2), "middle": 5, "decoder": (2, 1)},
+    "l": {"widths": (48, 96, 128), "encoder": (1, 2), "middle": 6, "decoder": (3, 2)},
 }
 
 
@@ -34,44 +34,51 @@ def lpienet_rt(
     encoder_blocks: Sequence[int] | None = None,
     middle_blocks: int | None = None,
     decoder_blocks: Sequence[int] | None = None,
-    block: Block = "residual",
-    expansion: int = 2,
-    kernel_size: int = 3,
+    block: Block | Sequence[Block] = "inverted",
+    expansion: int | Sequence[int] = 2,
+    kernel_size: int | Sequence[int] = 3,
     activation: Activation = "relu",
     attention: bool = False,
     overparameterized: bool = False,
 ) -> keras.Model:
     """LPIENet-RT: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
 
-    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: what `widths` and the
-    numbers of blocks are unless given; decoder_blocks, from the deepest level up, mirror given
+    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: whatever of `widths`
+    and the numbers of blocks is not given; decoder_blocks, from the deepest level up, mirror given
     encoder_blocks. trunk_scale: all layers but the last sum run at 1 / trunk_scale of the
     resolution, or less. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the
     channels, activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that
-    expands, 1x1 back). activation: ReLU, or the product of two convolutions. attention: a gate for
-    each pixel and channel at the lowest level. overparameterized: with DO-Conv while training;
-    `lpie.fold`, which export applies, takes it out.
+    expands, 1x1 back). block, expansion, kernel_size: one for all or one for each width.
+    activation: ReLU, or the product of two convolutions. attention: a gate for each pixel and
+    channel at the lowest level. overparameterized: with DO-Conv while training; `lpie.fold`, which
+    export applies, takes it out.
     """
-    for what, value, valid in (
-        ("size", size, tuple(SIZES)),
-        ("block", block, get_args(Block)),
-        ("activation", activation, get_args(Activation)),
-    ):
-        if value not in valid:
-            raise unknown_name(what, value, valid)
+    if size not in SIZES:
+        raise unknown_name("size", size, tuple(SIZES))
     of_size = SIZES[size]
     widths = of_size["widths"] if widths is None else widths
+    kinds: list[Block] = _each("block", block, widths)
+    expansions: list[int] = _each("expansion", expansion, widths)
+    kernels: list[int] = _each("kernel_size", kernel_size, widths)
+    for what, values, valid in (
+        ("block", kinds, get_args(Block)),
+        ("activation", [activation], get_args(Activation)),
+    ):
+        for value in values:
+            if value not in valid:
+                raise unknown_name(what, value, valid)
     middle = of_size["middle"] if middle_blocks is None else middle_blocks
     if encoder_blocks is None:
         encoder, mirrored = of_size["encoder"], of_size["decoder"]
     else:
         encoder, mirrored = encoder_blocks, tuple(reversed(encoder_blocks))
     decoder = mirrored if decoder_blocks is None else decoder_blocks
-    _check(trunk_scale, widths, encoder, middle, decoder, expansion, kernel_size)
+    _check(trunk_scale, widths, encoder, middle, decoder, expansions, kernels)
 
-    def blocks(x: Any, count: int, name: str) -> Any:
+    def blocks(x: Any, count: int, level: int, name: str) -> Any:
         for i in range(count):
-            x = _block(x, block, expansion, kernel_size, activation, f"{name}_block{i}")
+            each = kinds[level], expansions[level], kernels[level]
+            x = _block(x, *each, activation, f"{name}_block{i}")
         return x
 
     image = keras.Input((None, None, 3), name="image")
@@ -79,17 +86,17 @@ def lpienet_rt(
     x = image if trunk_scale == 1 else PixelUnshuffle(trunk_scale, name="unshuffle")(image)
     x, skips = conv(widths[0], 3, "head")(x), []
     for i, count in enumerate(encoder):
-        x = blocks(x, count, f"encoder{i}")
+        x = blocks(x, count, i, f"encoder{i}")
         skips.append(x)
         x = keras.layers.Conv2D(widths[i + 1], 2, strides=2, name=f"down{i}")(x)
-    x = blocks(x, middle, "middle")
+    x = blocks(x, middle, len(encoder), "middle")
     x = _attention(x, "attention") if attention else x
     for i, count in enumerate(decoder):
         skip = skips.pop()
         x = conv(4 * skip.shape[-1], 1, f"up{i}")(x)
         x = PixelShuffle(2, name=f"up{i}_shuffle")(x)  # [N, 2H, 2W, C]
         x = keras.layers.Add(name=f"skip{i}")([x, skip])
-        x = blocks(x, count, f"decoder{i}")
+        x = blocks(x, count, len(skips), f"decoder{i}")
     residual = conv(3 * trunk_scale**2, 3, "tail")(x)
     if trunk_scale > 1:
         residual = PixelShuffle(trunk_scale, name="shuffle")(residual)
@@ -136,8 +143,8 @@ def _check(
     encoder: Sequence[int],
     middle: int,
     decoder: Sequence[int],
-    expansion: int,
-    kernel_size: int,
+    expansions: Sequence[int],
+    kernels: Sequence[int],
 ) -> None:
     if trunk_scale not in (1, 2, 4):
         raise InputError(f"`trunk_scale` must be 1, 2 or 4. Received: {trunk_scale!r}.")
@@ -150,7 +157,23 @@ def _check(
         check_blocks(width, encoder, middle, decoder)
         if width % 8:
             raise InputError(f"Every width must be a multiple of 8. Received: {tuple(widths)}.")
-    if not isinstance(expansion, int) or expansion < 1:
-        raise InputError(f"`expansion` must be a positive whole number. Received: {expansion!r}.")
-    if kernel_size not in (3, 5):
-        raise InputError(f"`kernel_size` must be 3 or 5. Received: {kernel_size!r}.")
+    for expansion in expansions:
+        if not isinstance(expansion, int) or expansion < 1:
+            raise InputError(
+                f"`expansion` must be a positive whole number. Received: {expansion!r}."
+            )
+    for kernel in kernels:
+        if kernel not in (3, 5):
+            raise InputError(f"`kernel_size` must be 3 or 5. Received: {kernel!r}.")
+
+
+def _each(what: str, given: Any, widths: Sequence[int]) -> list[Any]:
+    """`given`, one for all widths or one for each, as a list of one for each."""
+    if not isinstance(given, (list, tuple)):
+        return [given] * len(widths)
+    if len(given) != len(widths):
+        raise InputError(
+            f"`{what}` must be one or as many as `widths`. "
+            f"Received: {tuple(given)} and {tuple(widths)}."
+        )
+    return list(given)

@@ -14,15 +14,18 @@ def rounded(model: keras.Model) -> keras.Model:
     return twin
 
 
-def round_outputs(model: keras.Model) -> keras.Model:
+def round_outputs(model: keras.Model, *, alternate: bool = False) -> keras.Model:
     """A copy of `model`, with weights in the same order, in which every layer's output is rounded.
 
     To 256 levels between its least and its largest value in the batch; gradients pass as if
-    nothing were rounded.
+    nothing were rounded. alternate: only for the first, third ... image of the batch, so that a
+    network learns to be good at both (as Quant-Noise, Fan et al., ICLR 2021,
+    arXiv:2004.07320, rounds only a part).
     """
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
-        return Rounding(name=f"{layer.name}_rounded")(layer(*inputs, **options))
+        rounding = Rounding(alternate=alternate, name=f"{layer.name}_rounded")
+        return rounding(layer(*inputs, **options))
 
     twin = keras.models.clone_model(model, call_function=call)
     twin.set_weights(model.get_weights())
@@ -44,13 +47,24 @@ def _rounding(convolution: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class Rounding(keras.layers.Layer):
-    """To 256 levels that contain 0, from the least to the largest value: any shape to the same."""
+    """To 256 levels that contain 0, from the least to the largest value: [N, ...] to the same.
+
+    alternate: every second image stays as it is.
+    """
+
+    def __init__(self, *, alternate: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._alternate = alternate
 
     def call(self, x: Any) -> Any:
         exact = keras.ops.cast(x, "float32")
         least = keras.ops.minimum(keras.ops.min(exact), 0.0)
         largest = keras.ops.maximum(keras.ops.max(exact), 0.0)
-        return keras.ops.cast(_straight_through(exact, (largest - least) / 255), x.dtype)
+        found = keras.ops.cast(_straight_through(exact, (largest - least) / 255), x.dtype)
+        if not self._alternate:
+            return found
+        at = keras.ops.reshape(keras.ops.arange(keras.ops.shape(x)[0]), (-1,) + (1,) * (x.ndim - 1))
+        return keras.ops.where(at % 2 == 0, found, x)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
