@@ -23,7 +23,7 @@ def test_something_is_shipped():
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_its_files_its_card_and_a_modest_size(name):
     for form in (".npz", ".tflite"):
-        assert weights.shipped_file(name, form).stat().st_size < 1_000_000
+        assert weights.shipped_file(name, form).stat().st_size < 1_500_000
     card = (weights.FOLDER / f"{name}.md").read_text()
     for heading in ("## Data", "## Recipe", "## Scores", "## Limits"):
         assert heading in card
