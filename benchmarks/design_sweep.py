@@ -1,44 +1,23 @@
 """Designs of a network, each trained alike, by quality, latency, bytes moved and multiply-adds."""
 
-import json
-import os
-import subprocess
-import sys
-import tomllib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
-from lpie import flatbuffer
+from lpie.benchmarks.designs import DELEGATES, RECIPES, read_designs, trained
 from lpie.benchmarks.rounds import time_in_rounds
 from lpie.benchmarks.scatter import draw, mean_db
 from lpie.benchmarks.script import conditions, markdown, sentences
-from lpie.cost import graph_cost
-from lpie.errors import InputError, LpieError, unknown_name
-from lpie.files import to_json, write_atomic
+from lpie.errors import LpieError
+from lpie.files import to_json
 from lpie.machine import environment
-from lpie.spec import spec_inside
 
 DESIGNS = Path(__file__).parent / "suites" / "designs.toml"
-RECIPES = ("float32", "int8")
 REFERENCE = "lpienet"  # whose float32 time is 1
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-# One thread each, as training goes on beside others.
-ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}  # fmt: skip
-
-
-class Design(NamedTuple):
-    """A network, how it is built, and which settings of the config it changes."""
-
-    network: str
-    hyperparameters: dict[str, Any]
-    settings: dict[str, Any]
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,6 +29,7 @@ class Design(NamedTuple):
 @click.option("--design", "names", multiple=True, help="Only this one; repeatable.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="At a time.")
 @click.option("--size", default="fhd", show_default=True, help="Of the timing: WIDTHxHEIGHT.")
+@click.option("--large", help="Also time this size, by tiles where they are exact.")
 @click.option("--limit", type=click.IntRange(1), help="Measure on so many photos only.")
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--plot", type=click.Path(path_type=Path), help="Also draw dB against time: .svg")
@@ -82,6 +62,7 @@ def sweep(
     names: Sequence[str] = (),
     jobs: int = 1,
     size: str = "fhd",
+    large: str | None = None,
     limit: int | None = None,
     rounds: int = 3,
     progress: Callable[[str], None] = lambda text: None,
@@ -93,100 +74,18 @@ def sweep(
     def made(name: str) -> dict[str, Any]:
         progress(name)
         design = chosen[name]
-        found = _trained(config, photos, data, out / name, design, limit, size)
+        found = trained(config, photos, data, out / name, design, limit, size)
         return {"name": name, **design._asdict(), **found}
 
     with ThreadPoolExecutor(jobs) as pool:
         rows = list(pool.map(made, chosen))
     progress("timing")
     _time(rows, size, rounds)
+    if large:
+        _time_large(rows, large, rounds)
     for row in rows:
         row["front"] = _is_on_front(row, rows)
-    return {"size": size, "limit": limit, "machine": environment(), "results": rows}
-
-
-def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, Design]:
-    """The designs of a TOML file by name: hyperparameters, and `network` and `settings`.
-
-    `base` is under each that names no network of its own.
-    """
-    try:
-        content = tomllib.loads(path.read_text())
-        base, designs = content["base"], content["designs"]
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise InputError(f"{path} is no list of designs: {error}.") from None
-    for name in names:
-        if name not in designs:
-            raise unknown_name("design", name, designs)
-    found = {}
-    for name, own in designs.items():
-        options = dict(own) if "network" in own else {**base, **own}
-        found[name] = Design(options.pop("network"), options, options.pop("settings", {}))
-    return {name: found[name] for name in names or found}
-
-
-def _trained(
-    config: Path,
-    photos: Path,
-    data: Path,
-    run: Path,
-    design: Design,
-    limit: int | None,
-    size: str,
-) -> dict[str, Any]:
-    """The scores and exported files of one design, trained where it has not been."""
-    table = ", ".join(
-        f"{key} = {json.dumps(value)}" for key, value in design.hyperparameters.items()
-    )
-    settings = {
-        "model.name": design.network,
-        "model.hyperparameters": f"{{{table}}}",
-        "data.folder": str(photos.resolve()),
-        **{key: json.dumps(value) for key, value in design.settings.items()},
-    }
-    given = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
-    _lpie("train", str(config), "--workdir", str(run), *given)
-    files = {}
-    for recipe in RECIPES:
-        files[recipe] = str(run / f"{recipe}_{size}.tflite")
-        _lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
-              "--no-verify", "--force")  # fmt: skip
-    graph = flatbuffer.read_tflite(Path(files["float32"]))
-    found, spec = graph_cost(graph), spec_inside(graph)
-    assert spec is not None
-    cost = {"parameters": spec.parameters, "macs_per_pixel": found.macs / spec.width / spec.height,
-            "fp16_moved_mb": found.moved_mb / 2}  # fmt: skip
-    return {"psnr_db": _scores(run, data, limit), **cost, "files": files}
-
-
-def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
-    """{sigma: mean PSNR on Kodak24}, measured once for the run's weights."""
-    kept, asked = run / "kodak24.json", {"data": str(data.resolve()), "limit": limit}
-    if kept.exists() and kept.stat().st_mtime > (run / "best.keras").stat().st_mtime:
-        known = json.loads(kept.read_text())
-        if known["asked"] == asked:
-            return known["psnr_db"]
-    many = [] if limit is None else ["--limit", str(limit)]
-    suite = ["--suite", "dev", "--task", "denoise", "--no-baselines", "--data", str(data)]
-    tables = json.loads(_lpie("evaluate", str(run), *suite, *many, "--json"))["tables"]
-    scores = {
-        f"{each['noise_sigma']:g}": each["methods"][0]["psnr_db"]
-        for each in tables
-        if each["folder"].endswith("kodak24")
-    }
-    write_atomic(kept, to_json({"asked": asked, "psnr_db": scores}))
-    return scores
-
-
-def _lpie(*arguments: str) -> str:
-    child = subprocess.run(
-        [sys.executable, "-m", "lpie", *arguments],
-        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
-    )  # fmt: skip
-    if child.returncode:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise LpieError(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
-    return child.stdout
+    return {"size": size, "large": large, "limit": limit, "machine": environment(), "results": rows}
 
 
 def _time(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
@@ -201,6 +100,17 @@ def _time(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
             row[key] = {recipe: found[row["files"][recipe]][key] for recipe in RECIPES}
 
 
+def _time_large(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
+    """Puts `large_ms`, {recipe: ms or, where it needs too much memory, None}, into the rows."""
+    for tiled in (True, False):
+        some = [row for row in rows if row["tiled"] == tiled]
+        files = [row["files"][recipe] for row in some for recipe in RECIPES]
+        found = time_in_rounds(files, size=size, rounds=rounds, seconds=1.0, tiles=tiled)
+        for row in some:
+            timed = {recipe: found[row["files"][recipe]] for recipe in RECIPES}
+            row["large_ms"] = {recipe: each.get("median_ms") for recipe, each in timed.items()}
+
+
 def _is_on_front(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
     """Whether no other design is better without being slower, in float32 and in int8 alike."""
     return not any(
@@ -212,12 +122,13 @@ def _is_on_front(row: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
 
 def table(result: dict[str, Any]) -> str:
     """The result as a Markdown table under its conditions, the best first."""
-    rows = result["results"]
+    rows = sorted(result["results"], key=mean_db, reverse=True)
     (unit,) = [r["median_ms"]["float32"] for r in rows if r["name"] == REFERENCE] or [None]
-    levels = list(rows[0]["psnr_db"])
+    levels, large = list(rows[0]["psnr_db"]), result["large"]
     header = ["design", "parameters", "MAC/pixel", "MB moved, fp16",
-              *(f"sigma {level}" for level in levels), "mean dB", "float32 ms", "int8 ms",
-              "to LPIENet", "front"]  # fmt: skip
+              *(f"sigma {level}" for level in levels), "mean dB", "ms, float32, int8",
+              "to LPIENet", *([f"{large} ms, float32, int8"] if large else []), "peak MB",
+              "pieces, float32, int8", "front"]  # fmt: skip
     cells = [
         [
             row["name"],
@@ -226,14 +137,21 @@ def table(result: dict[str, Any]) -> str:
             f"{row['fp16_moved_mb']:,.0f}",
             *(f"{row['psnr_db'][level]:.2f}" for level in levels),
             f"{mean_db(row):.2f}",
-            *(f"{row['median_ms'][recipe]:,.0f}" for recipe in RECIPES),
+            ", ".join(f"{row['median_ms'][r]:,.0f}" for r in RECIPES),
             ", ".join(f"{row['median_ms'][r] / unit:.2f}" for r in RECIPES) if unit else "",
+            *([", ".join(_ms(row["large_ms"][r]) for r in RECIPES)] if large else []),
+            ", ".join(f"{row['peak_mb'][r]:,.0f}" for r in RECIPES),
+            ", ".join(" ".join(map(str, row["partitions"][r].values())) for r in RECIPES),
             "yes" if row["front"] else "",
         ]
-        for row in sorted(rows, key=mean_db, reverse=True)
+        for row in rows
     ]
     about = conditions(result["size"], result["machine"])
-    return f"{about}\n\n{markdown(header, cells)}"
+    return f"{about}; pieces on {', '.join(DELEGATES)}\n\n{markdown(header, cells)}"
+
+
+def _ms(time: float | None) -> str:
+    return "too large" if time is None else f"{time:,.0f}"
 
 
 if __name__ == "__main__":

@@ -13,16 +13,18 @@ def time_in_rounds(
     size: str,
     rounds: int,
     seconds: float,
+    tiles: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, dict[str, Any]]:
     """{file: its `rounds`, as `benchmark` records them, and the medians of `median_ms`, `peak_mb`}.
 
-    A file that was refused in every round has no medians.
+    A file that was refused in every round has no medians. tiles: by exact tiles, not whole.
     """
     found: dict[str, dict[str, Any]] = {file: {"rounds": []} for file in files}
     for n in range(rounds):
         progress(f"round {n + 1} of {rounds}")
-        for timing in benchmark(files, sizes=(size,), seconds=seconds)["results"]:
+        timings = benchmark(files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=3)
+        for timing in timings["results"]:
             found[timing["model"]]["rounds"].append(timing)
     for file in found.values():
         timings = [each for each in file["rounds"] if each["refused"] is None]

@@ -20,6 +20,7 @@ from lpie.export.photos import photos_for
 from lpie.export.ranges import narrow
 from lpie.export.recipes import configure, find_recipe
 from lpie.export.rewrites import average_by_convolution, detach_channel_max
+from lpie.export.rounding import preround
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
 from lpie.models.analysis import analyse
@@ -66,6 +67,8 @@ def export_tflite(
     photos = photos_for() if photos is None else photos
     tile = (height, width) if found.halo_px is None else (TILE_PX, TILE_PX)
     tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
+    if tiles:
+        plain = preround(plain, tiles)
     graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
     if tiles:
         narrow(graph, tiles)

@@ -9,7 +9,9 @@ import pytest
 pytest.importorskip("tensorflow")
 pytest.importorskip("skimage")
 
-from lpie.benchmarks.design_sweep import _is_on_front, read_designs
+from lpie.benchmarks.design_sweep import DESIGNS as SHIPPED
+from lpie.benchmarks.design_sweep import _is_on_front, table
+from lpie.benchmarks.designs import DELEGATES, read_designs
 from lpie.errors import InputError
 from lpie.image import write_image
 from tests.conftest import assert_one_sentence
@@ -66,21 +68,30 @@ def given(tmp_path_factory, astronaut):
 
 def test_trains_measures_and_draws(given, tmp_path):
     pytest.importorskip("matplotlib")
-    few = ("--size", "64x64", "--rounds", 2, "--jobs", 2, "--json", "--plot", tmp_path / "a.svg")
+    few = ("--size", "64x64", "--large", "128x64", "--rounds", 2, "--jobs", 2, "--json",
+           "--plot", tmp_path / "a.svg")  # fmt: skip
     result = run(*given, *few)
     assert result.returncode == 0, result.stderr
-    rows = {row["name"]: row for row in json.loads(result.stdout)["results"]}
+    found = json.loads(result.stdout)
+    rows = {row["name"]: row for row in found["results"]}
     assert set(rows) == {"plain", "lpienet"}
     for row in rows.values():
         assert set(row["psnr_db"]) == {"15", "25", "50"}
         assert row["median_ms"]["float32"] > 0
+        assert row["large_ms"]["int8"] > 0
         assert row["fp16_moved_mb"] > 0
+        assert list(row["partitions"]["float32"]) == list(DELEGATES)
     assert rows["plain"]["hyperparameters"]["block"] == "residual"
     assert rows["plain"]["settings"] == {"loss.l1": 0.5}
     config = json.loads((given[-3] / "plain" / "config.json").read_text())
     assert config["loss"]["l1"] == 0.5
     assert rows["lpienet"]["network"] == "lpienet"
     assert any(row["front"] for row in rows.values())
+    assert rows["plain"]["partitions"]["int8"]["xnnpack"] == 1
+    shown = table(found)
+    assert "128x64 ms" in shown
+    rows["plain"]["large_ms"]["float32"] = None
+    assert "too large" in table(found)
     drawn = (tmp_path / "a.svg").read_text()
     assert drawn.startswith("<?xml")
     assert "lpienet" in drawn
@@ -93,13 +104,11 @@ def test_what_is_wrong_is_one_sentence(given, tmp_path):
 
 
 def test_designs_that_come_with_it():
-    from lpie.benchmarks.design_sweep import DESIGNS as path
-
-    designs = read_designs(path)
+    designs = read_designs(SHIPPED)
     assert designs["lpienet"] == ("lpienet", {}, {})
     assert {design.network for design in designs.values()} == {"lpienet", "lpienet_rt"}
     with pytest.raises(InputError, match="no list of designs"):
-        read_designs(path.with_name("gone.toml"))
+        read_designs(SHIPPED.with_name("gone.toml"))
 
 
 def test_the_front():

@@ -108,6 +108,8 @@ def test_every_delegate_takes_it_whole(form, tmp_path):
     ("options", "words"),
     [
         ({"size": "xl"}, "Valid: l, m, s"),
+        ({"size": ["s"]}, "Valid: l, m, s"),
+        ({"block": [["fused"]] * 3}, "Valid: fused"),
         ({"block": "inverse"}, "Did you mean 'inverted'"),
         ({"widths": (16, 30, 64)}, "multiple of 8"),
         ({"widths": (16, 32)}, "one longer than `encoder_blocks`"),

@@ -53,20 +53,18 @@ def lpienet_rt(
     channel at the lowest level. overparameterized: with DO-Conv while training; `lpie.fold`, which
     export applies, takes it out.
     """
-    if size not in SIZES:
+    if size not in tuple(SIZES):  # a tuple: what --set gives may be a list
         raise unknown_name("size", size, tuple(SIZES))
     of_size = SIZES[size]
     widths = of_size["widths"] if widths is None else widths
     kinds: list[Block] = _each("block", block, widths)
     expansions: list[int] = _each("expansion", expansion, widths)
     kernels: list[int] = _each("kernel_size", kernel_size, widths)
-    for what, values, valid in (
-        ("block", kinds, get_args(Block)),
-        ("activation", [activation], get_args(Activation)),
-    ):
-        for value in values:
-            if value not in valid:
-                raise unknown_name(what, value, valid)
+    for kind in kinds:
+        if kind not in get_args(Block):
+            raise unknown_name("block", kind, get_args(Block))
+    if activation not in get_args(Activation):
+        raise unknown_name("activation", activation, get_args(Activation))
     middle = of_size["middle"] if middle_blocks is None else middle_blocks
     if encoder_blocks is None:
         encoder, mirrored = of_size["encoder"], of_size["decoder"]
@@ -75,10 +73,11 @@ def lpienet_rt(
     decoder = mirrored if decoder_blocks is None else decoder_blocks
     _check(trunk_scale, widths, encoder, middle, decoder, expansions, kernels)
 
+    levels = list(zip(kinds, expansions, kernels, strict=True))
+
     def blocks(x: Any, count: int, level: int, name: str) -> Any:
         for i in range(count):
-            each = kinds[level], expansions[level], kernels[level]
-            x = _block(x, *each, activation, f"{name}_block{i}")
+            x = _block(x, *levels[level], activation, f"{name}_block{i}")
         return x
 
     image = keras.Input((None, None, 3), name="image")

@@ -1,0 +1,130 @@
+"""Designs of a network: read from a file, trained alike, exported and scored."""
+
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lpie import flatbuffer
+from lpie.cost import graph_cost
+from lpie.errors import InputError, LpieError, unknown_name
+from lpie.export.delegates import check_delegate
+from lpie.files import to_json, write_atomic
+from lpie.spec import spec_inside
+
+RECIPES = ("float32", "int8")
+# NNAPI has int8 from API 29 on.
+DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "xnnpack")
+# One thread each, as training goes on beside others.
+ONE_THREAD = {
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}  # fmt: skip
+
+
+class Design(NamedTuple):
+    """A network, how it is built, and which settings of the config it changes."""
+
+    network: str
+    hyperparameters: dict[str, Any]
+    settings: dict[str, Any]
+
+
+def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, Design]:
+    """The designs of a TOML file by name: hyperparameters, and `network` and `settings`.
+
+    `base` is under each that names no network of its own.
+    """
+    try:
+        content = tomllib.loads(path.read_text())
+        base, designs = content["base"], content["designs"]
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise InputError(f"{path} is no list of designs: {error}.") from None
+    for name in names:
+        if name not in designs:
+            raise unknown_name("design", name, designs)
+    found = {}
+    for name, own in designs.items():
+        options = dict(own) if "network" in own else {**base, **own}
+        found[name] = Design(options.pop("network"), options, options.pop("settings", {}))
+    return {name: found[name] for name in names or found}
+
+
+def trained(
+    config: Path,
+    photos: Path,
+    data: Path,
+    run: Path,
+    design: Design,
+    limit: int | None,
+    size: str,
+) -> dict[str, Any]:
+    """Scores, cost and exported files of one design, trained where it has not been."""
+    table = ", ".join(
+        f"{key} = {json.dumps(value)}" for key, value in design.hyperparameters.items()
+    )
+    settings = {
+        "model.name": design.network,
+        "model.hyperparameters": f"{{{table}}}",
+        "data.folder": str(photos.resolve()),
+        **{key: json.dumps(value) for key, value in design.settings.items()},
+    }
+    given = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    _lpie("train", str(config), "--workdir", str(run), *given)
+    files = {}
+    for recipe in RECIPES:
+        files[recipe] = str(run / f"{recipe}_{size}.tflite")
+        _lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
+              "--no-verify", "--force")  # fmt: skip
+    return {"psnr_db": _scores(run, data, limit), **_facts(files), "files": files}
+
+
+def _facts(files: dict[str, str]) -> dict[str, Any]:
+    """Size and work of the float file, and the delegates' partitions of both."""
+    graphs = {recipe: flatbuffer.read_tflite(Path(file)) for recipe, file in files.items()}
+    found, spec = graph_cost(graphs["float32"]), spec_inside(graphs["float32"])
+    assert spec is not None
+    return {
+        "parameters": spec.parameters,
+        "macs_per_pixel": found.macs / spec.width / spec.height,
+        "fp16_moved_mb": found.moved_mb / 2,
+        "tiled": spec.halo_px is not None,
+        "partitions": {
+            recipe: {name: check_delegate(graph, name).partitions for name in DELEGATES}
+            for recipe, graph in graphs.items()
+        },
+    }
+
+
+def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
+    """{sigma: mean PSNR on Kodak24}, measured once for the run's weights."""
+    kept, asked = run / "kodak24.json", {"data": str(data.resolve()), "limit": limit}
+    if kept.exists() and kept.stat().st_mtime > (run / "best.keras").stat().st_mtime:
+        known = json.loads(kept.read_text())
+        if known["asked"] == asked:
+            return known["psnr_db"]
+    many = [] if limit is None else ["--limit", str(limit)]
+    suite = ["--suite", "dev", "--task", "denoise", "--no-baselines", "--data", str(data)]
+    tables = json.loads(_lpie("evaluate", str(run), *suite, *many, "--json"))["tables"]
+    scores = {
+        f"{each['noise_sigma']:g}": each["methods"][0]["psnr_db"]
+        for each in tables
+        if each["folder"].endswith("kodak24")
+    }
+    write_atomic(kept, to_json({"asked": asked, "psnr_db": scores}))
+    return scores
+
+
+def _lpie(*arguments: str) -> str:
+    child = subprocess.run(
+        [sys.executable, "-m", "lpie", *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LpieError(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
+    return child.stdout
