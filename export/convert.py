@@ -15,6 +15,7 @@ from lpie.backend import keras
 from lpie.cost import type_name
 from lpie.errors import InputError, LpieError, require
 from lpie.export.calibration import calibration_tiles
+from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
 from lpie.export.photos import photos_for
 from lpie.export.ranges import narrow
@@ -71,6 +72,7 @@ def export_tflite(
         plain = preround(plain, tiles)
     graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
     if tiles:
+        fold_elu(graph)
         narrow(graph, tiles)
     flatbuffer.resize(graph, height, width)
     refuse_foreign_ops(graph)

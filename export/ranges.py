@@ -19,7 +19,7 @@ from lpie.quiet import quiet
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Ops whose inputs and outputs each have a range of their own.
-FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "QUANTIZE", "DEQUANTIZE")
+FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "ELU", "QUANTIZE", "DEQUANTIZE")
 FRACTIONS = np.linspace(0.3, 1.0, 36)  # of the range seen, on either side
 
 Scale = tuple[float, int]  # the step, and the level that means 0
