@@ -23,8 +23,8 @@ def time_in_rounds(
     found: dict[str, dict[str, Any]] = {file: {"rounds": []} for file in files}
     for n in range(rounds):
         progress(f"round {n + 1} of {rounds}")
-        timings = benchmark(files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=3)
-        for timing in timings["results"]:
+        result = benchmark(files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=3)
+        for timing in result["results"]:
             found[timing["model"]]["rounds"].append(timing)
     for file in found.values():
         timings = [each for each in file["rounds"] if each["refused"] is None]

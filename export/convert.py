@@ -20,7 +20,11 @@ from lpie.export.limits import least_exact
 from lpie.export.photos import photos_for
 from lpie.export.ranges import narrow
 from lpie.export.recipes import configure, find_recipe
-from lpie.export.rewrites import average_by_convolution, detach_channel_max
+from lpie.export.rewrites import (
+    average_by_convolution,
+    detach_channel_max,
+    shuffle_by_convolution,
+)
 from lpie.export.rounding import preround
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
@@ -47,11 +51,11 @@ def export_tflite(
 ) -> ModelSpec:
     """Write `model` to `path` for images of `size` (width, height) and return its spec.
 
-    recipe: `float32`, `float16` or `int8`. photos: real degraded photos, [H, W, 3] uint8 of any
-    size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
-    `int8` is calibrated on them, and the export verified. source: the file the model came from,
-    for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is written
-    beside and inside it.
+    recipe: a name of `lpie.export.recipes.RECIPES`. photos: real degraded photos, [H, W, 3] uint8
+    of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
+    what is quantized is calibrated on them, and the export verified. source: the file the model
+    came from, for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is
+    written beside and inside it.
 
     Raises `InputError` for a size that is not a multiple of the network's, an unknown recipe or
     an existing file without `force`; `LpieError` when the export strays from the Keras network by
@@ -60,18 +64,19 @@ def export_tflite(
     """
     path = Path(path)
     check_target(path, force)
-    find_recipe(recipe)
+    stored = find_recipe(recipe)
     plain = fold(model)
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
     photos = photos_for() if photos is None else photos
     tile = (height, width) if found.halo_px is None else (TILE_PX, TILE_PX)
-    tiles = calibration_tiles(photos, *tile) if find_recipe(recipe).calibrated else []
-    if tiles:
+    tiles = []
+    if stored.weights == "int8":
+        tiles = calibration_tiles(photos, *tile)
         plain = preround(plain, tiles)
     graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
-    if tiles:
+    if stored.activations == "int8":
         fold_elu(graph)
         narrow(graph, tiles)
     flatbuffer.resize(graph, height, width)
@@ -132,8 +137,13 @@ def _converter(
         )
     import tensorflow as tf
 
-    calibrated = find_recipe(recipe).calibrated
-    model = detach_channel_max(model) if calibrated else average_by_convolution(model)
+    stored = find_recipe(recipe)
+    if stored.static:
+        model = detach_channel_max(model)
+    if stored.activations != "int8":
+        model = average_by_convolution(model)
+    if stored.activations == "int16":
+        model = shuffle_by_convolution(model)
     image = keras.Input((*size, 3), batch_size=1, name="image")
     fixed = keras.Model(image, model(image), name=model.name)
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
@@ -144,8 +154,8 @@ def _converter(
 def _inexact_ops(
     model: keras.Model, recipe: str, tile: tuple[int, int], tiles: list[NDArray[np.float32]]
 ) -> str:
-    """A sentence on the ops that lose most to 8 bits; nothing for recipes that need no `tiles`."""
-    if not tiles:
+    """A sentence on the ops that lose most to 8 bits; nothing where activations have more."""
+    if find_recipe(recipe).activations != "int8":
         return ""
     worst = least_exact(_converter(model, recipe, tile, tiles), tiles[:2])
     if not worst:

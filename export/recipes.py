@@ -12,29 +12,42 @@ from numpy.typing import NDArray
 
 from lpie.errors import unknown_name
 
-RecipeName = Literal["float32", "float16", "int8"]
+RecipeName = Literal[
+    "float32", "float16", "dynamic_wi8_afp32", "int8", "static_wi8_ai8", "static_wi8_ai16"
+]
+Number = Literal["float32", "float16", "int8", "int16"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """budget: the least that `verify` accepts, in dB and as a correlation."""
+    """How numbers are stored and computed; budget: the least that `verify` accepts."""
 
-    calibrated: bool
+    weights: Number
+    activations: Number
     budget: dict[str, float]
 
+    @property
+    def static(self) -> bool:
+        """Whether activations are integers, whose ranges are chosen beforehand on photos."""
+        return self.activations in ("int8", "int16")
 
-# `lpie demo` measured 141, 78 and 40 dB of output PSNR (2026-11-21). One kernel out of order in an
-# export and it stays below each budget (tests/test_export.py).
+
+def _budget(psnr_db: float, correlation: float) -> dict[str, float]:
+    return {
+        "output_psnr_db": psnr_db, "residual_psnr_db": psnr_db, "residual_correlation": correlation
+    }  # fmt: skip
+
+
+# `lpie demo` measured 141, 78 and 40 dB of output PSNR for float32, float16 and int8 (2026-11-21);
+# One kernel out of order in an export and it stays below each budget (tests/test_export.py).
+INT8 = Recipe("int8", "int8", _budget(30, 0.95))
 RECIPES = {
-    "float32": Recipe(
-        False, {"output_psnr_db": 90, "residual_psnr_db": 90, "residual_correlation": 0.99999}
-    ),
-    "float16": Recipe(
-        False, {"output_psnr_db": 50, "residual_psnr_db": 50, "residual_correlation": 0.999}
-    ),
-    "int8": Recipe(
-        True, {"output_psnr_db": 30, "residual_psnr_db": 30, "residual_correlation": 0.95}
-    ),
+    "float32": Recipe("float32", "float32", _budget(90, 0.99999)),
+    "float16": Recipe("float16", "float32", _budget(50, 0.999)),
+    "dynamic_wi8_afp32": Recipe("int8", "float32", _budget(35, 0.99)),
+    "int8": INT8,
+    "static_wi8_ai8": INT8,
+    "static_wi8_ai16": Recipe("int8", "int16", _budget(35, 0.99)),
 }
 
 
@@ -52,16 +65,25 @@ def configure(converter: Any, name: str, calibration: list[NDArray[np.float32]])
     """
     import tensorflow as tf
 
-    converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
-    if name == "float16":
+    recipe, ops = find_recipe(name), tf.lite.OpsSet
+    converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS]
+    if recipe.weights != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if recipe.weights == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if name == "int8":
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
+    if recipe.static:
         converter.representative_dataset = _feed(calibration)
+    if recipe.activations == "int8":
+        converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS_INT8]
         # Photos are 8 bits; the model's own first op then shifts them to int8.
         converter.inference_input_type = converter.inference_output_type = tf.uint8
+    if recipe.activations == "int16":
+        # What has no int16 form, such as ELU and SPACE_TO_DEPTH, stays in float.
+        converter.target_spec.supported_ops = [
+            ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+            ops.TFLITE_BUILTINS,
+        ]
+        converter.inference_input_type = converter.inference_output_type = tf.int16
 
 
 def _feed(images: list[NDArray[np.float32]]) -> Callable[[], Iterator[list[NDArray]]]:

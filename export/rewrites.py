@@ -6,7 +6,7 @@ import numpy as np
 
 from lpie.backend import keras
 from lpie.models.exchange import exchanged
-from lpie.models.layers import ChannelMax
+from lpie.models.layers import ChannelMax, PixelShuffle, PixelUnshuffle
 
 
 def detach_channel_max(model: keras.Model) -> keras.Model:
@@ -31,6 +31,36 @@ def average_by_convolution(model: keras.Model) -> keras.Model:
     return exchanged(model, _averaging)
 
 
+def shuffle_by_convolution(model: keras.Model) -> keras.Model:
+    """`model` with shuffles of pixels as convolutions by ones and zeros.
+
+    Runtimes have no int16 SPACE_TO_DEPTH or DEPTH_TO_SPACE.
+    """
+    return exchanged(model, _shuffling)
+
+
+class _ConvolutionShuffle(keras.layers.Layer):
+    """`PixelShuffle`, or what undoes it, as a convolution."""
+
+    def __init__(self, factor: int, *, down: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor, self.down = factor, down
+
+    def call(self, x: Any) -> Any:
+        factor = self.factor
+        few = x.shape[-1] if self.down else x.shape[-1] // factor**2
+        kernel = np.eye(factor**2 * few, dtype=np.float32).reshape(factor, factor, few, -1)
+        apply = keras.ops.conv if self.down else keras.ops.conv_transpose
+        return apply(x, kernel, strides=factor, padding="valid")
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        kind = PixelUnshuffle if self.down else PixelShuffle
+        return kind(self.factor).compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factor": self.factor, "down": self.down}
+
+
 class _ConvolutionNorm(keras.layers.Layer):
     """Layer normalisation over channels: [N, H, W, C] to the same."""
 
@@ -52,6 +82,9 @@ class _ConvolutionNorm(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "epsilon": self.epsilon}
+
 
 class _DetachedChannelMax(keras.layers.Layer):
     """Channel maximum of a copy: [N, H, W, C] to [N, H, W, 1]."""
@@ -71,3 +104,10 @@ def _detached(layer: Any) -> Any:
 def _averaging(layer: Any) -> Any:
     normalises = isinstance(layer, keras.layers.LayerNormalization)
     return _ConvolutionNorm(layer.epsilon, name=layer.name) if normalises else None
+
+
+def _shuffling(layer: Any) -> Any:
+    if not isinstance(layer, PixelShuffle):
+        return None
+    down = isinstance(layer, PixelUnshuffle)
+    return _ConvolutionShuffle(layer.factor, down=down, name=layer.name)

@@ -15,6 +15,8 @@ import numpy as np
 from lpie.errors import InputError
 
 NOTE_NAME = "lpie_spec"
+# Which input of an op is its target size, and where in it (height, width) stand.
+TARGETS = {"RESIZE_BILINEAR": (1, 0), "RESIZE_NEAREST_NEIGHBOR": (1, 0), "TRANSPOSE_CONV": (0, 1)}
 
 
 def read_tflite(path: Path) -> Any:
@@ -97,7 +99,8 @@ def resize(model: Any, height: int, width: int) -> None:
     """Rewrite a fully convolutional `model` for another image size, in place.
 
     Maps scale with the image; weights do not change. The only constants that hold a size are the
-    target sizes of RESIZE ops. Exact: the result is what the converter makes for that size.
+    targets of RESIZE ops and of TRANSPOSE_CONV. Exact: the result is what the converter makes for
+    that size.
     """
     graph = model.subgraphs[0]
     old_h, old_w = image_size(model)
@@ -114,15 +117,16 @@ def resize(model: Any, height: int, width: int) -> None:
             tensor.shapeSignature = tensor.shape.copy()
     done = set()
     for op in graph.operators:
-        if op_name(model, op) not in ("RESIZE_BILINEAR", "RESIZE_NEAREST_NEIGHBOR"):
+        if op_name(model, op) not in TARGETS:
             continue
-        buffer = model.buffers[graph.tensors[op.inputs[1]].buffer]
+        at, first = TARGETS[op_name(model, op)]
+        buffer = model.buffers[graph.tensors[op.inputs[at]].buffer]
         if id(buffer) in done:
             continue
-        h, w = np.frombuffer(bytes(buffer.data), np.int32)
-        buffer.data = np.frombuffer(
-            np.array(_scaled((int(h), int(w)), scale), np.int32).tobytes(), np.uint8
-        )
+        target = np.frombuffer(bytes(buffer.data), np.int32).copy()
+        h, w = (int(n) for n in target[first : first + 2])
+        target[first : first + 2] = _scaled((h, w), scale)
+        buffer.data = np.frombuffer(target.tobytes(), np.uint8)
         done.add(id(buffer))
 
 

@@ -22,12 +22,14 @@ from lpie.runtime import Session
 from lpie.spec import spec_path
 from tests.conftest import assert_one_sentence, run_lpie
 
+DISTINCT = sorted(set(RECIPES) - {"static_wi8_ai8"})  # which is another name of int8
+
 
 @pytest.fixture(scope="module")
 def files(tiny_model, photos):
     """Each recipe's bytes for 128x128."""
     tiles = calibration_tiles(photos, 128, 128)
-    return {recipe: convert(tiny_model, recipe, (128, 128), tiles) for recipe in RECIPES}
+    return {recipe: convert(tiny_model, recipe, (128, 128), tiles) for recipe in DISTINCT}
 
 
 def damaged(data):
@@ -49,7 +51,7 @@ def damaged(data):
     return flatbuffer.serialise(model)
 
 
-@pytest.mark.parametrize("recipe", sorted(RECIPES))
+@pytest.mark.parametrize("recipe", DISTINCT)
 def test_a_good_export_passes_and_a_damaged_one_fails(tiny_model, files, photos, recipe):
     good = verify(tiny_model, files[recipe], photos, recipe=recipe)
     assert good.passed, good.sentence()

@@ -18,7 +18,7 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--recipe", default="float32", show_default=True, help="float32, float16 or int8.")
+@click.option("--recipe", default="float32", show_default=True, help="See below.")
 @click.option("--size", default="fhd", show_default=True, help="WIDTHxHEIGHT, fhd or 4k.")
 @click.option(
     "-o",
@@ -48,6 +48,13 @@ def export(
 
     The file is compared with the Keras network on real photos before it is written; an export
     that strays too far is not written, and the command exits with 1.
+
+    \b
+    Recipes:
+      float32, float16
+      dynamic_wi8_afp32   int8 weights, float32 activations: small, for CPUs
+      int8                int8 weights and activations (static_wi8_ai8), uint8 in and out
+      static_wi8_ai16     int8 weights, int16 activations: for NPUs; slow on CPUs
 
     \b
     Examples:
@@ -85,7 +92,7 @@ def export(
     )
     graph = read_tflite(path)
     verdicts = [check_delegate(graph, name) for name in DELEGATES]
-    left = float_ops(graph) if find_recipe(recipe).calibrated else {}
+    left = float_ops(graph) if find_recipe(recipe).static else {}
     if as_json:
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
         print_json({"path": str(path), **dataclasses.asdict(spec), **limits})
