@@ -187,6 +187,8 @@ def _check(config: Config) -> None:
          "in the order of its first steps", train.progressive),
         (min(p for p, _ in config.stages()) >= 16, "train.progressive",
          "of patches of at least 16 px", train.progressive),
+        (train.precision == "float32" or not train.quantization_aware, "train.precision",
+         "float32 with train.quantization_aware, as bfloat16 has too few levels", train.precision),
         (bool(train.teacher) == bool(config.loss.distillation), "loss.distillation",
          "above 0 just when train.teacher is given", config.loss.distillation),
         (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),

@@ -49,6 +49,10 @@ def test_json_round_trip_and_differences():
         ("[train]\nsteps = true", "train.steps must be of type int"),
         ("[train]\nsteps = 0", "train.steps must be at least 1. Received: 0"),
         ("train = 3", "train must be a section"),
+        (
+            "[train]\nprecision = 'bfloat16'\nquantization_aware = true",
+            "train.precision must be float32 with train.quantization_aware",
+        ),
         ("[data]\nsource = 'builtn'", "Did you mean 'builtin'"),
         ("[data]\nsource = 'clean'", "data.folder must be given"),
         ("[data.degrade]\nnoise_sigma = [1, 2, 3]", r"two numbers \[low, high\]"),
