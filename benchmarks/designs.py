@@ -9,12 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lpie import flatbuffer
-from lpie.cost import graph_cost
 from lpie.errors import InputError, LpieError, unknown_name
-from lpie.export.delegates import check_delegate
 from lpie.files import to_json, write_atomic
-from lpie.spec import spec_inside
 
 RECIPES = ("float32", "int8")
 # NNAPI has int8 from API 29 on.
@@ -85,17 +81,17 @@ def trained(
 
 def _facts(files: dict[str, str]) -> dict[str, Any]:
     """Size and work of the float file, and the delegates' partitions of both."""
-    graphs = {recipe: flatbuffer.read_tflite(Path(file)) for recipe, file in files.items()}
-    found, spec = graph_cost(graphs["float32"]), spec_inside(graphs["float32"])
-    assert spec is not None
+    asked = [word for name in DELEGATES for word in ("--delegate", name)]
+    found = {r: json.loads(_lpie("inspect", f, *asked, "--json")) for r, f in files.items()}
+    plain = found["float32"]
     return {
-        "parameters": spec.parameters,
-        "macs_per_pixel": found.macs / spec.width / spec.height,
-        "fp16_moved_mb": found.moved_mb / 2,
-        "tiled": spec.halo_px is not None,
+        "parameters": plain["parameters"],
+        "macs_per_pixel": plain["macs_per_pixel"],
+        "fp16_moved_mb": plain["moved_mb"] / 2,
+        "tiled": plain["spec"]["halo_px"] is not None,
         "partitions": {
-            recipe: {name: check_delegate(graph, name).partitions for name in DELEGATES}
-            for recipe, graph in graphs.items()
+            recipe: {each["delegate"]: each["partitions"] for each in report["delegates"]}
+            for recipe, report in found.items()
         },
     }
 

@@ -15,6 +15,7 @@ from lpie.backend import keras
 from lpie.cost import type_name
 from lpie.errors import InputError, LpieError, require
 from lpie.export.calibration import calibration_tiles
+from lpie.export.ends import check_io, set_ends
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
 from lpie.export.photos import photos_for
@@ -44,6 +45,7 @@ def export_tflite(
     *,
     recipe: str = "float32",
     size: str | tuple[int, int] = "fhd",
+    io: str | None = None,
     photos: Sequence[NDArray[np.uint8]] | None = None,
     source: Path | None = None,
     verified: bool = True,
@@ -51,7 +53,8 @@ def export_tflite(
 ) -> ModelSpec:
     """Write `model` to `path` for images of `size` (width, height) and return its spec.
 
-    recipe: a name of `lpie.export.recipes.RECIPES`. photos: real degraded photos, [H, W, 3] uint8
+    recipe: a name of `lpie.export.recipes.RECIPES`. io: what an `int8` file takes and returns,
+    `uint8` unless given, `int8` or `float32`. photos: real degraded photos, [H, W, 3] uint8
     of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
     what is quantized is calibrated on them, and the export verified. source: the file the model
     came from, for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is
@@ -65,6 +68,8 @@ def export_tflite(
     path = Path(path)
     check_target(path, force)
     stored = find_recipe(recipe)
+    if io is not None:
+        check_io(io, recipe)
     plain = fold(model)
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
@@ -79,6 +84,7 @@ def export_tflite(
     if stored.activations == "int8":
         fold_elu(graph)
         narrow(graph, tiles)
+        set_ends(graph, io or "uint8")
     flatbuffer.resize(graph, height, width)
     refuse_foreign_ops(graph)
     result = None

@@ -17,7 +17,9 @@ from lpie.export.delegates import check_delegate  # noqa: E402
 from lpie.export.limits import float_ops  # noqa: E402
 from lpie.export.recipes import RECIPES, find_recipe  # noqa: E402
 from lpie.export.rewrites import shuffle_by_convolution  # noqa: E402
+from lpie.image import to_float  # noqa: E402
 from lpie.restorer import forward  # noqa: E402
+from lpie.runtime import Session  # noqa: E402
 
 OPTIONS = {
     "lpienet": {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)},
@@ -56,6 +58,22 @@ def int8_kernels(graph):
         int(op.inputs[1]) for op in main.operators if "CONV_2D" in flatbuffer.op_name(graph, op)
     }
     return sum(type_name(main.tensors[i].type) == "int8" for i in kernels)
+
+
+def test_int8_files_take_and_return_what_one_asks(tmp_path, astronaut):
+    model, found = small("lpienet_rt"), {}
+    for io in ("uint8", "int8", "float32"):
+        path = tmp_path / f"{io}.tflite"
+        spec = export_tflite(model, path, recipe="int8", size=(64, 64), io=io)
+        assert spec.input_dtype == spec.output_dtype == io
+        assert check_delegate(flatbuffer.read_tflite(path), "xnnpack").partitions == 1
+        found[io] = Session(path.read_bytes()).run(to_float(astronaut[:64, :64]))
+    np.testing.assert_array_equal(found["int8"], found["uint8"])
+    np.testing.assert_array_equal(found["float32"], found["uint8"])
+    with pytest.raises(InputError, match="recipe int8 alone"):
+        export_tflite(model, tmp_path / "a.tflite", io="int8")
+    with pytest.raises(InputError, match="Did you mean 'uint8'"):
+        export_tflite(model, tmp_path / "a.tflite", recipe="int8", io="uint")
 
 
 def test_shuffles_by_convolution_are_exact():

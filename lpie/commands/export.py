@@ -20,6 +20,7 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--recipe", default="float32", show_default=True, help="See below.")
 @click.option("--size", default="fhd", show_default=True, help="WIDTHxHEIGHT, fhd or 4k.")
+@click.option("--io", help="What an int8 file takes and returns: uint8, int8 or float32.")
 @click.option(
     "-o",
     "--output",
@@ -38,6 +39,7 @@ def export(
     model: Path,
     recipe: str,
     size: str,
+    io: str | None,
     output: Path | None,
     photos: Path | None,
     no_verify: bool,
@@ -62,10 +64,13 @@ def export(
       lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
       lpie export best.keras --size 512x512 --photos noisy/ --json
     """
+    from lpie.export.ends import check_io
     from lpie.export.recipes import find_recipe
     from lpie.spec import parse_size
 
     find_recipe(recipe)
+    if io is not None:
+        check_io(io, recipe)
     width, height = parse_size(size)
     from lpie.export.convert import check_target, export_tflite
     from lpie.export.delegates import check_delegate
@@ -85,6 +90,7 @@ def export(
         path,
         recipe=recipe,
         size=(width, height),
+        io=io,
         photos=photos_for(model, photos),
         source=_source(model),
         verified=not no_verify,
