@@ -24,7 +24,9 @@ from lpie.export.recipes import configure, find_recipe
 from lpie.export.rewrites import (
     average_by_convolution,
     detach_channel_max,
+    padded_to,
     shuffle_by_convolution,
+    without_padding,
 )
 from lpie.export.rounding import preround
 from lpie.export.verification import verify
@@ -75,8 +77,9 @@ def export_tflite(
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
     photos = photos_for() if photos is None else photos
-    tile = (height, width) if found.halo_px is None else (TILE_PX, TILE_PX)
-    tiles = []
+    tile, tiles = (height, width), []
+    if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
+        tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
         plain = preround(plain, tiles)

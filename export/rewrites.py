@@ -1,12 +1,13 @@
 """Graphs that compute the same and convert better. Each rewrite is exact."""
 
+import math
 from typing import Any
 
 import numpy as np
 
 from lpie.backend import keras
 from lpie.models.exchange import exchanged
-from lpie.models.layers import ChannelMax, PixelShuffle, PixelUnshuffle
+from lpie.models.layers import ChannelMax, CropLike, PadToMultiple, PixelShuffle, PixelUnshuffle
 
 
 def detach_channel_max(model: keras.Model) -> keras.Model:
@@ -37,6 +38,27 @@ def shuffle_by_convolution(model: keras.Model) -> keras.Model:
     Runtimes have no int16 SPACE_TO_DEPTH or DEPTH_TO_SPACE.
     """
     return exchanged(model, _shuffling)
+
+
+def padded_to(model: keras.Model) -> int:
+    """The multiple to which `model` pads its maps; 1 for one that does not."""
+    pads = [layer.multiple for layer in model.layers if isinstance(layer, PadToMultiple)]
+    return math.lcm(1, *pads)
+
+
+def without_padding(model: keras.Model) -> keras.Model:
+    """`model` for images that need no padding inside: none of its sizes is then a constant."""
+    return exchanged(model, _unpadded)
+
+
+class _First(keras.layers.Layer):
+    """The first of several maps, or the only one."""
+
+    def call(self, maps: Any) -> Any:
+        return maps[0] if isinstance(maps, (list, tuple)) else maps
+
+    def compute_output_shape(self, input_shape: Any) -> tuple:
+        return input_shape[0] if isinstance(input_shape, list) else input_shape
 
 
 class _ConvolutionShuffle(keras.layers.Layer):
@@ -111,3 +133,8 @@ def _shuffling(layer: Any) -> Any:
         return None
     down = isinstance(layer, PixelUnshuffle)
     return _ConvolutionShuffle(layer.factor, down=down, name=layer.name)
+
+
+def _unpadded(layer: Any) -> Any:
+    pads = isinstance(layer, (PadToMultiple, CropLike))
+    return _First(name=layer.name) if pads else None

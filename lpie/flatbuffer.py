@@ -15,6 +15,8 @@ import numpy as np
 from lpie.errors import InputError
 
 NOTE_NAME = "lpie_spec"
+# Ops that hold a size in ways that are not rewritten here.
+SIZED = ("BATCH_MATMUL", "CUMSUM", "GATHER", "RESHAPE", "SLICE", "STRIDED_SLICE")
 # Which input of an op is its target size, and where in it (height, width) stand.
 TARGETS = {"RESIZE_BILINEAR": (1, 0), "RESIZE_NEAREST_NEIGHBOR": (1, 0), "TRANSPOSE_CONV": (0, 1)}
 
@@ -99,19 +101,25 @@ def resize(model: Any, height: int, width: int) -> None:
     """Rewrite a fully convolutional `model` for another image size, in place.
 
     Maps scale with the image; weights do not change. The only constants that hold a size are the
-    targets of RESIZE ops and of TRANSPOSE_CONV. Exact: the result is what the converter makes for
-    that size.
+    targets of RESIZE ops and of TRANSPOSE_CONV. Means over the whole map, and what is made of them
+    alone, have no size. Exact: the result is what the converter makes for that size.
     """
     graph = model.subgraphs[0]
     old_h, old_w = image_size(model)
     scale = (Fraction(height, old_h), Fraction(width, old_w))
-    stored = stored_tensors(model)
+    kept = stored_tensors(model) | _pooled_tensors(model)
+    fixed = {
+        op_name(model, op)
+        for op in graph.operators
+        if op_name(model, op) in SIZED and not kept.issuperset(links(op.outputs))
+    }
+    if fixed and (height, width) != (old_h, old_w):
+        names = ", ".join(sorted(fixed))
+        raise InputError(f"The model's size is part of it: it has {names} made for that size.")
     for i, tensor in enumerate(graph.tensors):
-        if i in stored or tensor.shape is None or len(tensor.shape) != 4:
+        if i in kept or tensor.shape is None or len(tensor.shape) != 4:
             continue
         n, h, w, c = (int(x) for x in tensor.shape)
-        if h == w == 1 and (height, width) != (old_h, old_w):
-            raise InputError("The model pools over the whole image, so its size is part of it.")
         tensor.shape = np.array([n, *_scaled((h, w), scale), c], np.int32)
         if tensor.shapeSignature is not None and len(tensor.shapeSignature) == 4:
             tensor.shapeSignature = tensor.shape.copy()
@@ -128,6 +136,23 @@ def resize(model: Any, height: int, width: int) -> None:
         target[first : first + 2] = _scaled((h, w), scale)
         buffer.data = np.frombuffer(target.tobytes(), np.uint8)
         done.add(id(buffer))
+
+
+def _pooled_tensors(model: Any) -> set[int]:
+    """Indices of means over the whole height and width, and of what ops make of them alone."""
+    graph, stored = model.subgraphs[0], stored_tensors(model)
+    pooled: set[int] = set()
+    for op in graph.operators:
+        inputs = set(links(op.inputs)) - stored
+        if op_name(model, op) == "MEAN":
+            axes = np.frombuffer(
+                bytes(model.buffers[graph.tensors[op.inputs[1]].buffer].data), np.int32
+            )
+            if {1, 2} <= {int(axis) % 4 for axis in axes}:
+                pooled.update(links(op.outputs))
+        if inputs and inputs <= pooled:
+            pooled.update(links(op.outputs))
+    return pooled
 
 
 def write_note(model: Any, text: str) -> None:

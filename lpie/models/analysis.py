@@ -41,11 +41,14 @@ class Analysis:
     over the whole image, or has a layer not known here), which cannot be tiled exactly.
     receptive_field_px: how many pixels in a row an output pixel may see; None for all of them.
     It is known also for local pooling (TLC), whose windows depend on where the image ends.
+    scalable: whether a graph made for one size serves any other, as no weight and no window depends
+    on it: a local network, or one that is not only by means over the whole map.
     """
 
     multiple: int
     halo_px: int | None
     receptive_field_px: int | None
+    scalable: bool
     macs_per_pixel: float
     parameters: int
 
@@ -68,11 +71,13 @@ def analyse(model: keras.Model) -> Analysis:
     an image of 256x256.
     """
     reaches: dict[int, _Reach] = {}
-    multiple, bounded = 1, True
+    multiple, bounded, scalable = 1, True, True
     for layer, inputs, outputs in _calls(model):
         merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
         bounded = bounded and known is not None
+        kind = type(layer).__name__
+        scalable = scalable and (known is not None or kind == "GlobalAveragePooling2D")
         reach = known or merged
         for tensor in outputs:
             reaches[id(tensor)] = reach
@@ -89,6 +94,7 @@ def analyse(model: keras.Model) -> Analysis:
         multiple=multiple,
         halo_px=halo if local else None,
         receptive_field_px=field if bounded else None,
+        scalable=scalable and "LocalAveragePooling2D" not in kinds,
         macs_per_pixel=macs_per_pixel(model),
         parameters=model.count_params(),
     )
