@@ -24,7 +24,6 @@ from lpie.runtime import Session  # noqa: E402
 OPTIONS = {
     "lpienet": {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)},
     "lpienet_rt": {"size": "s"},
-    "nafnet": {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)},
 }
 
 
@@ -32,7 +31,7 @@ def small(network):
     return started(network, OPTIONS[network])
 
 
-@pytest.mark.parametrize("network", ["lpienet", "lpienet_rt", "nafnet"])
+@pytest.mark.parametrize("network", ["lpienet", "lpienet_rt"])
 def test_int16_activations(network, tmp_path):
     spec = export_tflite(
         small(network), tmp_path / "a.tflite", recipe="static_wi8_ai16", size=(64, 64)
