@@ -15,7 +15,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
     from matplotlib.figure import Figure
 
     rcParams["svg.hashsalt"] = "lpie"  # the same file from the same numbers
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    figure = Figure(figsize=(12, 8), layout="constrained")
     for axes, recipe in zip(figure.subplots(1, 2, sharey=True), ("float32", "int8"), strict=True):
         points = {row["name"]: (row["median_ms"][recipe], mean_db(row)) for row in rows}
         best, front = float("-inf"), []
@@ -26,7 +26,7 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
             axes.annotate(name, (x, y), xytext=(4, 3), textcoords="offset points", fontsize=7)
         axes.scatter(*zip(*points.values(), strict=True), s=18, color="#1f6fb4")
         axes.plot(*zip(*front, strict=True), color="#d9822b", linewidth=1, drawstyle="steps-post")
-        axes.set(xscale="log", xlabel=f"{recipe}, ms", ylabel="mean PSNR, dB")
+        axes.set(xlabel=f"{recipe}, ms", ylabel="mean PSNR, dB")
         axes.grid(alpha=0.3)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=path.suffix[1:], metadata={"Date": None})
