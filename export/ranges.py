@@ -22,6 +22,9 @@ WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "ELU", "QUANTIZE", "DEQUANTIZE")
 FRACTIONS = np.linspace(0.3, 1.0, 36)  # of the range seen, on either side
 
+# Of a convolution's steps, input times kernel to output; XNNPACK refuses 256.
+MOST_RATIO = 128
+
 Scale = tuple[float, int]  # the step, and the level that means 0
 
 
@@ -36,11 +39,17 @@ def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
     counts = _histograms(graph, old, tiles)
     before_end = {int(op.inputs[0]) for op in main.operators if op.outputs[0] in main.outputs}
     new: dict[int, Scale] = {}
-    for group in _groups(graph, old):
+    groups = _groups(graph, old)
+    for group in groups:
         together = np.sum([counts[i] for i in group], axis=0)
         is_output = not before_end.isdisjoint(group)
         found = to_scale(0.0, 1.0) if is_output else best_scale(together, old[group[0]])
         new.update(dict.fromkeys(group, found))
+    least = _least_steps(graph, {**old, **new})
+    for group in groups:
+        step, zero = new[group[0]]
+        widest = max(step, *(least.get(i, 0.0) for i in group))
+        new.update(dict.fromkeys(group, (widest, zero)))
     for op in main.operators:
         if op_name(graph, op) in WEIGHTED and op.inputs[0] in new:
             ratio = new[op.inputs[0]][0] / old[op.inputs[0]][0]
@@ -51,6 +60,19 @@ def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
             _set(main.tensors[op.outputs[0]], step, zero + 128)  # the same levels as uint8
     for i, (step, zero) in new.items():
         _set(main.tensors[i], step, zero)
+
+
+def _least_steps(graph: Any, scales: dict[int, Scale]) -> dict[int, float]:
+    """The least step of each convolution's output that XNNPACK takes.
+
+    Only units that never fire have a smaller one: their range is nothing but zero.
+    """
+    main, found = graph.subgraphs[0], {}
+    for op in main.operators:
+        if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
+            kernel = main.tensors[op.inputs[1]].quantization.scale
+            found[int(op.outputs[0])] = scales[op.inputs[0]][0] * float(max(kernel)) / MOST_RATIO
+    return found
 
 
 def best_scale(counts: NDArray[np.int64], seen: Scale) -> Scale:

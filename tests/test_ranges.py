@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("tensorflow")
 
 import lpie
+import lpie.export
 from lpie.backend import keras
 from lpie.export.ranges import _activations, _groups, best_scale, narrow, to_scale
 from lpie.flatbuffer import op_name, parse_tflite, serialise
@@ -134,3 +135,12 @@ def test_an_op_that_wants_its_own_range_keeps_it(models):
     for op in wanted:
         assert op.outputs[0] not in grouped
     assert grouped
+
+
+def test_units_that_never_fire_do_not_break_the_file(tmp_path):
+    keras.utils.set_random_seed(0)
+    model = lpie.build_model("lpienet_rt", size="s")
+    dead = model.get_layer("middle_block1_expand")
+    dead.bias.assign(np.full(dead.bias.shape, -100.0))
+    spec = lpie.export.export_tflite(model, tmp_path / "a.tflite", recipe="int8", size=(64, 64))
+    assert spec.verified["passed"]
