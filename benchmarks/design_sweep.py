@@ -105,7 +105,9 @@ def _time_large(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
     for tiled in (True, False):
         some = [row for row in rows if row["tiled"] == tiled]
         files = [row["files"][recipe] for row in some for recipe in RECIPES]
-        found = time_in_rounds(files, size=size, rounds=rounds, seconds=1.0, tiles=tiled)
+        found = time_in_rounds(
+            files, size=size, rounds=rounds, seconds=1.0, tiles=tiled, min_runs=3
+        )
         for row in some:
             timed = {recipe: found[row["files"][recipe]] for recipe in RECIPES}
             row["large_ms"] = {recipe: each.get("median_ms") for recipe, each in timed.items()}

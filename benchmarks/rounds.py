@@ -14,16 +14,18 @@ def time_in_rounds(
     rounds: int,
     seconds: float,
     tiles: bool = False,
+    min_runs: int = 5,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, dict[str, Any]]:
     """{file: its `rounds`, as `benchmark` records them, and the medians of `median_ms`, `peak_mb`}.
 
-    A file that was refused in every round has no medians. tiles: by exact tiles, not whole.
+    A file that was refused in every round has no medians. tiles: by exact tiles, not
+    whole. min_runs: of each file in each round.
     """
     found: dict[str, dict[str, Any]] = {file: {"rounds": []} for file in files}
     for n in range(rounds):
         progress(f"round {n + 1} of {rounds}")
-        result = benchmark(files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=3)
+        result = benchmark(files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=min_runs)
         for timing in result["results"]:
             found[timing["model"]]["rounds"].append(timing)
     for file in found.values():

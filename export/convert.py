@@ -70,8 +70,7 @@ def export_tflite(
     path = Path(path)
     check_target(path, force)
     stored = find_recipe(recipe)
-    if io is not None:
-        check_io(io, recipe)
+    check_io(io, recipe)
     plain = fold(model)
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)

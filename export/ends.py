@@ -8,8 +8,13 @@ from lpie.export.recipes import find_recipe
 IoName = Literal["uint8", "int8", "float32"]
 
 
-def check_io(io: str, recipe: str) -> None:
-    """Raise an `InputError` for an unknown type, or one that the files of `recipe` do not have."""
+def check_io(io: str | None, recipe: str) -> None:
+    """Raise an `InputError` for an unknown type, or one that the files of `recipe` do not have.
+
+    None, the recipe's own, is right for all.
+    """
+    if io is None:
+        return
     if io not in get_args(IoName):
         raise unknown_name("type of input and output", io, get_args(IoName))
     if find_recipe(recipe).activations != "int8":
@@ -48,7 +53,7 @@ def _rename(graph: Any, old: int, new: int) -> None:
 
 
 def _dequantize(graph: Any, schema: Any) -> int:
-    """The index of the operator code for DEQUANTIZE from int8, added where it is missing."""
+    """The index of the operator code for DEQUANTIZE from int8, a new one."""
     code = schema.OperatorCodeT()
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
     code.version = 2

@@ -5,16 +5,13 @@ Names as in ai-edge-quantizer, but for the short ones that people say.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import unknown_name
 
-RecipeName = Literal[
-    "float32", "float16", "dynamic_wi8_afp32", "int8", "static_wi8_ai8", "static_wi8_ai16"
-]
 Number = Literal["float32", "float16", "int8", "int16"]
 
 
@@ -38,7 +35,7 @@ def _budget(psnr_db: float, correlation: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-# `lpie demo` measured 141, 78 and 40 dB of output PSNR for float32, float16 and int8 (2026-11-21);
+# `lpie demo` measured 141, 78 and 40 dB of output PSNR for float32, float16 and int8 (2026-11-21).
 # One kernel out of order in an export and it stays below each budget (tests/test_export.py).
 INT8 = Recipe("int8", "int8", _budget(30, 0.95))
 RECIPES = {
@@ -54,7 +51,7 @@ RECIPES = {
 def find_recipe(name: str) -> Recipe:
     """The recipe `name`; an `InputError` names the nearest one."""
     if name not in RECIPES:
-        raise unknown_name("recipe", name, get_args(RecipeName))
+        raise unknown_name("recipe", name, RECIPES)
     return RECIPES[name]
 
 
@@ -78,7 +75,7 @@ def configure(converter: Any, name: str, calibration: list[NDArray[np.float32]])
         # Photos are 8 bits; the model's own first op then shifts them to int8.
         converter.inference_input_type = converter.inference_output_type = tf.uint8
     if recipe.activations == "int16":
-        # What has no int16 form, such as ELU and SPACE_TO_DEPTH, stays in float.
+        # What has no int16 form, such as ELU, stays in float.
         converter.target_spec.supported_ops = [
             ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
             ops.TFLITE_BUILTINS,

@@ -107,7 +107,8 @@ def resize(model: Any, height: int, width: int) -> None:
     graph = model.subgraphs[0]
     old_h, old_w = image_size(model)
     scale = (Fraction(height, old_h), Fraction(width, old_w))
-    kept = stored_tensors(model) | _pooled_tensors(model)
+    stored = stored_tensors(model)
+    kept = stored | _pooled_tensors(model, stored)
     fixed = {
         op_name(model, op)
         for op in graph.operators
@@ -138,9 +139,9 @@ def resize(model: Any, height: int, width: int) -> None:
         done.add(id(buffer))
 
 
-def _pooled_tensors(model: Any) -> set[int]:
+def _pooled_tensors(model: Any, stored: set[int]) -> set[int]:
     """Indices of means over the whole height and width, and of what ops make of them alone."""
-    graph, stored = model.subgraphs[0], stored_tensors(model)
+    graph = model.subgraphs[0]
     pooled: set[int] = set()
     for op in graph.operators:
         inputs = set(links(op.inputs)) - stored

@@ -69,8 +69,7 @@ def export(
     from lpie.spec import parse_size
 
     find_recipe(recipe)
-    if io is not None:
-        check_io(io, recipe)
+    check_io(io, recipe)
     width, height = parse_size(size)
     from lpie.export.convert import check_target, export_tflite
     from lpie.export.delegates import check_delegate

@@ -71,13 +71,12 @@ def analyse(model: keras.Model) -> Analysis:
     an image of 256x256.
     """
     reaches: dict[int, _Reach] = {}
-    multiple, bounded, scalable = 1, True, True
+    multiple, unknown = 1, set[str]()
     for layer, inputs, outputs in _calls(model):
         merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
-        bounded = bounded and known is not None
-        kind = type(layer).__name__
-        scalable = scalable and (known is not None or kind == "GlobalAveragePooling2D")
+        if known is None:
+            unknown.add(type(layer).__name__)
         reach = known or merged
         for tensor in outputs:
             reaches[id(tensor)] = reach
@@ -86,15 +85,16 @@ def analyse(model: keras.Model) -> Analysis:
     furthest = max(-end.low, end.high, Fraction(0))
     halo = math.ceil(furthest / multiple) * multiple
     kinds = {type(layer).__name__ for layer in model.layers}
-    local = bounded and "LocalAveragePooling2D" not in kinds
+    windowed = "LocalAveragePooling2D" in kinds
+    local = not unknown and not windowed
     if not local and "PadToMultiple" in kinds:
         multiple = 1
     field = math.ceil(end.high - end.low) + 1
     return Analysis(
         multiple=multiple,
         halo_px=halo if local else None,
-        receptive_field_px=field if bounded else None,
-        scalable=scalable and "LocalAveragePooling2D" not in kinds,
+        receptive_field_px=None if unknown else field,
+        scalable=unknown <= {"GlobalAveragePooling2D"} and not windowed,
         macs_per_pixel=macs_per_pixel(model),
         parameters=model.count_params(),
     )
