@@ -21,6 +21,7 @@ from lpie.machine import cpu_name
 from lpie.restorer import TILE_PX
 from lpie.runtime import RuntimeName, find_interpreter
 from lpie.spec import ModelSpec, parse_size, spec_inside
+from lpie.stopping import undone_by_signals
 
 SIZES = ("256x256", "fhd", "4k")
 # Of the memory that is free now; the rest is for the system and for what the estimate misses.
@@ -109,19 +110,19 @@ def _measure(job: dict[str, Any], limit_mb: float) -> dict[str, Any]:
             f"buffers; {limit_mb:,.0f} MB may be used. {hint}"
         )
         return {**job, "refused": reason}
-    child = subprocess.run(
-        [sys.executable, "-m", "lpie.benchmarks.measure"],
-        input=json.dumps(job),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "lpie.benchmarks.measure"]
+    pipe = subprocess.PIPE
+    with (
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child,
+        undone_by_signals(child.kill),
+    ):
+        printed, errors = child.communicate(json.dumps(job))
     if child.returncode == -signal.SIGKILL:
         return {**job, "refused": f"{job['size']}: the process was killed, likely out of memory."}
     if child.returncode:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        last = (errors.strip().splitlines() or ["no message"])[-1]
         raise LpieError(f"Timing {job['model']} at {job['size']} failed: {last}")
-    return {**job, **json.loads(child.stdout), "refused": None}
+    return {**job, **json.loads(printed), "refused": None}
 
 
 def _machine(runtime: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import signal
 import sys
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 from lpie import __version__
 from lpie.errors import LpieError
 from lpie.files import sentence
+from lpie.stopping import leave_by_signals
 
 # verb: (module, the line that `lpie --help` shows)
 COMMANDS = {
@@ -61,8 +61,7 @@ def lpie() -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; exits with 0 (fine), 1 (not good enough) or 2 (asked wrongly)."""
-    # So that a `kill` unwinds as Ctrl-C does and no half-written file stays.
-    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    leave_by_signals()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
     message, code = _run(arguments)
     # Said only now that the error is gone and with it the progress bars that it held open.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from lpie.errors import InputError, LpieError
+from lpie.stopping import undone_by_signals
 
 TEMPORARY = ".*.part*"  # what a kill may leave of `atomic_path`
 
@@ -28,11 +29,12 @@ def atomic_path(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Same suffix as the target: Keras and OpenCV choose their format by it.
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with undone_by_signals(lambda: temporary.unlink(missing_ok=True)):
+        try:
+            yield temporary
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 def to_json(value: Any) -> str:

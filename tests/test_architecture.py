@@ -7,8 +7,8 @@ import pytest
 from tests.conftest import ROOT
 
 CORE = {
-    "lpie.errors", "lpie.quiet", "lpie.files", "lpie.spec", "lpie.image", "lpie.tiling",
-    "lpie.metrics", "lpie.flatbuffer", "lpie.cost", "lpie.runtime", "lpie.restorer",
+    "lpie.errors", "lpie.quiet", "lpie.stopping", "lpie.files", "lpie.spec", "lpie.image",
+    "lpie.tiling", "lpie.metrics", "lpie.flatbuffer", "lpie.cost", "lpie.runtime", "lpie.restorer",
     "lpie.settings", "lpie.degrading", "lpie.config", "lpie.run", "lpie.weights", "lpie.machine",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training", "lpie.evaluation"}
@@ -72,7 +72,7 @@ def test_imports_point_inward(name):
         assert {m for m in ours if not m.startswith("lpie.benchmarks")} <= CORE
         assert not found & HEAVY
     if name == "lpie.cli":
-        assert ours <= {"lpie.errors", "lpie.files"}
+        assert ours <= {"lpie.errors", "lpie.files", "lpie.stopping"}
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

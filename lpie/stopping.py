@@ -1,0 +1,44 @@
+"""Leaving at once when somebody stops the program, with nothing half-written left behind.
+
+A handler that raises instead unwinds whatever is running. TensorFlow's C++ crashes on an exception
+where it expects none, and one that meets a garbage collector's callback is lost.
+"""
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+_UNDO: dict[object, Callable[[], None]] = {}
+
+
+@contextlib.contextmanager
+def undone_by_signals(undo: Callable[[], None]) -> Iterator[None]:
+    """A block whose traces `undo` takes away where a signal ends the process within it."""
+    key = object()
+    _UNDO[key] = undo
+    try:
+        yield
+    finally:
+        del _UNDO[key]
+
+
+def leave_by_signals() -> None:
+    """Let SIGINT and SIGTERM, unless ignored, end the process with 128 + their number."""
+    stderr = os.dup(2) if sys.stderr is not None else None  # `quiet` may turn 2 away
+
+    def leave(number: int, _: Any) -> None:
+        for undo in reversed(list(_UNDO.values())):
+            with contextlib.suppress(Exception):
+                undo()
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        if number == signal.SIGINT and stderr is not None:
+            os.write(stderr, b"\nError: Stopped.\n")  # a progress bar may be in the line
+        os._exit(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, leave)
