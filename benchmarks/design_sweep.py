@@ -27,6 +27,7 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 @click.option("--out", type=click.Path(path_type=Path), default="runs/designs", show_default=True)
 @click.option("--designs", type=click.Path(path_type=Path), default=DESIGNS, help="A TOML file.")
 @click.option("--design", "names", multiple=True, help="Only this one; repeatable.")
+@click.option("--set", "overrides", multiple=True, help="SECTION.KEY=VALUE of CONFIG, for all.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="At a time.")
 @click.option("--size", default="fhd", show_default=True, help="Of the timing: WIDTHxHEIGHT.")
 @click.option("--large", help="Also time this size, by tiles where they are exact.")
@@ -60,6 +61,7 @@ def sweep(
     *,
     designs: Path = DESIGNS,
     names: Sequence[str] = (),
+    overrides: Sequence[str] = (),
     jobs: int = 1,
     size: str = "fhd",
     large: str | None = None,
@@ -74,7 +76,7 @@ def sweep(
     def made(name: str) -> dict[str, Any]:
         progress(name)
         design = chosen[name]
-        found = trained(config, photos, data, out / name, design, limit, size)
+        found = trained(config, photos, data, out / name, design, limit, size, overrides)
         return {"name": name, **design._asdict(), **found}
 
     with ThreadPoolExecutor(jobs) as pool:

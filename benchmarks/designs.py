@@ -58,8 +58,12 @@ def trained(
     design: Design,
     limit: int | None,
     size: str,
+    overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Scores, cost and exported files of one design, trained where it has not been."""
+    """Scores, cost and exported files of one design, trained where it has not been.
+
+    overrides: of the config, for all designs, as `--set` takes them.
+    """
     table = ", ".join(
         f"{key} = {json.dumps(value)}" for key, value in design.hyperparameters.items()
     )
@@ -69,7 +73,8 @@ def trained(
         "data.folder": str(photos.resolve()),
         **{key: json.dumps(value) for key, value in design.settings.items()},
     }
-    given = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    all_settings = [*overrides, *(f"{key}={value}" for key, value in settings.items())]
+    given = [word for assignment in all_settings for word in ("--set", assignment)]
     _lpie("train", str(config), "--workdir", str(run), *given)
     files = {}
     for recipe in RECIPES:

@@ -1,11 +1,17 @@
+import math
+import subprocess
+import sys
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from lpie import flatbuffer
 from lpie.errors import InputError
 from lpie.export.delegates import DELEGATES, check_delegate
+from tests.conftest import ROOT
 from tests.conversions import graph_of, network
+from tests.single_ops import MORE_OPS, SINGLE_OPS, concat, double, mirror
 
 
 def verdict(data, delegate):
@@ -97,48 +103,58 @@ def test_nobody_takes_int16():
     assert real_partitions(data) == verdict(data, "xnnpack").partitions
 
 
-def double(tf, x):
-    return tf.image.resize(x, (16, 16))
-
-
-def mirror(tf, x, mode="REFLECT"):
-    return tf.pad(x, [[0, 0], [1, 1], [1, 1], [0, 0]], mode)
-
-
-def five(tf, x, n=5):
-    return tf.concat([tf.tanh(x * i) for i in range(1, n + 1)], 3)
-
-
-SINGLE_OPS = {
-    "relu": lambda tf, x: tf.nn.relu(x),
-    "elu": lambda tf, x: tf.nn.elu(x),
-    "leaky": lambda tf, x: tf.nn.leaky_relu(x),
-    "gelu": lambda tf, x: tf.nn.gelu(x),
-    "softmax": lambda tf, x: tf.nn.softmax(x),
-    "maximum": lambda tf, x: tf.maximum(x, tf.tanh(x)),
-    "channel mean": lambda tf, x: tf.reduce_mean(x, 3, keepdims=True),
-    "spatial mean": lambda tf, x: tf.reduce_mean(x, [1, 2]),
-    "channel max": lambda tf, x: tf.reduce_max(x, 3, keepdims=True),
-    "bilinear": double,
-    "nearest": lambda tf, x: tf.image.resize(x, (16, 16), method="nearest"),
-    "mirror pad": mirror,
-    "pad": lambda tf, x: mirror(tf, x, "CONSTANT"),
-    "depth to space": lambda tf, x: tf.nn.depth_to_space(x, 2),
-    "average pool": lambda tf, x: tf.nn.avg_pool2d(x, 2, 2, "VALID"),
-    "strided slice": lambda tf, x: x[:, ::2, ::2],
-    "slice": lambda tf, x: x[:, 1:-1, 1:-1],
-    "concat of 5": five,
-    "concat of 6": lambda tf, x: five(tf, x, 6),
-    "two pieces": lambda tf, x: tf.tanh(mirror(tf, tf.tanh(x))),
-}
-
-
 @pytest.mark.parametrize("recipe", ["float32", "int8", "uint8"])
 @pytest.mark.parametrize("name", SINGLE_OPS)
 def test_xnnpack_verdicts_are_those_of_the_interpreter(name, recipe):
     tf = pytest.importorskip("tensorflow")
     data = graph_of(lambda x: SINGLE_OPS[name](tf, x), recipe)
     assert verdict(data, "xnnpack").partitions == real_partitions(data)
+
+
+@pytest.mark.parametrize("recipe", ["float32", "int8"])
+@pytest.mark.parametrize("name", MORE_OPS)
+def test_xnnpack_verdicts_on_more(name, recipe):
+    tf = pytest.importorskip("tensorflow")
+    data = graph_of(lambda x: MORE_OPS[name](tf, x), recipe)
+    assert verdict(data, "xnnpack").partitions == real_partitions(data)
+
+
+@pytest.mark.parametrize(
+    ("function", "op", "exponents"),
+    [
+        (lambda tf, x: x + tf.tanh(x), "ADD", (-11, -10, 7, 8)),
+        (lambda tf, x: x - tf.tanh(x), "SUB", (-11, -10, 7, 8)),
+        (lambda tf, x: x * tf.tanh(x), "MUL", (-17, -16, 7, 8)),
+        (lambda tf, x: tf.nn.leaky_relu(x), "LEAKY_RELU", (-7, 0, 7, 8)),
+        (lambda tf, x: tf.nn.conv2d(x, tf.ones((1, 1, 8, 8)), 1, "SAME"), "CONV_2D", (0, 7, 8)),
+    ],
+)  # fmt: skip
+def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
+    """Each number of output steps that one step of the input, or inputs, is worth."""
+    tf = pytest.importorskip("tensorflow")
+    for exponent in exponents:
+        model = flatbuffer.parse_tflite(graph_of(lambda x: function(tf, x), "int8"))
+        graph = model.subgraphs[0]
+        (node,) = [n for n in graph.operators if flatbuffer.op_name(model, n) == op]
+        steps = [float(max(graph.tensors[i].quantization.scale)) for i in node.inputs[:2]]
+        worth = math.prod(steps) if op in ("MUL", "CONV_2D") else steps[0]
+        output = graph.tensors[node.outputs[0]].quantization
+        output.scale = np.array([worth / 2.0**exponent * 0.999], np.float32)
+        result = check_delegate(model, "xnnpack")
+        path = tmp_path / f"{exponent}.tflite"
+        path.write_bytes(flatbuffer.serialise(model))
+        # In a process of its own: a convolution out of scale may end it.
+        code = (
+            f"from tests.test_delegates import real_partitions; from pathlib import Path; "
+            f"print('pieces', real_partitions(Path({str(path)!r}).read_bytes()))"
+        )
+        child = subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if result.kills_delegate:
+            assert "failed to create XNNPACK runtime" in child.stderr, child
+        else:
+            assert child.stdout == f"pieces {result.partitions}\n", (exponent, child)
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16", "int8", "uint8"])
@@ -166,7 +182,7 @@ def mask_first(tf, x):
         (mirror, "nnapi-31", "needs API 33"),
         (shrink, "gpu-gl", "down-sampling"),
         (mask_first, "gpu-gl", "the second operand must be the smaller: write x * mask"),
-        (lambda tf, x: five(tf, x, 6), "xnnpack", "6 inputs (2 to 5)"),
+        (lambda tf, x: concat(tf, x, 6), "xnnpack", "6 inputs (2 to 5)"),
         (lambda tf, x: tf.nn.gelu(x), "nnapi-31", "not in the delegate's table"),
         (lambda tf, x: tf.nn.elu(x), "nnapi-29", "needs API 30"),
         (double, "nnapi-29", "half_pixel_centers needs API 30"),

@@ -1,4 +1,4 @@
-"""The GPU delegates: the classic one on OpenCL and on OpenGL, and ML Drift."""
+"""The classic GPU delegate, on OpenCL and on OpenGL."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,7 +11,6 @@ from lpie.export.delegates.rule import Conditions, Rule
 OPS = "tflite/tools/versioning/gpu_compatibility.cc"
 GRAPH = "tflite/delegates/gpu/common/model_builder.cc"
 GL_KERNELS = "tflite/delegates/gpu/gl/kernels/registry.cc"
-MLDRIFT = "ml_drift_delegate/tflite/model_builder.cc"
 
 # int8 is simulated in float, so it saves no time here. int16 is never taken.
 TYPES = {"float32": 0, "float16": 0, "int8": 0, "uint8": 0}
@@ -221,11 +220,4 @@ GL_RULES = {
     if op in GL_FATAL
     else rule
     for op, rule in GPU_RULES.items()
-}
-
-# The same checks with newer versions and with full broadcasting.
-MLDRIFT_RULES = {
-    **{op: replace(rule, source=MLDRIFT) for op, rule in GPU_RULES.items()},
-    "ADD": Rule(MLDRIFT, 6, TYPES, (two_inputs,)),
-    "MUL": Rule(MLDRIFT, 8, TYPES, (two_inputs, one_operand_covers_the_other, ACTIVATION)),
 }

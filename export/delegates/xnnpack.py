@@ -1,11 +1,11 @@
 """XNNPACK, the CPU delegate."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
-from lpie.export.delegates.node import Node
-from lpie.export.delegates.rule import Rule, Types
+from lpie.export.delegates.node import Node, Operand
+from lpie.export.delegates.rule import Conditions, Rule, Types
 
 SOURCE = "tflite/delegates/xnnpack/xnnpack_delegate.cc"
 
@@ -33,19 +33,71 @@ def unit_strides(node: Node) -> str | None:
     return "strides above 1" if strides is not None and set(strides.values) - {1} else None
 
 
-def _xnn(types: Types, *conditions: Condition) -> Rule:
-    return Rule(SOURCE, None, types, conditions)
+def terms_in_scale(node: Node) -> str | None:
+    """Measured: integers are added where each scale is 2**-10 to below 2**8 of the output's."""
+    return _outside((_ratio(node, tensor) for tensor in node.inputs), 2**-10, 2**8)
+
+
+def product_in_scale(node: Node) -> str | None:
+    """Measured: integers are multiplied where the steps' product is 2**-16 to below 2**8 of it."""
+    first, second = (_ratio(node, node.input(k)) for k in (0, 1))
+    scale = _scale(node.outputs[0])
+    return _outside([first * second * scale], 2**-16, 2**8) if first and second else None
+
+
+def convolution_in_scale(node: Node) -> str | None:
+    """Measured: at 2**8 output steps for one of input times kernel the interpreter fails."""
+    kernel = node.input(1)
+    largest = max(kernel.scales, default=0.0) if kernel is not None else 0.0
+    return _outside([_ratio(node, node.input(0)) * largest], 0, 2**8)
+
+
+def slopes_in_scale(node: Node) -> str | None:
+    """Measured: both slopes of a leaky ReLU of integers are 2**-8 to 2**7 output steps high."""
+    ratio = _ratio(node, node.input(0))
+    return _outside([ratio, ratio * node.option("alpha", 1.0)], 2**-8, 2**7 * (1 + 1e-6))
+
+
+def runtime_integers(node: Node) -> str | None:
+    """Measured: matrices of integers both come from the image, the second with zero point 0."""
+    second = node.input(1)
+    if node.outputs[0].dtype.startswith("float") or second is None:
+        return None
+    fits = not second.stored and not any(second.zero_points)
+    return None if fits else "integers, and the second constant or with a zero point"
+
+
+def _scale(tensor: Operand | None) -> float:
+    return tensor.scales[0] if tensor is not None and tensor.scales else 0.0
+
+
+def _ratio(node: Node, tensor: Operand | None) -> float:
+    """The tensor's step in steps of the output; 0 where one of them has none, as in float."""
+    step = _scale(node.outputs[0])
+    return _scale(tensor) / step if step else 0.0
+
+
+def _outside(ratios: Iterable[float], least: float, below: float) -> str | None:
+    for ratio in ratios:
+        if ratio and not least <= ratio < below:
+            return f"scales {ratio:.3g} times the output's (needs {least:.3g} to {below:.3g})"
+    return None
+
+
+def _xnn(types: Types, *conditions: Condition, fatal: Conditions = ()) -> Rule:
+    return Rule(SOURCE, None, types, conditions, fatal=fatal)
 
 
 CONSTANT_SLICE = c.stored(1, 2, 3, what="begin, end and strides")
 WEIGHTS = c.stored(1, 2, what="weights and bias")
 
 XNNPACK_RULES: Mapping[str, Rule] = {
-    "CONV_2D": _xnn(ALL, WEIGHTS),
-    "DEPTHWISE_CONV_2D": _xnn(ALL, WEIGHTS, c.not_hybrid),
+    "CONV_2D": _xnn(ALL, WEIGHTS, fatal=(convolution_in_scale,)),
+    "DEPTHWISE_CONV_2D": _xnn(ALL, WEIGHTS, c.not_hybrid, fatal=(convolution_in_scale,)),
     "TRANSPOSE_CONV": _xnn(ALL, c.stored(0, 1, 3, what="output shape, weights and bias")),
     "FULLY_CONNECTED": _xnn(ALL),
-    **{op: _xnn(ALL) for op in ("ADD", "MUL", "SUB")},
+    **{op: _xnn(ALL, terms_in_scale) for op in ("ADD", "SUB")},
+    "MUL": _xnn(ALL, product_in_scale),
     **{op: _xnn(FLOAT) for op in ("DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")},
     **{
         op: _xnn(ALL, c.stored(1, what="axes"))
@@ -61,9 +113,10 @@ XNNPACK_RULES: Mapping[str, Rule] = {
     **{op: _xnn(FLOAT) for op in ("HARD_SWISH", "EXP", "LOG", "SQRT", "RSQRT", "ABS", "NEG")},
     **{op: _xnn(FLOAT) for op in ("SIN", "COS", "SQUARE", "FLOOR", "CEIL", "ROUND")},
     "EXPAND_DIMS": _xnn(ALL, c.stored(1, what="the axis")),
-    "BATCH_MATMUL": _xnn(FLOAT),
+    "BATCH_MATMUL": _xnn(SIGNED, runtime_integers),
     "ELU": _xnn(SIGNED),
-    **{op: _xnn(ALL) for op in ("LOGISTIC", "TANH", "LEAKY_RELU")},
+    **{op: _xnn(ALL) for op in ("LOGISTIC", "TANH")},
+    "LEAKY_RELU": _xnn(ALL, slopes_in_scale),
     "SOFTMAX": _xnn(FLOAT, c.BETA_1),
     "PAD": _xnn(ALL, c.stored(1, what="paddings")),
     "SLICE": _xnn(ALL, c.stored(1, 2, what="begin and size")),

@@ -13,6 +13,7 @@ from lpie.commands.output import json_option, print_json, print_table
 if TYPE_CHECKING:
     from lpie.cost import GraphCost
     from lpie.export.delegates import Verdict
+    from lpie.export.delegates.gpu_run import GpuRun
 
 
 @click.command()
@@ -21,21 +22,29 @@ if TYPE_CHECKING:
     "--delegate", "delegates", multiple=True, help="Ask this delegate; repeatable.  [default: all]"
 )
 @click.option("--size", help="WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]")
+@click.option("--run-gpu", is_flag=True, help="Also run it on this machine's GPU, by LiteRT.")
 @click.option("--require-full", is_flag=True, help="Exit with 1 if one refuses an op.")
 @json_option
 def inspect(
-    file: Path, delegates: tuple[str, ...], size: str | None, require_full: bool, as_json: bool
+    file: Path,
+    delegates: tuple[str, ...],
+    size: str | None,
+    run_gpu: bool,
+    require_full: bool,
+    as_json: bool,
 ) -> None:
     """Show what is in FILE, a .tflite or a shipped network, its cost and which delegate takes it.
 
-    Delegates are judged by rules read in their sources, not by running them, except that the
-    XNNPACK verdicts are checked against the interpreter. Peak memory is an estimate.
+    Delegates are judged by rules read in their sources, not by running them; those of XNNPACK and
+    ML Drift have been compared with the real ones. Peak memory is an estimate. --run-gpu runs FILE
+    by LiteRT's GPU accelerator (ML Drift) and compares it with the CPU; Mesa's lavapipe will do.
 
     \b
     Examples:
       lpie inspect denoise
       lpie inspect lpienet_int8.tflite --delegate all --size 4k
       lpie inspect lpienet_int8.tflite --delegate gpu-gl --require-full --json
+      lpie inspect denoise --delegate mldrift --run-gpu
     """
     from lpie.errors import LpieError
     from lpie.export.delegates import check_delegate
@@ -44,12 +53,19 @@ def inspect(
     file, names = tflite_file(file), _names(delegates)
     model = _read(file, size)
     verdicts = [check_delegate(model, name) for name in names]
+    run = _on_gpu(file, model, size) if run_gpu else None
     report = _report(file, model, verdicts)
+    if run:
+        report["gpu_run"] = {**dataclasses.asdict(run), "full": run.full}
     if as_json:
         print_json(report)
     else:
         _show(report, verdicts)
+        if run:
+            click.echo(_run_line(run))
     short = [verdict.delegate for verdict in verdicts if not verdict.full]
+    if run and not run.full:
+        short.append(run.adapter)
     if require_full and short:
         raise LpieError(f"{file} does not run in full on: {', '.join(short)}.")
 
@@ -77,6 +93,21 @@ def _read(file: Path, size: str | None) -> Any:
     if shape:
         resize(model, shape[1], shape[0])
     return model
+
+
+def _on_gpu(file: Path, model: Any, size: str | None) -> "GpuRun":
+    """The file, at `size` where one is given, on this machine's GPU."""
+    import tempfile
+
+    from lpie.export.delegates.gpu_run import run_on_gpu
+    from lpie.flatbuffer import serialise
+
+    if not size:
+        return run_on_gpu(file)
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as resized:
+        resized.write(serialise(model))
+        resized.flush()
+        return run_on_gpu(Path(resized.name))
 
 
 def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]:
@@ -162,6 +193,15 @@ def verdict_line(verdict: "Verdict") -> str:
     )
     outcome = "the delegate fails" if verdict.kills_delegate else pieces
     return f"{verdict.delegate}: refused {len(verdict.refused)} of {ops} ops, {outcome}: {reasons}"
+
+
+def _run_line(run: "GpuRun") -> str:
+    """A run on a GPU in one line."""
+    where = f"{run.runtime} on {run.adapter}"
+    if run.full:
+        found = ", ".join(f"{d:.2g} in {kind}" for kind, d in run.differences.items())
+        return f"{where}: runs all of it, differs from the CPU by at most {found}"
+    return f"{where}: {run.failure or 'leaves to the CPU: ' + '; '.join(run.refused)}"
 
 
 def _spec_line(spec: dict[str, Any]) -> str:

@@ -1,0 +1,87 @@
+"""ML Drift's verdicts against LiteRT's own accelerator, on whatever GPU Vulkan finds here."""
+
+import functools
+
+import pytest
+
+from lpie.errors import LpieError
+from lpie.export.delegates import check_delegate
+from lpie.export.delegates.gpu_run import run_on_gpu
+from lpie.weights import shipped_file
+from tests.conftest import assert_one_sentence, run_lpie
+from tests.conversions import graph_of, network
+from tests.single_ops import MORE_OPS, SINGLE_OPS
+
+OPS = {**SINGLE_OPS, **MORE_OPS}
+SOME = (*SINGLE_OPS, "rows", "one row", "matmul", "split of rows", "rows apart", "prelu")
+# Not by the delegate's table but by its bugs: it says yes, or nothing, and then does it wrong.
+WRONG = ("split of channels", "split of rows")
+
+
+@functools.cache
+def missing():
+    """Why nothing runs on a GPU here, or ""."""
+    try:
+        run_on_gpu(shipped_file("denoise-s", ".tflite"))
+    except LpieError as error:
+        return str(error)
+    return ""
+
+
+@pytest.fixture(autouse=True)
+def _gpu():
+    if missing():
+        pytest.skip(missing())
+
+
+@pytest.mark.parametrize(
+    ("name", "recipe"), [*((n, "float32") for n in OPS), *((n, "int8") for n in SOME)]
+)
+def test_verdicts_are_those_of_the_accelerator(tmp_path, name, recipe):
+    tf = pytest.importorskip("tensorflow")
+    (tmp_path / "op.tflite").write_bytes(graph_of(lambda x: OPS[name](tf, x), recipe))
+    expected = check_delegate(tmp_path / "op.tflite", "mldrift")
+    result = run_on_gpu(tmp_path / "op.tflite")
+    if recipe == "float32" and name in WRONG:
+        assert expected.kills_delegate
+        assert result.differences["float32"] > 0.1, "SPLIT is right by now: the rule can go"
+        return
+    assert result.full == expected.full, (expected, result)
+    if result.full:
+        # In int8 a step, of outputs up to 8; a threshold may fall to the other side.
+        least = 1e-5 if recipe == "float32" else 0.05
+        assert name == "threshold" or result.differences["float32"] <= least
+
+
+@pytest.mark.parametrize("name", ["denoise", "denoise-s", "denoise-lpienet"])
+def test_shipped_networks_run_whole_and_right(name):
+    """float16 is what phones compute in: no value of theirs is too large for it."""
+    result = run_on_gpu(shipped_file(name, ".tflite"))
+    assert result.full, result
+    assert result.differences["float32"] < 1e-5
+    assert result.differences["float16"] < 0.02
+
+
+def test_lpienet_in_int8_runs_whole(tmp_path):
+    (tmp_path / "m.tflite").write_bytes(network("int8", "relu"))
+    result = run_on_gpu(tmp_path / "m.tflite")
+    assert result.full, result
+    assert check_delegate(tmp_path / "m.tflite", "mldrift").full
+
+
+def test_command_line(tmp_path):
+    file = str(shipped_file("denoise-s", ".tflite"))
+    result = run_lpie("inspect", file, "--delegate", "mldrift", "--size", "64x64", "--run-gpu")
+    assert result.returncode == 0
+    assert "runs all of it, differs from the CPU by at most" in result.stdout.splitlines()[-1]
+    tf = pytest.importorskip("tensorflow")
+    (tmp_path / "op.tflite").write_bytes(graph_of(lambda x: MORE_OPS["symmetric pad"](tf, x)))
+    result = run_lpie("inspect", tmp_path / "op.tflite", "--run-gpu", "--require-full")
+    assert_one_sentence(result, 1, "does not run in full on")
+    assert "leaves to the CPU: MIRROR_PAD: Only Reflective padding" in result.stdout
+
+
+def test_without_a_driver_it_says_so(monkeypatch):
+    monkeypatch.setenv("VK_DRIVER_FILES", "/nowhere")
+    with pytest.raises(LpieError, match="No GPU to run on"):
+        run_on_gpu(shipped_file("denoise-s", ".tflite"))
