@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,20 +85,25 @@ def xnnpack_peak_mb(model: Any) -> float:
 
 def activation_mb(model: Any) -> float:
     """The most that run-time tensors hold at once (10^6 bytes), in the file's order of ops."""
+    return live_bytes(model, _bytes) / 1e6
+
+
+def live_bytes(model: Any, size_of: Callable[[Any], int]) -> int:
+    """The most that run-time tensors, `size_of` bytes each, hold at once in the order of ops."""
     graph = model.subgraphs[0]
     stored = stored_tensors(model)
     last_use = {i: n for n, op in enumerate(graph.operators) for i in links(op.inputs)}
     # The caller's tensors stay; everything else is freed after its last reader.
     kept = {int(i) for i in (*graph.inputs, *graph.outputs)}
-    live = peak = sum(_bytes(graph.tensors[i]) for i in kept)
+    live = peak = sum(size_of(graph.tensors[i]) for i in kept)
     for n, op in enumerate(graph.operators):
         made = set(links(op.outputs)) - stored - kept
-        live += sum(_bytes(graph.tensors[i]) for i in made)
+        live += sum(size_of(graph.tensors[i]) for i in made)
         peak = max(peak, live)
         read = {i for i in links(op.inputs) if last_use[i] == n} - stored - kept
         unread = {i for i in made if i not in last_use}
-        live -= sum(_bytes(graph.tensors[i]) for i in read | unread)
-    return peak / 1e6
+        live -= sum(size_of(graph.tensors[i]) for i in read | unread)
+    return peak
 
 
 def type_name(number: int) -> str:

@@ -113,6 +113,7 @@ def _on_gpu(file: Path, model: Any, size: str | None) -> "GpuRun":
 def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]:
     """Everything that the command prints, ready for JSON."""
     from lpie.cost import graph_cost
+    from lpie.export.delegates.gpu_memory import gpu_memory
     from lpie.spec import spec_inside
 
     spec = spec_inside(model, str(file))
@@ -126,6 +127,7 @@ def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]
         "ops": sum(cost.op_counts.values()),
         **dataclasses.asdict(cost),
         "macs_per_pixel": _per_pixel(cost, graph),
+        "gpu_memory": dataclasses.asdict(gpu_memory(model)),
         "delegates": [verdict_table(verdict) for verdict in verdicts],
     }
 
@@ -169,6 +171,7 @@ def _show(report: dict[str, Any], verdicts: list["Verdict"]) -> None:
     rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
     click.echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
     click.echo(f"XNNPACK peak memory: about {report['xnnpack_peak_mb']:.0f} MB (estimated)")
+    click.echo(_gpu_line(report["gpu_memory"]))
     click.echo(f"read and written by all ops: {report['moved_mb']:.0f} MB, were nothing cached")
     click.echo("")
     print_table(("op", "count"), [(op, str(n)) for op, n in report["op_counts"].items()])
@@ -202,6 +205,22 @@ def _run_line(run: "GpuRun") -> str:
         found = ", ".join(f"{d:.2g} in {kind}" for kind, d in run.differences.items())
         return f"{where}: runs all of it, differs from the CPU by at most {found}"
     return f"{where}: {run.failure or 'leaves to the CPU: ' + '; '.join(run.refused)}"
+
+
+def _gpu_line(memory: dict[str, Any]) -> str:
+    """What tensors need on a phone's GPU, and which limits they meet."""
+    limits = [
+        (memory["untextured"], f"of {memory['tensors']} tensors are slower buffers, no textures"),
+        (memory["beyond_opengl"], "larger than OpenGL's 128 MiB"),
+        (memory["beyond_allocation"], "larger than the 1 GiB that OpenCL gives at once"),
+    ]
+    met = [f"; {count} {text}" for count, text in limits if count]
+    if memory["untextured_turned"] != memory["untextured"]:
+        met.insert(1, f" ({memory['untextured_turned']} with the image turned)")
+    return (
+        f"GPU memory in float16: about {memory['live_mb']:.0f} MB at once, the largest tensor "
+        f"{memory['largest_mb']:.0f} MB (estimated){''.join(met)}"
+    )
 
 
 def _spec_line(spec: dict[str, Any]) -> str:
