@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpie.commands.inspect import verdict_line, verdict_table
 from lpie.commands.output import json_option, print_json
+from lpie.commands.verdicts import verdict_line, verdict_table
 
 if TYPE_CHECKING:
     from lpie.spec import ModelSpec

@@ -2,13 +2,13 @@
 
 import dataclasses
 import json
-from collections import Counter, defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpie.commands.output import json_option, print_json, print_table
+from lpie.commands.output import json_option, print_json
+from lpie.commands.verdicts import peaks_line, run_line, show, verdict_table
 
 if TYPE_CHECKING:
     from lpie.cost import GraphCost
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     "--delegate", "delegates", multiple=True, help="Ask this delegate; repeatable.  [default: all]"
 )
 @click.option("--size", help="WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]")
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Degraded photos: look for values that float16 cannot hold.",
+)
 @click.option("--run-gpu", is_flag=True, help="Also run it on this machine's GPU, by LiteRT.")
 @click.option("--require-full", is_flag=True, help="Exit with 1 if one refuses an op.")
 @json_option
@@ -29,6 +34,7 @@ def inspect(
     file: Path,
     delegates: tuple[str, ...],
     size: str | None,
+    photos: Path | None,
     run_gpu: bool,
     require_full: bool,
     as_json: bool,
@@ -44,10 +50,12 @@ def inspect(
       lpie inspect denoise
       lpie inspect lpienet_int8.tflite --delegate all --size 4k
       lpie inspect lpienet_int8.tflite --delegate gpu-gl --require-full --json
-      lpie inspect denoise --delegate mldrift --run-gpu
+      lpie inspect denoise --delegate mldrift --run-gpu --photos noisy/
     """
     from lpie.errors import LpieError
     from lpie.export.delegates import check_delegate
+    from lpie.export.delegates.half import peaks
+    from lpie.export.photos import photos_for
     from lpie.weights import tflite_file
 
     file, names = tflite_file(file), _names(delegates)
@@ -55,14 +63,19 @@ def inspect(
     verdicts = [check_delegate(model, name) for name in names]
     run = _on_gpu(file, model, size) if run_gpu else None
     report = _report(file, model, verdicts)
+    high = peaks(model, photos_for(folder=photos)) if photos else None
     if run:
         report["gpu_run"] = {**dataclasses.asdict(run), "full": run.full}
+    if high is not None:
+        report["peaks"] = [{**dataclasses.asdict(p), "overflows": p.overflows} for p in high]
     if as_json:
         print_json(report)
     else:
-        _show(report, verdicts)
+        show(report, verdicts)
         if run:
-            click.echo(_run_line(run))
+            click.echo(run_line(run))
+        if high is not None:
+            click.echo(peaks_line(high))
     short = [verdict.delegate for verdict in verdicts if not verdict.full]
     if run and not run.full:
         short.append(run.adapter)
@@ -152,86 +165,3 @@ def _per_pixel(cost: "GraphCost", graph: Any) -> float | None:
     if shape is None or len(shape) != 4 or min(shape) < 1:
         return None
     return cost.macs / (int(shape[1]) * int(shape[2]))
-
-
-def verdict_table(verdict: "Verdict") -> dict[str, Any]:
-    """A verdict as plain values."""
-    facts = ("full", "kills_delegate")
-    return {**dataclasses.asdict(verdict), **{name: getattr(verdict, name) for name in facts}}
-
-
-def _show(report: dict[str, Any], verdicts: list["Verdict"]) -> None:
-    click.echo(f"{report['file']}: {report['file_bytes'] / 1e3:.1f} kB")
-    if report["spec"]:
-        click.echo(_spec_line(report["spec"]))
-    for side in ("inputs", "outputs"):
-        for tensor in report[side]:
-            click.echo(f"{side[:-1]}: {_tensor_line(tensor)}")
-    per_pixel = report["macs_per_pixel"]
-    rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
-    click.echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
-    click.echo(f"XNNPACK peak memory: about {report['xnnpack_peak_mb']:.0f} MB (estimated)")
-    click.echo(_gpu_line(report["gpu_memory"]))
-    click.echo(f"read and written by all ops: {report['moved_mb']:.0f} MB, were nothing cached")
-    click.echo("")
-    print_table(("op", "count"), [(op, str(n)) for op, n in report["op_counts"].items()])
-    click.echo("")
-    for verdict in verdicts:
-        click.echo(verdict_line(verdict))
-
-
-def verdict_line(verdict: "Verdict") -> str:
-    """A verdict in one line, its refusals grouped by op and reason."""
-    ops = verdict.accepted + len(verdict.refused)
-    pieces = f"{verdict.partitions} partition{'' if verdict.partitions == 1 else 's'}"
-    if verdict.full:
-        return f"{verdict.delegate}: takes all {ops} ops, {pieces}"
-    groups: dict[str, Counter[str]] = defaultdict(Counter)
-    # Reasons that fail the whole delegate come first.
-    for refusal in sorted(verdict.refused, key=lambda refusal: not refusal.fatal):
-        groups[refusal.reason][refusal.op] += 1
-    reasons = "; ".join(
-        f"{reason}: " + ", ".join(f"{n} {op}" for op, n in ops_of.items())
-        for reason, ops_of in groups.items()
-    )
-    outcome = "the delegate fails" if verdict.kills_delegate else pieces
-    return f"{verdict.delegate}: refused {len(verdict.refused)} of {ops} ops, {outcome}: {reasons}"
-
-
-def _run_line(run: "GpuRun") -> str:
-    """A run on a GPU in one line."""
-    where = f"{run.runtime} on {run.adapter}"
-    if run.full:
-        found = ", ".join(f"{d:.2g} in {kind}" for kind, d in run.differences.items())
-        return f"{where}: runs all of it, differs from the CPU by at most {found}"
-    return f"{where}: {run.failure or 'leaves to the CPU: ' + '; '.join(run.refused)}"
-
-
-def _gpu_line(memory: dict[str, Any]) -> str:
-    """What tensors need on a phone's GPU, and which limits they meet."""
-    limits = [
-        (memory["untextured"], f"of {memory['tensors']} tensors are slower buffers, no textures"),
-        (memory["beyond_opengl"], "larger than OpenGL's 128 MiB"),
-        (memory["beyond_allocation"], "larger than the 1 GiB that OpenCL gives at once"),
-    ]
-    met = [f"; {count} {text}" for count, text in limits if count]
-    if memory["untextured_turned"] != memory["untextured"]:
-        met.insert(1, f" ({memory['untextured_turned']} with the image turned)")
-    return (
-        f"GPU memory in float16: about {memory['live_mb']:.0f} MB at once, the largest tensor "
-        f"{memory['largest_mb']:.0f} MB (estimated){''.join(met)}"
-    )
-
-
-def _spec_line(spec: dict[str, Any]) -> str:
-    return (
-        f"{spec['network']}, {spec['recipe']}, {spec['width']}x{spec['height']}, "
-        f"sides in multiples of {spec['multiple']} px, halo {spec['halo_px']} px"
-    )
-
-
-def _tensor_line(tensor: dict[str, Any]) -> str:
-    text = f"{tensor['dtype']} {tensor['shape']}"
-    if tensor["scale"] is None:
-        return text
-    return f"{text}, scale {tensor['scale']:.8g}, zero point {tensor['zero_point']}"
