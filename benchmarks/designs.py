@@ -1,25 +1,18 @@
 """Designs of a network: read from a file, trained alike, exported and scored."""
 
 import json
-import os
-import subprocess
-import sys
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lpie.errors import InputError, LpieError, unknown_name
+from lpie.benchmarks.script import run_lpie
+from lpie.errors import InputError, unknown_name
 from lpie.files import to_json, write_atomic
 
 RECIPES = ("float32", "int8")
 # NNAPI has int8 from API 29 on.
 DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "xnnpack")
-# One thread each, as training goes on beside others.
-ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}  # fmt: skip
 
 
 class Design(NamedTuple):
@@ -75,11 +68,11 @@ def trained(
     }
     all_settings = [*overrides, *(f"{key}={value}" for key, value in settings.items())]
     given = [word for assignment in all_settings for word in ("--set", assignment)]
-    _lpie("train", str(config), "--workdir", str(run), *given)
+    run_lpie("train", str(config), "--workdir", str(run), *given)
     files = {}
     for recipe in RECIPES:
         files[recipe] = str(run / f"{recipe}_{size}.tflite")
-        _lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
+        run_lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
               "--no-verify", "--force")  # fmt: skip
     return {"psnr_db": _scores(run, data, limit), **_facts(files), "files": files}
 
@@ -87,7 +80,7 @@ def trained(
 def _facts(files: dict[str, str]) -> dict[str, Any]:
     """Size and work of the float file, and the delegates' partitions of both."""
     asked = [word for name in DELEGATES for word in ("--delegate", name)]
-    found = {r: json.loads(_lpie("inspect", f, *asked, "--json")) for r, f in files.items()}
+    found = {r: json.loads(run_lpie("inspect", f, *asked, "--json")) for r, f in files.items()}
     plain = found["float32"]
     return {
         "parameters": plain["parameters"],
@@ -110,7 +103,7 @@ def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
             return known["psnr_db"]
     many = [] if limit is None else ["--limit", str(limit)]
     suite = ["--suite", "dev", "--task", "denoise", "--no-baselines", "--data", str(data)]
-    tables = json.loads(_lpie("evaluate", str(run), *suite, *many, "--json"))["tables"]
+    tables = json.loads(run_lpie("evaluate", str(run), *suite, *many, "--json"))["tables"]
     scores = {
         f"{each['noise_sigma']:g}": each["methods"][0]["psnr_db"]
         for each in tables
@@ -118,14 +111,3 @@ def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
     }
     write_atomic(kept, to_json({"asked": asked, "psnr_db": scores}))
     return scores
-
-
-def _lpie(*arguments: str) -> str:
-    child = subprocess.run(
-        [sys.executable, "-m", "lpie", *arguments],
-        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
-    )  # fmt: skip
-    if child.returncode:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise LpieError(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
-    return child.stdout

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,6 +10,12 @@ from typing import Any
 import click
 
 from lpie.errors import LpieError
+
+# For work that goes on beside other work.
+ONE_THREAD = {
+    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
+}  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -48,3 +55,15 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         + " |"
         for row in (header, rule, *rows)
     )
+
+
+def run_lpie(*arguments: str) -> str:
+    """What `lpie` with `arguments` prints, on one thread; an `LpieError` with its last words."""
+    child = subprocess.run(
+        [sys.executable, "-m", "lpie", *arguments],
+        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
+    )  # fmt: skip
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        raise LpieError(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
+    return child.stdout

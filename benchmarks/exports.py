@@ -1,0 +1,119 @@
+"""Every recipe of every network given: size, what it loses, what delegates make of it."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lpie.benchmarks.script import markdown, run_lpie, sentences
+from lpie.errors import LpieError
+from lpie.files import to_json
+from lpie.machine import environment
+
+RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
+DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "nnapi-31", "xnnpack")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("models", nargs=-1, required=True)
+@click.option("--clean", required=True, type=click.Path(path_type=Path, exists=True),
+              help="Clean photos, to lose quality on.")  # fmt: skip
+@click.option("--noise-sigma", default=25.0, show_default=True, help="Their noise, of 255.")
+@click.option("--size", default="512x512", show_default=True, help="WIDTHxHEIGHT of the files.")
+@click.option("--recipe", "recipes", multiple=True, help="Only this one; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+def main(as_json: bool, **options: Any) -> None:
+    """Export each of MODELS by each recipe and measure what the file loses on real photos.
+
+    The photos' noise is clipped and rounded to 8 bits, for all files alike. A file that
+    `lpie export` would not write, as it strays too far from the network, is measured and marked.
+
+    \b
+    Example:
+      python -m lpie.benchmarks.exports denoise denoise-lpienet --clean PHOTOS
+    """
+    with sentences():
+        result = measure(progress=lambda text: click.echo(text, err=True), **options)
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+
+
+def measure(
+    models: Sequence[str],
+    clean: Path,
+    noise_sigma: float,
+    size: str,
+    recipes: Sequence[str] = (),
+    *,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """A row for each model and recipe; the first recipe is what the others are compared with."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for model in models:
+            for recipe in recipes or RECIPES:
+                progress(f"{model} {recipe}")
+                file = Path(folder) / f"{len(rows)}.tflite"
+                rows.append(_row(model, recipe, file, clean, noise_sigma, size))
+    facts = {"noise_sigma": noise_sigma, "size": size, "machine": environment()}
+    return {**facts, "results": rows}
+
+
+def _row(
+    model: str, recipe: str, file: Path, clean: Path, noise_sigma: float, size: str
+) -> dict[str, Any]:
+    export = ["export", model, "--recipe", recipe, "--size", size, "-o", str(file), "--json"]
+    refused = ""
+    try:
+        spec = json.loads(run_lpie(*export))
+    except LpieError as error:
+        refused = str(error)
+        spec = json.loads(run_lpie(*export, "--no-verify"))
+    asked = [word for name in DELEGATES for word in ("--delegate", name)]
+    report = json.loads(run_lpie("inspect", str(file), *asked, "--json"))
+    noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]
+    scores = json.loads(run_lpie("evaluate", str(file), "--clean", str(clean), *noise, "--json"))
+    verified = spec["verified"]
+    return {
+        "model": model,
+        "recipe": recipe,
+        "file_bytes": report["file_bytes"],
+        "psnr_db": scores["psnr_db"],
+        "residual_correlation": verified["residual_correlation"] if verified else None,
+        "refused": refused,
+        "float_ops": spec["float_ops"],
+        "partitions": {each["delegate"]: each["partitions"] for each in report["delegates"]},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The rows as Markdown, with what each loses against its model's first recipe."""
+    first: dict[str, float] = {}
+    cells = []
+    for row in result["results"]:
+        best = first.setdefault(row["model"], row["psnr_db"])
+        left = ", ".join(f"{n} {op}" for op, n in row["float_ops"].items())
+        cells.append([
+            row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
+            f"{row['psnr_db']:.2f}", f"{best - row['psnr_db']:.2f}",
+            f"{row['residual_correlation']:.5f}" if not row["refused"] else "refused", left,
+            *(str(row["partitions"][name]) for name in DELEGATES),
+        ])  # fmt: skip
+    header = [
+        "network",
+        "recipe",
+        "kB",
+        "dB",
+        "lost",
+        "residual's correlation",
+        "left in float",
+        *DELEGATES,
+    ]
+    about = f"noise of sigma {result['noise_sigma']:g} in 8 bits, {result['machine']['date']}"
+    return f"{about}; pieces on each delegate\n\n{markdown(header, cells)}"
+
+
+if __name__ == "__main__":
+    main()
