@@ -5,7 +5,6 @@ edges make every step coarse. Here each range is the one that errs least in the 
 et al., 2021, arXiv:2106.08295, section 3.1).
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from lpie.cost import type_name
 from lpie.flatbuffer import is_constant, links, op_name, serialise
 from lpie.image import to_uint8
-from lpie.quiet import quiet
+from lpie.runtime import observable
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Ops whose inputs and outputs each have a range of their own.
@@ -136,17 +135,7 @@ def _histograms(
     graph: Any, tensors: Iterable[int], tiles: Sequence[NDArray[np.float32]]
 ) -> dict[int, NDArray[np.int64]]:
     """How often each level from -128 to 127 occurs in the int8 `tensors`: [tiles, 256] each."""
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
-    with quiet():
-        interpreter = Interpreter(
-            model_content=serialise(graph),
-            num_threads=os.cpu_count(),
-            # XNNPACK would keep the tensors to itself.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
+    interpreter = observable(serialise(graph))
     counts = {i: np.zeros((len(tiles), 256), np.int64) for i in tensors}
     for t, tile in enumerate(tiles):
         interpreter.set_tensor(graph.subgraphs[0].inputs[0], to_uint8(tile)[None])

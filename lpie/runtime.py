@@ -77,6 +77,24 @@ def resized(data: bytes, height: int, width: int) -> bytes:
     return flatbuffer.serialise(model)
 
 
+def observable(data: bytes) -> Any:
+    """An interpreter of the model in `data`, prepared, all of whose tensors can be read.
+
+    On TFLite's own kernels: XNNPACK would keep the tensors to itself.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    with quiet():
+        interpreter = Interpreter(
+            model_content=data,
+            num_threads=os.cpu_count(),
+            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            experimental_preserve_all_tensors=True,
+        )
+        interpreter.allocate_tensors()
+    return interpreter
+
+
 def find_interpreter(runtime: str) -> Any:
     """The interpreter class of `runtime`; an `InputError` when it is unknown or not installed."""
     if runtime not in get_args(RuntimeName):

@@ -1,6 +1,5 @@
 """Values that float16, in which GPUs compute, cannot hold: measured on real photos."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +18,7 @@ from lpie.flatbuffer import (
     stored_tensors,
 )
 from lpie.image import mosaic
-from lpie.quiet import quiet
+from lpie.runtime import observable
 
 LARGEST = 65_504.0  # of float16
 TILE_PX = 256
@@ -51,23 +50,13 @@ def peaks(model: Any, photos: Sequence[NDArray[np.uint8]]) -> list[Peak]:
     photos: [H, W, 3] uint8 as the network will meet them. The model runs on tiles of 256x256, or of
     its own size where it has but one.
     """
-    from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
     if not photos:
         raise InputError("At least one real photo is needed to measure values on.")
     model = _tile_sized(model)
     graph, stored = model.subgraphs[0], stored_tensors(model)
     if graph.tensors[graph.inputs[0]].type != 0:
         raise InputError("Values are measured in a file for float32 images. Inspect that one.")
-    with quiet():
-        interpreter = Interpreter(
-            model_content=serialise(model),
-            num_threads=os.cpu_count(),
-            # XNNPACK would keep the tensors to itself.
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
+    interpreter = observable(serialise(model))
     found: dict[int, tuple[float, float]] = {}
     for photo in photos:
         tile = mosaic([photo], *image_size(model))[None].astype(np.float32) / 255
