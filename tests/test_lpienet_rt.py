@@ -59,7 +59,7 @@ def test_the_halo_is_not_too_small(form):
     assert rows[-1] - rows[0] + 1 <= found.receptive_field_px + step
 
 
-@pytest.mark.parametrize(("size", "count"), [("s", 127_956), ("m", 118_636), ("l", 651_852)])
+@pytest.mark.parametrize(("size", "count"), [("s", 127_956), ("m", 312_964), ("l", 1_180_172)])
 def test_sizes(size, count):
     found = analyse(lpie.build_model("lpienet_rt", size=size))
     assert found.parameters == count
@@ -109,16 +109,16 @@ def test_every_delegate_takes_it_whole(form, tmp_path):
     [
         ({"size": "xl"}, "Valid: l, m, s"),
         ({"size": ["s"]}, "Valid: l, m, s"),
-        ({"block": [["fused"]] * 2}, "Valid: fused"),
+        ({"block": [["fused"]] * 3}, "Valid: fused"),
         ({"block": "inverse"}, "Did you mean 'inverted'"),
-        ({"widths": (16, 30)}, "multiple of 8"),
-        ({"widths": (16, 32, 64)}, "one longer than `encoder_blocks`"),
+        ({"widths": (16, 30, 64)}, "multiple of 8"),
+        ({"widths": (16, 32)}, "one longer than `encoder_blocks`"),
         ({"trunk_scale": 3}, "1, 2 or 4"),
         ({"kernel_size": 7}, "3 or 5"),
         ({"expansion": 0}, "`expansion`"),
-        ({"expansion": (2, 0)}, "`expansion`"),
-        ({"kernel_size": (3, 5, 3)}, "`kernel_size` must be one or as many as `widths`"),
-        ({"block": ("residual", "inverse")}, "Did you mean 'inverted'"),
+        ({"expansion": (2, 0, 2)}, "`expansion`"),
+        ({"kernel_size": (3, 5)}, "`kernel_size` must be one or as many as `widths`"),
+        ({"block": ("residual", "inverse", "fused")}, "Did you mean 'inverted'"),
     ],
 )
 def test_what_cannot_be_built_is_refused(options, words):

@@ -21,8 +21,8 @@ Activation = Literal["relu", "gate"]
 
 SIZES: dict[str, dict[str, Any]] = {
     "s": {"widths": (24, 48, 64), "encoder": (0, 1), "middle": 4, "decoder": (1, 0)},
-    "m": {"widths": (32, 64), "encoder": (1,), "middle": 5, "decoder": (1,)},
-    "l": {"widths": (64, 128), "encoder": (1,), "middle": 8, "decoder": (1,)},
+    "m": {"widths": (32, 56, 96), "encoder": (0, 2), "middle": 5, "decoder": (2, 1)},
+    "l": {"widths": (64, 128, 192), "encoder": (1, 2), "middle": 4, "decoder": (2, 1)},
 }
 
 
