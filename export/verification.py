@@ -7,12 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
 from lpie import flatbuffer
 from lpie.backend import keras
-from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError
 from lpie.export.photos import photos_for
 from lpie.export.recipes import find_recipe
@@ -20,9 +18,8 @@ from lpie.image import mosaic, to_float
 from lpie.restorer import Restorer
 from lpie.runtime import Session, resized
 
-# Full HD fits and 4K, which takes XNNPACK 12 GB and half a minute, does not: the same graph is
-# then verified at 256x256.
-MOST_MB = 4000
+# Larger files are verified at 256x256: a 4K export takes no more time and memory than a small one.
+MOST_PX = 512 * 512
 
 
 @dataclass(frozen=True)
@@ -64,20 +61,21 @@ def verify(
     """Compare `tflite` with the Keras network that it came from, on real photos.
 
     photos: [H, W, 3] uint8 of any size, as `export_tflite` takes them, laid side by side to
-    pictures of the file's size (three at most). The file runs at its own size where memory allows,
-    else resized to 256x256 (`size` tells). recipe: whose budget decides.
+    pictures of the file's size (three at most). Files beyond 512x512 run resized to 256x256, which
+    is exact, unless they know their own size alone (`size` tells). recipe: whose budget decides.
     """
     if not isinstance(tflite, bytes):
         tflite = flatbuffer.serialise(flatbuffer.read_tflite(Path(tflite)))
     photos = photos_for() if photos is None else photos
     if not photos:
         raise InputError("At least one real photo is needed to verify on.")
-    height, width = _runnable_size(tflite)
-    session = Session(resized(tflite, height, width))
+    tflite = _small(tflite)
+    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
+    session = Session(tflite)
     reference = Restorer(model)
     pictures = [
         to_float(mosaic([*photos[i:], *photos[:i]], height, width))
-        for i in range(min(len(photos), 3 if height * width <= 512 * 512 else 1))
+        for i in range(min(len(photos), 3 if height * width <= MOST_PX else 1))
     ]
     pairs = [(reference.restore(x), session.run(x)) for x in pictures]
     numbers = compare(
@@ -113,9 +111,12 @@ def _psnr(peak: float, mse: float) -> float:
     return 10 * math.log10(peak**2 / mse) if peak > 0 else -math.inf
 
 
-def _runnable_size(data: bytes) -> tuple[int, int]:
-    """The file's (height, width), or 256x256 when a run would take too much memory."""
-    graph = flatbuffer.parse_tflite(data)
-    size = flatbuffer.image_size(graph)
-    limit_mb = min(MOST_MB, 0.5 * psutil.virtual_memory().available / 1e6)
-    return size if xnnpack_peak_mb(graph) < limit_mb else (256, 256)
+def _small(data: bytes) -> bytes:
+    """A large file at 256x256, or as it is where it knows its own size alone."""
+    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(data))
+    if height * width <= MOST_PX:
+        return data
+    try:
+        return resized(data, 256, 256)
+    except InputError:
+        return data

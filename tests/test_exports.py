@@ -11,9 +11,9 @@ from lpie.image import write_image
 from tests.conftest import ROOT, assert_one_sentence
 
 
-def run(*arguments):
+def run(*arguments, script="exports"):
     return subprocess.run(
-        [sys.executable, "-m", "lpie.benchmarks.exports", *map(str, arguments)],
+        [sys.executable, "-m", f"lpie.benchmarks.{script}", *map(str, arguments)],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
@@ -38,3 +38,18 @@ def test_what_int8_loses(tmp_path, astronaut):
 def test_a_network_that_is_not_there(tmp_path, astronaut):
     write_image(tmp_path / "astronaut.png", astronaut)
     assert_one_sentence(run("gone", "--clean", tmp_path), 1, "gone does not exist")
+
+
+def test_a_4k_export_needs_no_more_memory_than_a_small_one():
+    pytest.importorskip("tensorflow")
+    sizes = ["--size", "256x256", "--size", "4k", "--rounds", 1, "--json"]
+    result = run("denoise-s", *sizes, script="export_cost")
+    assert result.returncode == 0, result.stderr
+    small, large = json.loads(result.stdout)["results"]
+    assert small["seconds"] > 0
+    assert 100 < large["peak_mb"] < 1.2 * small["peak_mb"]
+
+
+def test_a_size_that_cannot_be_exported():
+    result = run("denoise-s", "--size", "1922x1082", script="export_cost")
+    assert_one_sentence(result, 1, "multiples of 8")
