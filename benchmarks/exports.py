@@ -50,7 +50,7 @@ def measure(
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """A row for each model and recipe; the first recipe is what the others are compared with."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for model in models:
             for recipe in recipes or RECIPES:
