@@ -2,7 +2,7 @@
 
 import importlib.metadata
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from lpie.export.calibration import calibration_tiles
 from lpie.export.ends import check_io, set_ends
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
-from lpie.export.photos import photos_for
+from lpie.export.mixed import Mix, mix
+from lpie.export.photos import pairs_for
 from lpie.export.ranges import narrow
 from lpie.export.recipes import configure, find_recipe
 from lpie.export.rewrites import (
@@ -31,9 +32,11 @@ from lpie.export.rewrites import (
 from lpie.export.rounding import preround
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
+from lpie.image import mosaic, to_float
 from lpie.models.analysis import analyse
 from lpie.models.overparameterized import fold
 from lpie.quiet import quiet
+from lpie.restorer import forward
 from lpie.spec import ModelSpec, parse_size, spec_path
 
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
@@ -49,6 +52,9 @@ def export_tflite(
     size: str | tuple[int, int] = "fhd",
     io: str | None = None,
     photos: Sequence[NDArray[np.uint8]] | None = None,
+    targets: Sequence[NDArray[np.uint8]] | None = None,
+    max_drop: float = 0.1,
+    progress: Callable[[Mix], None] = lambda mix: None,
     source: Path | None = None,
     verified: bool = True,
     force: bool = False,
@@ -58,7 +64,9 @@ def export_tflite(
     recipe: a name of `lpie.export.recipes.RECIPES`. io: what an `int8` file takes and returns,
     `uint8` unless given, `int8` or `float32`. photos: real degraded photos, [H, W, 3] uint8
     of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
-    what is quantized is calibrated on them, and the export verified. source: the file the model
+    what is quantized is calibrated on them, and the export verified. targets: what they should be,
+    which the recipe `mixed` needs to lose at most `max_drop` dB; it hands `progress` what it found.
+    source: the file the model
     came from, for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is
     written beside and inside it.
 
@@ -75,18 +83,25 @@ def export_tflite(
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
-    photos = photos_for() if photos is None else photos
+    if photos is None:
+        photos, targets = pairs_for()
     tile, tiles = (height, width), []
     if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
         plain = preround(plain, tiles)
-    graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
-    if stored.activations == "int8":
-        fold_elu(graph)
-        narrow(graph, tiles)
-        set_ends(graph, io or "uint8")
+    float_layers: tuple[str, ...] = ()
+    if recipe == "mixed":
+        found_mix = _mixed(model, plain, tile, tiles, photos, targets, max_drop)
+        progress(found_mix)
+        graph, float_layers = found_mix.graph, found_mix.float_layers
+    else:
+        graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
+        if stored.activations == "int8":
+            fold_elu(graph)
+            narrow(graph, tiles)
+            set_ends(graph, io or "uint8")
     flatbuffer.resize(graph, height, width)
     refuse_foreign_ops(graph)
     result = None
@@ -106,6 +121,7 @@ def export_tflite(
         parameters=found.parameters,
         input_dtype=type_name(main.tensors[main.inputs[0]].type),
         output_dtype=type_name(main.tensors[main.outputs[0]].type),
+        float_layers=float_layers,
         source_sha256=sha256(source) if source else "",
         versions=_versions(),
         verified=result.to_dict() if result else None,
@@ -157,6 +173,26 @@ def _converter(
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
     configure(converter, recipe, tiles)
     return converter
+
+
+def _mixed(
+    model: keras.Model,
+    plain: keras.Model,
+    size: tuple[int, int],
+    tiles: list[NDArray[np.float32]],
+    photos: Sequence[NDArray[np.uint8]],
+    targets: Sequence[NDArray[np.uint8]] | None,
+    max_drop: float,
+) -> Mix:
+    """The int8 graph of `plain` that loses at most `max_drop` dB against `model` on the photos."""
+    if targets is None or len(targets) != len(photos):
+        raise InputError("The recipe mixed needs what each photo should be: `targets`.")
+    degraded, target = (
+        [to_float(mosaic([image], *size)) for image in images] for images in (photos, targets)
+    )
+    restored = [forward(model, tile[None])[0] for tile in degraded]
+    converter = _converter(plain, "int8", size, tiles)
+    return mix(converter, tiles, degraded, target, restored, max_drop)
 
 
 def _inexact_ops(

@@ -17,7 +17,7 @@ def check_io(io: str | None, recipe: str) -> None:
         return
     if io not in get_args(IoName):
         raise unknown_name("type of input and output", io, get_args(IoName))
-    if find_recipe(recipe).activations != "int8":
+    if find_recipe(recipe).activations != "int8" or recipe == "mixed":
         raise InputError(f"`io` is a choice of the recipe int8 alone. Received: {recipe}.")
 
 

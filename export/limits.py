@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.export.mixed import layer_of
 from lpie.flatbuffer import links, op_name, stored_tensors
 from lpie.quiet import quiet
 
@@ -74,8 +74,5 @@ def least_exact(
 
 def _inexact(row: dict[str, str]) -> Inexact:
     step = float(row["scale"])
-    # functional_1/nafnet_1/LAYER_1/op: the outer network and ours come first, and each name ends in
-    # the number of its call.
-    parts = row["tensor_name"].split(";")[0].split("/")
-    layer = re.sub(r"_\d+$", "", parts[2] if len(parts) > 3 else parts[-1])
+    layer = layer_of(row["tensor_name"])
     return Inexact(row["op_name"], layer, math.sqrt(float(row["mean_squared_error"])) / step, step)

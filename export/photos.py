@@ -1,5 +1,6 @@
 """Real degraded photos, as the network will meet them, to calibrate and verify on."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +25,27 @@ def photos_for(model: Path | None = None, folder: Path | None = None) -> list[ND
     """
     if folder is not None:
         return [read_image(path) for path in _spread(list_images(folder))]
+    return [to_uint8(sample.degraded) for sample in _samples(model)]
+
+
+def pairs_for(
+    model: Path | None = None, folder: Path | None = None
+) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    """(photos as of `photos_for`, what they should be); folder: with degraded/ and target/."""
+    if folder is None:
+        found = list(_samples(model))
+    else:
+        found = list(sources.samples(_spread(sources.pairs(folder)), Config().data.degrade, seed=0))
+    return [to_uint8(s.degraded) for s in found], [to_uint8(s.target) for s in found]
+
+
+def _samples(model: Path | None) -> Iterator[sources.Sample]:
     config = _config(model)
     if config.data.source == "shards":
-        patches = samples_of(open_shards(Path(config.data.folder)), config, MOST)
-        return [to_uint8(patch.degraded) for patch in patches]
+        yield from samples_of(open_shards(Path(config.data.folder)), config, MOST)
+        return
     items, _ = sources.training_and_validation(config.data)
-    chosen = sources.samples(_spread(items), config.data.degrade, seed=config.train.seed)
-    return [to_uint8(sample.degraded) for sample in chosen]
+    yield from sources.samples(_spread(items), config.data.degrade, seed=config.train.seed)
 
 
 def _config(model: Path | None) -> Config:

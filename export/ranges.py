@@ -33,6 +33,11 @@ def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
     tiles: [H, W, 3] at the graph's size. Tensors that an op only moves about keep one range, and
     other ops that want certain ranges keep theirs. The output, an image, spans [0, 1].
     """
+    apply_scales(graph, find_scales(graph, tiles))
+
+
+def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, Scale]:
+    """The scales that `narrow` chooses, by tensor."""
     main = graph.subgraphs[0]
     old = _activations(graph)
     counts = _histograms(graph, old, tiles)
@@ -49,15 +54,21 @@ def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
         step, zero = new[group[0]]
         widest = max(step, *(least.get(i, 0.0) for i in group))
         new.update(dict.fromkeys(group, (widest, zero)))
+    return new
+
+
+def apply_scales(graph: Any, scales: dict[int, Scale]) -> None:
+    """Give the int8 tensors of `graph` these scales, in place, and biases what follows."""
+    main, old = graph.subgraphs[0], _activations(graph)
     for op in main.operators:
-        if op_name(graph, op) in WEIGHTED and op.inputs[0] in new:
-            ratio = new[op.inputs[0]][0] / old[op.inputs[0]][0]
+        if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
+            ratio = scales[op.inputs[0]][0] / old[op.inputs[0]][0]
             for bias in links(op.inputs[2:]):
                 _rescale(graph, main.tensors[bias], ratio)
-        if op.outputs[0] in main.outputs and op.inputs[0] in new:
-            step, zero = new[op.inputs[0]]
-            _set(main.tensors[op.outputs[0]], step, zero + 128)  # the same levels as uint8
-    for i, (step, zero) in new.items():
+        if op.outputs[0] in main.outputs:  # the same levels as uint8
+            step, zero = scales.get(int(op.inputs[0]), to_scale(0.0, 1.0))
+            _set(main.tensors[op.outputs[0]], step, zero + 128)
+    for i, (step, zero) in scales.items():
         _set(main.tensors[i], step, zero)
 
 

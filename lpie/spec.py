@@ -34,6 +34,8 @@ class ModelSpec:
     output_dtype: str
     source_sha256: str
     versions: dict[str, str]
+    # Of an int8 file: the layers that the recipe `mixed` left in float.
+    float_layers: tuple[str, ...] = ()
     color: str = "RGB, sRGB transfer"
     value_range: tuple[float, float] = (0.0, 1.0)
     layout: str = "NHWC"
@@ -53,6 +55,7 @@ class ModelSpec:
         try:
             table = json.loads(text)
             table["value_range"] = tuple(table["value_range"])
+            table["float_layers"] = tuple(table.get("float_layers", ()))
             return ModelSpec(**table)
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{name} is not a model spec: {error}.") from None

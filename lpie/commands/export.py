@@ -10,6 +10,7 @@ from lpie.commands.output import json_option, print_json
 from lpie.commands.verdicts import verdict_line, verdict_table
 
 if TYPE_CHECKING:
+    from lpie.export.mixed import Mix
     from lpie.spec import ModelSpec
 
 # Of each family the one that takes most; `lpie inspect` asks them all.
@@ -32,6 +33,13 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
     type=click.Path(path_type=Path),
     help="Degraded photos to calibrate and verify on.  [default: those of the run, or built-in]",
 )
+@click.option(
+    "--max-drop",
+    type=click.FloatRange(0),
+    default=0.1,
+    show_default=True,
+    help="How many dB a mixed file may lose.",
+)
 @click.option("--no-verify", is_flag=True, help="Write it unchecked; the spec says so.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @json_option
@@ -42,6 +50,7 @@ def export(
     io: str | None,
     output: Path | None,
     photos: Path | None,
+    max_drop: float,
     no_verify: bool,
     force: bool,
     as_json: bool,
@@ -56,12 +65,15 @@ def export(
       float32, float16
       dynamic_wi8_afp32   int8 weights, float32 activations: small, for CPUs
       int8                int8 weights and activations (static_wi8_ai8), uint8 in and out
+      mixed               int8, and float where it takes that to lose at most --max-drop dB;
+                          --photos then holds degraded/ and target/
       static_wi8_ai16     int8 weights, int16 activations: for NPUs; slow on CPUs
 
     \b
     Examples:
       lpie export denoise --recipe float16 --size fhd
       lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
+      lpie export denoise --recipe mixed --max-drop 0.1
       lpie export best.keras --size 512x512 --photos noisy/ --json
     """
     from lpie.export.ends import check_io
@@ -74,7 +86,7 @@ def export(
     from lpie.export.convert import check_target, export_tflite
     from lpie.export.delegates import check_delegate
     from lpie.export.limits import float_ops
-    from lpie.export.photos import photos_for
+    from lpie.export.photos import pairs_for, photos_for
     from lpie.flatbuffer import read_tflite
     from lpie.restorer import load_keras
     from lpie.weights import is_name
@@ -84,30 +96,50 @@ def export(
     stem = model.name if is_name(model) else network.name
     path = output or folder / f"{stem}_{recipe}_{width}x{height}.tflite"
     check_target(path, force)
+    mixed = recipe == "mixed"
+    degraded, targets = pairs_for(model, photos) if mixed else (photos_for(model, photos), None)
     spec = export_tflite(
         network,
         path,
         recipe=recipe,
         size=(width, height),
         io=io,
-        photos=photos_for(model, photos),
+        photos=degraded,
+        targets=targets,
+        max_drop=max_drop,
+        progress=lambda found: click.echo(_ranking(found), err=True),
         source=_source(model),
         verified=not no_verify,
         force=force,
     )
     graph = read_tflite(path)
     verdicts = [check_delegate(graph, name) for name in DELEGATES]
-    left = float_ops(graph) if find_recipe(recipe).static else {}
+    left = float_ops(graph) if find_recipe(recipe).static and not mixed else {}
     if as_json:
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
         print_json({"path": str(path), **dataclasses.asdict(spec), **limits})
         return
     _show(path, spec)
+    if spec.float_layers:
+        click.echo(f"Left in float: {', '.join(spec.float_layers)}")
     if left:
         ops = ", ".join(f"{count} {op}" for op, count in left.items())
         click.echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
     for verdict in verdicts:
         click.echo(verdict_line(verdict))
+
+
+def _ranking(found: "Mix") -> str:
+    """What each layer loses alone, down to the last that stays in float and a few more."""
+    shown = found.ranking[: len(found.float_layers) + 5]
+    lines = [f"{each.lost_db:8.3f} dB  {each.op} in {each.layer}" for each in shown]
+    return "\n".join(
+        [
+            f"In int8 the network loses {found.int8_db:.3f} dB, each layer alone:",
+            *lines,
+            f"With the first {len(found.float_layers)} in float it loses {found.lost_db:.3f} dB.",
+        ]
+    )
 
 
 def _show(path: Path, spec: "ModelSpec") -> None:
