@@ -13,7 +13,8 @@ from lpie.errors import LpieError
 from lpie.files import to_json
 from lpie.machine import environment
 
-RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "static_wi8_ai16")
+RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "mixed",
+           "static_wi8_ai16")  # fmt: skip
 DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "nnapi-31", "xnnpack")
 
 
@@ -84,6 +85,7 @@ def _row(
         "residual_correlation": verified["residual_correlation"] if verified else None,
         "refused": refused,
         "float_ops": spec["float_ops"],
+        "float_layers": spec["float_layers"],
         "partitions": {each["delegate"]: each["partitions"] for each in report["delegates"]},
     }
 
@@ -95,6 +97,7 @@ def table(result: dict[str, Any]) -> str:
     for row in result["results"]:
         best = first.setdefault(row["model"], row["psnr_db"])
         left = ", ".join(f"{n} {op}" for op, n in row["float_ops"].items())
+        left = left or (f"{len(row['float_layers'])} chosen" if row["float_layers"] else "")
         cells.append([
             row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
             f"{row['psnr_db']:.2f}", f"{best - row['psnr_db']:.2f}",
