@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.script import markdown, run_lpie, sentences
+from lpie.benchmarks.script import conditions, markdown, run_lpie, sentences
 from lpie.errors import LpieError
 from lpie.files import to_json
 from lpie.machine import environment
@@ -58,7 +58,12 @@ def measure(
                 progress(f"{model} {recipe}")
                 file = Path(folder) / f"{len(rows)}.tflite"
                 rows.append(_row(model, recipe, file, clean, noise_sigma, size))
-    facts = {"noise_sigma": noise_sigma, "size": size, "machine": environment()}
+    facts = {
+        "clean": clean.name,
+        "noise_sigma": noise_sigma,
+        "size": size,
+        "machine": environment(),
+    }
     return {**facts, "results": rows}
 
 
@@ -71,6 +76,8 @@ def _row(
         spec = json.loads(run_lpie(*export))
     except LpieError as error:
         refused = str(error)
+        if "The export was not written" not in refused:
+            return {"model": model, "recipe": recipe, "refused": refused, "file_bytes": None}
         spec = json.loads(run_lpie(*export, "--no-verify"))
     asked = [word for name in DELEGATES for word in ("--delegate", name)]
     report = json.loads(run_lpie("inspect", str(file), *asked, "--json"))
@@ -95,6 +102,10 @@ def table(result: dict[str, Any]) -> str:
     first: dict[str, float] = {}
     cells = []
     for row in result["results"]:
+        if row["file_bytes"] is None:
+            blank = [""] * (4 + len(DELEGATES))
+            cells.append([row["model"], row["recipe"], row["refused"], *blank])
+            continue
         best = first.setdefault(row["model"], row["psnr_db"])
         left = ", ".join(f"{n} {op}" for op, n in row["float_ops"].items())
         left = left or (f"{len(row['float_layers'])} chosen" if row["float_layers"] else "")
@@ -114,7 +125,10 @@ def table(result: dict[str, Any]) -> str:
         "left in float",
         *DELEGATES,
     ]
-    about = f"noise of sigma {result['noise_sigma']:g} in 8 bits, {result['machine']['date']}"
+    about = (
+        f"{conditions(result['size'], result['machine'])}; {result['clean']} with noise of sigma "
+        f"{result['noise_sigma']:g} in 8 bits"
+    )
     return f"{about}; pieces on each delegate\n\n{markdown(header, cells)}"
 
 

@@ -58,7 +58,10 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def run_lpie(*arguments: str) -> str:
-    """What `lpie` with `arguments` prints, on one thread; an `LpieError` with its last words."""
+    """What `lpie` with `arguments` prints, TensorFlow on one thread.
+
+    Raises an `LpieError` with its last words.
+    """
     child = subprocess.run(
         [sys.executable, "-m", "lpie", *arguments],
         capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},

@@ -30,6 +30,25 @@ def calibration_tiles(
     return chosen
 
 
+def paired_tiles(
+    photos: Sequence[NDArray[np.uint8]],
+    targets: Sequence[NDArray[np.uint8]],
+    height: int,
+    width: int,
+    *,
+    tiles: int = 16,
+) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
+    """`tiles` tiles [height, width, 3] float32 of `photos`, spread over them, and of `targets`."""
+    pairs = [
+        pair
+        for photo, target in zip(photos, targets, strict=True)
+        for pair in zip(*(_windows(x, height, width) for x in (photo, target)), strict=True)
+    ]
+    step = max(len(pairs) / tiles, 1)
+    chosen = [pairs[int(i * step)] for i in range(min(tiles, len(pairs)))]
+    return [to_float(a) for a, _ in chosen], [to_float(b) for _, b in chosen]
+
+
 def _windows(photo: NDArray[np.uint8], height: int, width: int) -> list[NDArray[np.uint8]]:
     photo = pad_reflect(photo, max(height, photo.shape[0]), max(width, photo.shape[1]))
     h, w, _ = photo.shape

@@ -1,7 +1,6 @@
 """A Keras network to a `.tflite` of a fixed size, checked before it is written."""
 
 import importlib.metadata
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,14 +13,14 @@ from lpie import flatbuffer
 from lpie.backend import keras
 from lpie.cost import type_name
 from lpie.errors import InputError, LpieError, require
-from lpie.export.calibration import calibration_tiles
+from lpie.export.calibration import calibration_tiles, paired_tiles
 from lpie.export.ends import check_io, set_ends
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
-from lpie.export.mixed import Mix, mix
+from lpie.export.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
 from lpie.export.photos import pairs_for
 from lpie.export.ranges import narrow
-from lpie.export.recipes import configure, find_recipe
+from lpie.export.recipes import configure, converting, find_recipe
 from lpie.export.rewrites import (
     average_by_convolution,
     detach_channel_max,
@@ -32,10 +31,8 @@ from lpie.export.rewrites import (
 from lpie.export.rounding import preround
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
-from lpie.image import mosaic, to_float
 from lpie.models.analysis import analyse
 from lpie.models.overparameterized import fold
-from lpie.quiet import quiet
 from lpie.restorer import forward
 from lpie.spec import ModelSpec, parse_size, spec_path
 
@@ -53,7 +50,7 @@ def export_tflite(
     io: str | None = None,
     photos: Sequence[NDArray[np.uint8]] | None = None,
     targets: Sequence[NDArray[np.uint8]] | None = None,
-    max_drop: float = 0.1,
+    max_drop: float | None = None,
     progress: Callable[[Mix], None] = lambda mix: None,
     source: Path | None = None,
     verified: bool = True,
@@ -65,10 +62,9 @@ def export_tflite(
     `uint8` unless given, `int8` or `float32`. photos: real degraded photos, [H, W, 3] uint8
     of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
     what is quantized is calibrated on them, and the export verified. targets: what they should be,
-    which the recipe `mixed` needs to lose at most `max_drop` dB; it hands `progress` what it found.
-    source: the file the model
-    came from, for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is
-    written beside and inside it.
+    for the recipe `mixed`, which loses at most `max_drop` dB on them, 0.1 unless given, and hands
+    `progress` what it found. source: the file the model came from, for the spec. The file has
+    batch 1, a fixed shape and builtin ops only; its spec is written beside and inside it.
 
     Raises `InputError` for a size that is not a multiple of the network's, an unknown recipe or
     an existing file without `force`; `LpieError` when the export strays from the Keras network by
@@ -79,12 +75,15 @@ def export_tflite(
     check_target(path, force)
     stored = find_recipe(recipe)
     check_io(io, recipe)
+    check_max_drop(max_drop, recipe)
+    if photos is None and targets is None:
+        photos, targets = pairs_for()
+    if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
+        raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
     plain = fold(model)
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
-    if photos is None:
-        photos, targets = pairs_for()
     tile, tiles = (height, width), []
     if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
@@ -93,7 +92,8 @@ def export_tflite(
         plain = preround(plain, tiles)
     float_layers: tuple[str, ...] = ()
     if recipe == "mixed":
-        found_mix = _mixed(model, plain, tile, tiles, photos, targets, max_drop)
+        allowed = MAX_DROP_DB if max_drop is None else max_drop
+        found_mix = _mixed(model, plain, tile, tiles, photos, targets or (), allowed)
         progress(found_mix)
         graph, float_layers = found_mix.graph, found_mix.float_layers
     else:
@@ -134,19 +134,9 @@ def convert(
     model: keras.Model, recipe: str, size: tuple[int, int], tiles: list[NDArray[np.float32]]
 ) -> bytes:
     """The bytes of `model` as TFLite for (height, width) `size`, quantized by `recipe`."""
-    import tensorflow as tf
-
     converter = _converter(model, recipe, size, tiles)
-    with quiet() as printed, warnings.catch_warnings():  # it prints hundreds of lines
-        warnings.simplefilter("ignore")
-        try:
-            return bytes(converter.convert())
-        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
-            raise LpieError(
-                f"TensorFlow's converter refused the {recipe} recipe: {reason}. "
-                f"It also printed: {printed()[-300:]}"
-            ) from error
+    with converting(recipe):
+        return bytes(converter.convert())
 
 
 def _converter(
@@ -181,15 +171,11 @@ def _mixed(
     size: tuple[int, int],
     tiles: list[NDArray[np.float32]],
     photos: Sequence[NDArray[np.uint8]],
-    targets: Sequence[NDArray[np.uint8]] | None,
+    targets: Sequence[NDArray[np.uint8]],
     max_drop: float,
 ) -> Mix:
     """The int8 graph of `plain` that loses at most `max_drop` dB against `model` on the photos."""
-    if targets is None or len(targets) != len(photos):
-        raise InputError("The recipe mixed needs what each photo should be: `targets`.")
-    degraded, target = (
-        [to_float(mosaic([image], *size)) for image in images] for images in (photos, targets)
-    )
+    degraded, target = paired_tiles(photos, targets, *size)
     restored = [forward(model, tile[None])[0] for tile in degraded]
     converter = _converter(plain, "int8", size, tiles)
     return mix(converter, tiles, degraded, target, restored, max_drop)

@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.export.folding import CONVERSIONS
 from lpie.export.mixed import layer_of
 from lpie.flatbuffer import links, op_name, stored_tensors
 from lpie.quiet import quiet
 
 # The error of rounding alone, in steps of the scale: a uniform distribution's deviation.
 ROUNDING = 1 / math.sqrt(12)
-CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ sensitive ones stay in float, as few of them as bring the loss within the bound.
 nothing is rounded, so that they gain more together than each by itself.
 """
 
+import math
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import LpieError
-from lpie.export.folding import fold_elu
+from lpie.errors import InputError, LpieError
+from lpie.export.folding import CONVERSIONS, fold_elu
 from lpie.export.ranges import Scale, apply_scales, find_scales
-from lpie.flatbuffer import op_name, parse_tflite, serialise
+from lpie.export.recipes import converting
+from lpie.flatbuffer import links, op_name, parse_tflite, serialise
 from lpie.metrics import psnr
-from lpie.quiet import quiet
 from lpie.runtime import Session
 
+MAX_DROP_DB = 0.1  # unless told otherwise
 INT8 = 9  # as the schema numbers it
-CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 Images = Sequence[NDArray[np.float32]]
 
@@ -44,8 +44,8 @@ class Sensitivity:
 class Mix:
     """A graph with uint8 ends, its layers' sensitivities, the worst first, and what stays float.
 
-    `float_layers` are the first of `ranking`; `lost_db` is what the graph loses, `int8_db` what it
-    loses when all is int8.
+    `float_layers` are the first of `ranking`, and ELUs that follow one; `lost_db` is what the graph
+    loses, `int8_db` what it loses when all is int8.
     """
 
     graph: Any
@@ -69,15 +69,16 @@ def mix(
     them, what they should be and what the float network makes of them. Raises `LpieError` where
     even the float graph loses more.
     """
-    quantize, names = _quantizer(converter)
+    quantize = _quantizer(converter)
     whole = quantize(())
     fold_elu(whole)
     scales = _by_name(whole, find_scales(whole, calibration))
+    names = _outputs(whole)
     best = [psnr(np.clip(a, 0, 1), b) for a, b in zip(restored, target, strict=True)]
 
     def made(kept: Sequence[str]) -> Any:
         graph = quantize(kept)
-        fold_elu(graph)
+        fold_elu(graph, but=kept)
         apply_scales(graph, _by_index(graph, scales))
         return graph
 
@@ -93,10 +94,13 @@ def mix(
     )
     kept = _fewest(lambda n: lost(made([name for _, name in ranking[:n]])) <= max_drop, len(names))
     graph = made([name for _, name in ranking[:kept]])
+    rank = {name: n for n, (_, name) in enumerate(ranking)}
+    floats = [name for name, (_, kind) in _outputs(graph).items() if kind != INT8]
+    floats.sort(key=lambda name: rank.get(name, len(rank)))
     result = Mix(
         graph,
-        [Sensitivity(layer_of(name), names[name], loss) for loss, name in ranking],
-        tuple(layer_of(name) for _, name in ranking[:kept]),
+        [Sensitivity(layer_of(name), names[name][0], loss) for loss, name in ranking],
+        tuple(dict.fromkeys(layer_of(name) for name in floats)),
         lost(graph),
         lost(made([])),
     )
@@ -106,6 +110,16 @@ def mix(
             f"{max_drop:g} are allowed. Allow more by --max-drop."
         )
     return result
+
+
+def check_max_drop(max_drop: float | None, recipe: str) -> None:
+    """Raise an `InputError` for a bound that is no number of dB, or given to another recipe."""
+    if max_drop is None:
+        return
+    if recipe != "mixed":
+        raise InputError(f"`max_drop` is a choice of the recipe mixed alone. Received: {recipe}.")
+    if not 0 <= max_drop < math.inf:
+        raise InputError(f"`max_drop` must be a number of dB, at least 0. Received: {max_drop}.")
 
 
 def layer_of(name: str) -> str:
@@ -118,18 +132,21 @@ def layer_of(name: str) -> str:
     return re.sub(r"_\d+$", "", parts[2] if len(parts) > 3 else parts[-1])
 
 
-def _quantizer(converter: Any) -> tuple[Callable[[Sequence[str]], Any], dict[str, str]]:
-    """A function from the tensors to keep in float to a graph, and {tensor: its op}."""
+def _quantizer(converter: Any) -> Callable[[Sequence[str]], Any]:
+    """A function from the names of the tensors to keep in float to a graph.
+
+    By way of what TensorFlow's QuantizationDebugger uses, which has no public name: the converter
+    itself can leave kinds of ops in float, but not single ones.
+    """
     import tensorflow as tf
     from tensorflow.lite.python.convert import mlir_quantize
 
     converter._experimental_calibrate_only = True
-    with quiet(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with converting("mixed"):
         calibrated = converter.convert()
 
     def quantize(kept: Sequence[str]) -> Any:
-        with quiet():
+        with converting("mixed"):
             data = mlir_quantize(
                 calibrated,
                 input_data_type=tf.uint8,
@@ -138,14 +155,14 @@ def _quantizer(converter: Any) -> tuple[Callable[[Sequence[str]], Any], dict[str
             )
         return parse_tflite(bytes(data))
 
-    graph = quantize(())
+    return quantize
+
+
+def _outputs(graph: Any) -> dict[str, tuple[str, int]]:
+    """{tensor: (the op that makes it, its type)}, of all ops but conversions."""
     main = graph.subgraphs[0]
-    names = {
-        main.tensors[op.outputs[0]].name.decode(): op_name(graph, op)
-        for op in main.operators
-        if op_name(graph, op) not in CONVERSIONS
-    }
-    return quantize, names
+    made = [(op_name(graph, op), main.tensors[op.outputs[0]]) for op in main.operators]
+    return {t.name.decode(): (op, t.type) for op, t in made if op not in CONVERSIONS}
 
 
 def _fewest(enough: Callable[[int], bool], most: int) -> int:
@@ -161,7 +178,11 @@ def _fewest(enough: Callable[[int], bool], most: int) -> int:
 
 
 def _by_name(graph: Any, scales: dict[int, Scale]) -> dict[str, Scale]:
+    """The scales of what ops make; a tensor that is only quantized has a number for a name."""
     tensors = graph.subgraphs[0].tensors
+    ops = graph.subgraphs[0].operators
+    made = {i for op in ops if op_name(graph, op) not in CONVERSIONS for i in links(op.outputs)}
+    scales = {i: scale for i, scale in scales.items() if i in made}
     return {tensors[i].name.decode(): scale for i, scale in scales.items()}
 
 

@@ -3,6 +3,8 @@
 Names as in ai-edge-quantizer, but for the short ones that people say.
 """
 
+import contextlib
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,7 +12,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import unknown_name
+from lpie.errors import LpieError, unknown_name
+from lpie.quiet import quiet
 
 Number = Literal["float32", "float16", "int8", "int16"]
 
@@ -86,3 +89,20 @@ def configure(converter: Any, name: str, calibration: list[NDArray[np.float32]])
 
 def _feed(images: list[NDArray[np.float32]]) -> Callable[[], Iterator[list[NDArray]]]:
     return lambda: ([image[None]] for image in images)
+
+
+@contextlib.contextmanager
+def converting(name: str) -> Iterator[None]:
+    """A block in which TensorFlow's converter runs: silent, and its refusal is one sentence."""
+    import tensorflow as tf
+
+    with quiet() as printed, warnings.catch_warnings():  # it prints hundreds of lines
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise LpieError(
+                f"TensorFlow's converter refused the {name} recipe: {reason}. "
+                f"It also printed: {printed()[-300:]}"
+            ) from error

@@ -80,18 +80,22 @@ def resized(data: bytes, height: int, width: int) -> bytes:
 def observable(data: bytes) -> Any:
     """An interpreter of the model in `data`, prepared, all of whose tensors can be read.
 
-    On TFLite's own kernels: XNNPACK would keep the tensors to itself.
+    On TFLite's own kernels: XNNPACK would keep the tensors to itself. Raises `InputError` for an op
+    that they do not know.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
     with quiet():
-        interpreter = Interpreter(
-            model_content=data,
-            num_threads=os.cpu_count(),
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-            experimental_preserve_all_tensors=True,
-        )
-        interpreter.allocate_tensors()
+        try:
+            interpreter = Interpreter(
+                model_content=data,
+                num_threads=os.cpu_count(),
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+                experimental_preserve_all_tensors=True,
+            )
+            interpreter.allocate_tensors()
+        except (RuntimeError, ValueError) as error:
+            raise InputError(f"ai-edge-litert cannot prepare the model: {error}.") from None
     return interpreter
 
 

@@ -30,14 +30,15 @@ def leave_by_signals() -> None:
     stderr = os.dup(2) if sys.stderr is not None else None  # `quiet` may turn 2 away
 
     def leave(number: int, _: Any) -> None:
-        for undo in reversed(list(_UNDO.values())):
-            with contextlib.suppress(Exception):
-                undo()
-        with contextlib.suppress(Exception):
+        try:
+            for undo in reversed(list(_UNDO.values())):
+                with contextlib.suppress(Exception):
+                    undo()
+            if number == signal.SIGINT and stderr is not None:
+                os.write(stderr, b"\nError: Stopped.\n")  # a progress bar may be in the line
             sys.stdout.flush()
-        if number == signal.SIGINT and stderr is not None:
-            os.write(stderr, b"\nError: Stopped.\n")  # a progress bar may be in the line
-        os._exit(128 + number)
+        finally:
+            os._exit(128 + number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -127,6 +127,8 @@ def test_xnnpack_verdicts_on_more(name, recipe):
         (lambda tf, x: x * tf.tanh(x), "MUL", (-17, -16, 7, 8)),
         (lambda tf, x: tf.nn.leaky_relu(x), "LEAKY_RELU", (-7, 0, 7, 8)),
         (lambda tf, x: tf.nn.conv2d(x, tf.ones((1, 1, 8, 8)), 1, "SAME"), "CONV_2D", (0, 7, 8)),
+        (MORE_OPS["transpose conv"], "TRANSPOSE_CONV", (0, 7, 8)),
+        (MORE_OPS["rows"], "FULLY_CONNECTED", (0, 7, 8)),
     ],
 )  # fmt: skip
 def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
@@ -136,8 +138,9 @@ def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
         model = flatbuffer.parse_tflite(graph_of(lambda x: function(tf, x), "int8"))
         graph = model.subgraphs[0]
         (node,) = [n for n in graph.operators if flatbuffer.op_name(model, n) == op]
-        steps = [float(max(graph.tensors[i].quantization.scale)) for i in node.inputs[:2]]
-        worth = math.prod(steps) if op in ("MUL", "CONV_2D") else steps[0]
+        inputs = [graph.tensors[i] for i in flatbuffer.links(node.inputs)]
+        steps = [float(max(t.quantization.scale)) for t in inputs if t.type == 9]
+        worth = steps[0] if op in ("ADD", "SUB", "LEAKY_RELU") else math.prod(steps[:2])
         output = graph.tensors[node.outputs[0]].quantization
         output.scale = np.array([worth / 2.0**exponent * 0.999], np.float32)
         result = check_delegate(model, "xnnpack")

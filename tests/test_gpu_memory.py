@@ -46,4 +46,6 @@ def test_inspect_tells_what_turning_does():
     assert lying["untextured_turned"] == standing["untextured"] > lying["untextured"]
     assert lying["largest_mb"] == standing["largest_mb"]
     text = run_lpie("inspect", file, "--size", "4k").stdout
-    assert f"({lying['untextured_turned']} with the image turned)" in text
+    turned = f"({lying['untextured_turned']} with the image turned)"
+    counts = f"; {lying['untextured']} of {lying['tensors']} tensors are slower buffers"
+    assert f"{counts} {turned}" in text

@@ -15,10 +15,11 @@ WHITE = [np.full((300, 300, 3), 255, np.uint8)]
 
 
 def found(function):
-    """The peaks of `function` on a white image, by op."""
+    """The highest peak of each op of `function` on a white image."""
     tf = pytest.importorskip("tensorflow")
     data = graph_of(lambda x: function(tf, x), shape=(1, 16, 16, 3))
-    return {peak.op: peak for peak in peaks(flatbuffer.parse_tflite(data), WHITE)}
+    highest = peaks(flatbuffer.parse_tflite(data), WHITE)
+    return {peak.op: peak for peak in reversed(highest)}
 
 
 def test_a_value_too_large():
@@ -30,7 +31,9 @@ def test_a_value_too_large():
 
 def test_a_mean_whose_sum_is_too_large():
     """256x256 values of 1 add up to 65536, although their mean is 1."""
-    mean = found(lambda tf, x: tf.reduce_mean(x, [1, 2], keepdims=True) + x)["MEAN"]
+    tf = pytest.importorskip("tensorflow")
+    data = graph_of(lambda x: tf.reduce_mean(x, [1, 2], keepdims=True) + x, shape=(1, 256, 256, 3))
+    mean, *_ = (p for p in peaks(flatbuffer.parse_tflite(data), WHITE) if p.op == "MEAN")
     assert (mean.value, mean.total) == (pytest.approx(1), pytest.approx(65536))
     assert mean.overflows
 
@@ -43,6 +46,30 @@ def test_the_products_of_a_convolution():
     assert conv.value == pytest.approx(27_000)
     assert conv.total == pytest.approx(81_000)
     assert conv.overflows
+
+
+def test_the_image_is_larger_than_the_tile():
+    tf = pytest.importorskip("tensorflow")
+    data = graph_of(lambda x: tf.reduce_mean(x, [1, 2], keepdims=True) + x, shape=(1, 1024, 512, 3))
+    mean, *_ = (p for p in peaks(flatbuffer.parse_tflite(data), WHITE) if p.op == "MEAN")
+    assert mean.total == pytest.approx(1024 * 512)
+
+
+def test_groups_and_depthwise():
+    """Filters of two groups see half of the channels each; depthwise ones one."""
+    kernel = np.ones((3, 3, 3, 6), np.float32)
+
+    def two(tf, x):
+        six = tf.nn.conv2d(x, np.ones((1, 1, 3, 6), np.float32), 1, "SAME")  # 3 everywhere
+        return tf.nn.conv2d(six, kernel, 1, "SAME")[..., :3]
+
+    assert found(two)["CONV_2D"].total == pytest.approx(3 * 9 * 3)
+    deep = found(lambda tf, x: tf.nn.depthwise_conv2d(x, kernel[..., :1] * 2, [1, 1, 1, 1], "SAME"))
+    assert deep["DEPTHWISE_CONV_2D"].total == pytest.approx(9 * 2)
+
+
+def test_what_is_no_number_overflows():
+    assert found(lambda tf, x: tf.sqrt(x - 2))["SQRT"].overflows
 
 
 def test_shipped_networks_are_far_from_it(astronaut):

@@ -43,7 +43,7 @@ def test_twenty_random_kills_end_in_the_same_weights_as_none(tmp_path):
     assert result.returncode == 0, result.stderr[-3000:]
     assert "Traceback" not in result.stderr
     ends = json.loads(result.stdout.splitlines()[-1])
-    # A SIGTERM unwinds Python and leaves with 128 + 15; SIGKILL is a death by signal.
+    # At a SIGTERM it leaves with 128 + 15 by itself; SIGKILL is a death by signal.
     assert ends == [-signal.SIGKILL, 128 + signal.SIGTERM] * (KILLS // 2)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
     expected = arrays(whole)

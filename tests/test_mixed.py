@@ -3,6 +3,7 @@ import json
 import numpy as np
 import pytest
 
+import lpie
 from lpie.errors import InputError, LpieError
 from lpie.export import export_tflite
 from lpie.export.convert import convert
@@ -74,10 +75,38 @@ def test_the_most_sensitive_layers_stay_in_float(network, tmp_path, noisy):
     assert spec.input_dtype == spec.output_dtype == "uint8"
 
 
+def test_elus_in_float_are_named_too(tmp_path, noisy):
+    """One follows a convolution that stays in float, and is not chosen by itself."""
+    keras = pytest.importorskip("keras")
+    pytest.importorskip("tensorflow")
+    keras.utils.set_random_seed(0)
+    network = lpie.build_model("lpienet", encoder_widths=(8, 12, 16), decoder_widths=(12, 8))
+    path, found = tmp_path / "mixed.tflite", []
+    spec = export_tflite(
+        network, path, recipe="mixed", size=(256, 256), photos=noisy[0], targets=noisy[1],
+        max_drop=100, progress=found.append, verified=False,
+    )  # fmt: skip
+    assert spec.float_layers == ()
+    assert all(kind != 0 for _, kind in kinds(path))
+    assert {each.op for each in found[0].ranking} >= {"ELU", "CONV_2D"}
+    bound = (found[0].int8_db + min(each.lost_db for each in found[0].ranking)) / 2
+    spec = export_tflite(
+        network, path, recipe="mixed", size=(256, 256), photos=noisy[0], targets=noisy[1],
+        max_drop=max(bound, 0), verified=False, force=True,
+    )  # fmt: skip
+    floats = [op for op, kind in kinds(path) if kind == 0]
+    assert "ELU" in floats
+    assert len(spec.float_layers) <= len(floats)
+
+
 def test_too_little_allowed_or_no_targets(network, tmp_path, noisy):
     with pytest.raises(LpieError, match="With all layers in float the file still loses"):
-        export(network, tmp_path / "m.tflite", noisy, -1.0)
-    with pytest.raises(InputError, match="needs what each photo should be"):
+        export(network, tmp_path / "m.tflite", noisy, 0.0)
+    with pytest.raises(InputError, match=r"at least 0\. Received: nan"):
+        export(network, tmp_path / "m.tflite", noisy, float("nan"))
+    with pytest.raises(InputError, match="a choice of the recipe mixed alone"):
+        export_tflite(network, tmp_path / "m.tflite", recipe="int8", max_drop=0.1)
+    with pytest.raises(InputError, match="needs `photos` and what each should be"):
         export_tflite(network, tmp_path / "m.tflite", recipe="mixed", photos=noisy[0], size="fhd")
     assert not list(tmp_path.iterdir())
 
@@ -110,7 +139,7 @@ def test_calibration_is_that_of_int8(network):
     from lpie.export.mixed import _quantizer
 
     tiles = [np.random.default_rng(i).random((64, 64, 3), np.float32) for i in range(2)]
-    quantize, _ = _quantizer(_converter(network, "int8", (64, 64), tiles))
+    quantize = _quantizer(_converter(network, "int8", (64, 64), tiles))
     ours, theirs = quantize(()), parse_tflite(convert(network, "int8", (64, 64), tiles))
     assert scales(ours) == scales(theirs)
 

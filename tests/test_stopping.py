@@ -42,6 +42,16 @@ def test_a_signal_ends_the_command_and_its_files(tmp_path, stop, doing):
     assert not list(tmp_path.iterdir())
 
 
+def test_nobody_may_listen():
+    """As when Ctrl-C ends the program that stderr goes to as well."""
+    with started("wait()") as process:
+        assert process.stdout.readline() == "now\n"
+        process.stderr.close()
+        process.stdout.close()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 128 + signal.SIGINT
+
+
 def test_an_ignored_interrupt_stays_ignored():
     """As for a shell's background job, which the terminal's Ctrl-C is not for."""
     ignore = lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)  # noqa: E731

@@ -20,6 +20,8 @@ from lpie.errors import LpieError
 from lpie.stopping import undone_by_signals
 
 LIMIT_S = 600
+# What the child says, among much that the runtime prints.
+CPU_RAN, DIFFERENCES = "lpie: the CPU ran it", "lpie: differences "
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ class GpuRun:
         return not self.refused and not self.failure
 
 
-def run_on_gpu(path: Path) -> GpuRun:
+def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
     """Run the `.tflite` at `path` once on random inputs, the same on the CPU.
 
-    Raises `LpieError` where there is no GPU that Vulkan knows, or no end within ten minutes.
+    name: what errors call it, if not by its path. Raises `LpieError` where there is no GPU that
+    Vulkan knows, where the CPU cannot run it either, or no end within ten minutes.
     """
+    name = name or str(path)
     command = [sys.executable, "-m", __name__, str(path)]
     pipe = subprocess.PIPE
     with (
@@ -60,8 +64,10 @@ def run_on_gpu(path: Path) -> GpuRun:
             printed, _ = child.communicate(timeout=LIMIT_S)
         except subprocess.TimeoutExpired:
             child.kill()
-            raise LpieError(f"{path} did not end on the GPU within {LIMIT_S} s.") from None
+            raise LpieError(f"{name} did not end on the GPU within {LIMIT_S} s.") from None
     adapter = re.search(r"Selected adapter: (.*?), arch", printed)
+    if CPU_RAN not in printed:
+        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {_last(printed)}")
     if adapter is None:
         raise LpieError(
             "No GPU to run on: LiteRT's accelerator found none by Vulkan. Install its driver; "
@@ -69,20 +75,24 @@ def run_on_gpu(path: Path) -> GpuRun:
         )
     refused = re.search(r"not supported by GPU delegate:\n(.*?)\n(?:No|\d+) operations", printed,
                         re.DOTALL)  # fmt: skip
-    answer = re.search(r"^(\{.*\})$", printed, re.MULTILINE)
+    answer = re.search(rf"^{DIFFERENCES}(.*)$", printed, re.MULTILINE)
     return GpuRun(
         f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}",
         adapter[1],
         tuple(refused[1].splitlines()) if refused else (),
         "" if answer or refused else _failure(printed),
-        json.loads(answer[1]) if answer else {},
+        json.loads(answer[1]) if answer and not refused else {},
     )
 
 
 def _failure(printed: str) -> str:
     """The accelerator's own words for why it did not start."""
     found = re.search(r"DelegateKernelLiteRt: (.*)|\.cc:\d+\] (Check failed: .*)", printed)
-    return (found[1] or found[2]) if found else printed.strip().splitlines()[-1]
+    return (found[1] or found[2]) if found else _last(printed)
+
+
+def _last(printed: str) -> str:
+    return (printed.strip().splitlines() or ["it printed nothing"])[-1]
 
 
 def _run(path: str, accelerator: Any, gpu: Any = None) -> list[NDArray[Any]]:
@@ -99,8 +109,8 @@ def _run(path: str, accelerator: Any, gpu: Any = None) -> list[NDArray[Any]]:
         kind = np.dtype(tensor["dtype"])
         values = rng.random(tensor["shape"])
         if kind.kind in "iu":
-            low = int(np.iinfo(kind).min)
-            values = low + values * 255
+            low, high = np.iinfo(kind).min, np.iinfo(kind).max
+            values = low + values * (float(high) - float(low))
         buffer.write(np.ascontiguousarray(values.astype(kind)))
     model.run_by_index(0, inputs, outputs)
     tensors = model.get_output_tensor_details(name).values()
@@ -116,6 +126,8 @@ def _main(path: str) -> None:
     from ai_edge_litert.options import GpuOptions
 
     expected, found = _run(path, HardwareAccelerator.CPU), {}
+    sys.stdout.write(f"\n{CPU_RAN}\n")
+    sys.stdout.flush()  # before what may end the process
     for precision in ("float32", "float16"):
         gpu = GpuOptions(enforce_f32=precision == "float32")
         actual = _run(path, HardwareAccelerator.GPU, gpu)
@@ -123,7 +135,7 @@ def _main(path: str) -> None:
             float(np.abs(a.astype(np.float64) - b).max())
             for a, b in zip(actual, expected, strict=True)
         )
-    sys.stdout.write(f"\n{json.dumps(found)}\n")
+    sys.stdout.write(f"\n{DIFFERENCES}{json.dumps(found)}\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Values that float16, in which GPUs compute, cannot hold: measured on real photos."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError
+from lpie.export.calibration import calibration_tiles
 from lpie.flatbuffer import (
     image_size,
     links,
@@ -17,7 +19,6 @@ from lpie.flatbuffer import (
     serialise,
     stored_tensors,
 )
-from lpie.image import mosaic
 from lpie.runtime import observable
 
 LARGEST = 65_504.0  # of float16
@@ -29,8 +30,9 @@ SUMS = ("MEAN", "SUM")
 class Peak:
     """The largest magnitude that an op makes, by its position in the file.
 
-    `value` is in its output, `total` in the sum behind it: of the magnitudes that a reduction adds
-    up, or of a convolution's products, before any division.
+    `value` is in its output; `total` bounds the sum behind it: of the magnitudes that a reduction
+    or a pooling adds up before it divides, or of a convolution's products. 0 where nothing is
+    summed.
     """
 
     index: int
@@ -40,36 +42,36 @@ class Peak:
 
     @property
     def overflows(self) -> bool:
-        """Whether float16 holds neither, on the photos that were measured."""
-        return max(self.value, self.total) > LARGEST
+        """Whether float16 may not hold one of them, on the photos that were measured."""
+        return not max(self.value, self.total) <= LARGEST
 
 
 def peaks(model: Any, photos: Sequence[NDArray[np.uint8]]) -> list[Peak]:
     """The peaks of `model`, a `ModelT` for float32 images, the highest first.
 
-    photos: [H, W, 3] uint8 as the network will meet them. The model runs on tiles of 256x256, or of
-    its own size where it has but one.
+    photos: [H, W, 3] uint8 as the network will meet them. The model runs on up to 32 tiles of
+    256x256, or of its own size where it has but one; sums over a whole image are those of its size.
     """
+    image = model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]]
+    if image.type != 0:
+        raise InputError("Values are measured in a file for float32 images. Inspect that one.")
     if not photos:
         raise InputError("At least one real photo is needed to measure values on.")
-    model = _tile_sized(model)
+    own, model = image_size(model), _tile_sized(model)
     graph, stored = model.subgraphs[0], stored_tensors(model)
-    if graph.tensors[graph.inputs[0]].type != 0:
-        raise InputError("Values are measured in a file for float32 images. Inspect that one.")
+    larger = dict(zip((1, 2), np.divide(own, image_size(model)), strict=True))
     interpreter = observable(serialise(model))
     found: dict[int, tuple[float, float]] = {}
-    for photo in photos:
-        tile = mosaic([photo], *image_size(model))[None].astype(np.float32) / 255
-        interpreter.set_tensor(graph.inputs[0], tile)
+    for tile in calibration_tiles(photos, *image_size(model)):
+        interpreter.set_tensor(graph.inputs[0], tile[None])
         interpreter.invoke()
         for index, op in enumerate(graph.operators):
             (output, *_) = links(op.outputs)
             if output in stored or graph.tensors[output].type != 0:
                 continue
-            value = float(np.abs(interpreter.get_tensor(output)).max())
-            total = _total(
-                op_name(model, op), [interpreter.get_tensor(i) for i in links(op.inputs)]
-            )
+            inputs = [interpreter.get_tensor(i) for i in links(op.inputs)]
+            value = _largest(interpreter.get_tensor(output))
+            total = _total(op_name(model, op), op, inputs, larger)
             old = found.get(index, (0.0, 0.0))
             found[index] = max(old[0], value), max(old[1], total)
     names = [op_name(model, op) for op in graph.operators]
@@ -87,15 +89,46 @@ def _tile_sized(model: Any) -> Any:
     return copy
 
 
-def _total(name: str, inputs: Sequence[NDArray[Any]]) -> float:
-    """What a sum of magnitudes comes to, at most; 0 where an op adds up nothing."""
-    image = np.abs(inputs[0].astype(np.float32))
+def _largest(x: NDArray[Any]) -> float:
+    """The largest magnitude; infinite where a value is not a number."""
+    largest = float(np.abs(x).max())
+    return math.inf if math.isnan(largest) else largest
+
+
+def _total(name: str, op: Any, inputs: Sequence[NDArray[Any]], larger: dict[int, float]) -> float:
+    """What the magnitudes that one op adds up come to, at most; 0 where it adds up nothing.
+
+    larger: how many times as high and wide the image is as the tile.
+    """
+    if name == "AVERAGE_POOL_2D":
+        options = op.builtinOptions
+        return _largest(inputs[0]) * options.filterHeight * options.filterWidth
     if name in SUMS:
-        return float(image.sum(axis=tuple(int(a) for a in np.ravel(inputs[1]))).max())
-    if name in ("CONV_2D", "FULLY_CONNECTED") and inputs[1].dtype.kind == "f":
-        # Every product at once at the largest input of its channel.
-        kernel = np.abs(inputs[1].astype(np.float32)).reshape(-1, inputs[1].shape[-1])
-        largest = image.reshape(-1, image.shape[-1]).max(axis=0)
-        taps = kernel.shape[0] // inputs[1].shape[0]
-        return float((kernel @ largest).reshape(inputs[1].shape[0], taps).sum(axis=1).max())
+        axes = tuple(int(a) % inputs[0].ndim for a in np.ravel(inputs[1]))
+        times = math.prod(larger.get(a, 1.0) for a in axes) if inputs[0].ndim == 4 else 1.0
+        return _largest(np.abs(inputs[0]).sum(axis=axes)) * times
+    if name == "TRANSPOSE_CONV":
+        return _products(inputs[2], inputs[1])
+    if name == "DEPTHWISE_CONV_2D":
+        kernel = np.moveaxis(inputs[1], -1, 0)[..., None]  # [C, 1, k, k, 1]
+        return _products(np.repeat(inputs[0], len(kernel) // inputs[0].shape[-1], -1), kernel)
+    if name in ("CONV_2D", "FULLY_CONNECTED"):
+        return _products(inputs[0], inputs[1])
     return 0.0
+
+
+def _products(image: NDArray[Any], kernel: NDArray[Any]) -> float:
+    """All products of a filter at once, each with its channel's largest input; kernel: [O, ..., I].
+
+    Where it has several groups, filters and channels are divided alike. Kernels of integers, whose
+    products GPUs make in float, count 0.
+    """
+    if kernel.dtype.kind != "f":
+        return 0.0
+    weights = np.abs(kernel).reshape(len(kernel), -1, kernel.shape[-1]).sum(axis=1)  # [O, I]
+    rows = np.abs(image).reshape(-1, image.shape[-1])
+    if rows.shape[1] < weights.shape[1]:  # a matrix product that joins several pixels
+        rows = rows.reshape(-1, weights.shape[1])
+    largest = rows.max(axis=0).reshape(-1, weights.shape[1])  # [groups, I]
+    grouped = weights.reshape(len(largest), -1, weights.shape[1])
+    return _largest(np.einsum("goi,gi->go", grouped, largest))

@@ -1,8 +1,9 @@
 """ML Drift, LiteRT's own GPU accelerator: the classic delegate's checks, newer and with more ops.
 
-Each row was tried with ai-edge-litert 2.3.0 on Mesa's lavapipe: tests/test_gpu_run.py.
+Most rows were tried with ai-edge-litert 2.3.0 on Mesa's lavapipe: tests/test_gpu_run.py.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -29,7 +30,7 @@ def not_reversed(node: Node) -> str | None:
 
 def one_integer_row(node: Node) -> str | None:
     """Integers of several rows find no shader."""
-    rows = node.outputs[0].shape[0] if len(node.outputs[0].shape) == 2 else 1
+    rows = math.prod(node.outputs[0].shape[:-1])
     integer = not node.outputs[0].dtype.startswith("float")
     return f"{rows} rows of integers (needs 1)" if integer and rows > 1 else None
 

@@ -47,15 +47,15 @@ def product_in_scale(node: Node) -> str | None:
 
 def convolution_in_scale(node: Node) -> str | None:
     """Measured: at 2**8 output steps for one of input times kernel the interpreter fails."""
-    kernel = node.input(1)
+    image, kernel = node.input(2 if node.op == "TRANSPOSE_CONV" else 0), node.input(1)
     largest = max(kernel.scales, default=0.0) if kernel is not None else 0.0
-    return _outside([_ratio(node, node.input(0)) * largest], 0, 2**8)
+    return _outside([_ratio(node, image) * largest], 0, 2**8)
 
 
 def slopes_in_scale(node: Node) -> str | None:
     """Measured: both slopes of a leaky ReLU of integers are 2**-8 to 2**7 output steps high."""
     ratio = _ratio(node, node.input(0))
-    return _outside([ratio, ratio * node.option("alpha", 1.0)], 2**-8, 2**7 * (1 + 1e-6))
+    return _outside([ratio, abs(ratio * node.option("alpha", 1.0))], 2**-8, 2**7 * (1 + 1e-6))
 
 
 def runtime_integers(node: Node) -> str | None:
@@ -94,8 +94,12 @@ WEIGHTS = c.stored(1, 2, what="weights and bias")
 XNNPACK_RULES: Mapping[str, Rule] = {
     "CONV_2D": _xnn(ALL, WEIGHTS, fatal=(convolution_in_scale,)),
     "DEPTHWISE_CONV_2D": _xnn(ALL, WEIGHTS, c.not_hybrid, fatal=(convolution_in_scale,)),
-    "TRANSPOSE_CONV": _xnn(ALL, c.stored(0, 1, 3, what="output shape, weights and bias")),
-    "FULLY_CONNECTED": _xnn(ALL),
+    "TRANSPOSE_CONV": _xnn(
+        ALL,
+        c.stored(0, 1, 3, what="output shape, weights and bias"),
+        fatal=(convolution_in_scale,),
+    ),
+    "FULLY_CONNECTED": _xnn(ALL, fatal=(convolution_in_scale,)),
     **{op: _xnn(ALL, terms_in_scale) for op in ("ADD", "SUB")},
     "MUL": _xnn(ALL, product_in_scale),
     **{op: _xnn(FLOAT) for op in ("DIV", "MAXIMUM", "MINIMUM", "SQUARED_DIFFERENCE")},

@@ -35,10 +35,8 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
-    default=0.1,
-    show_default=True,
-    help="How many dB a mixed file may lose.",
+    type=float,
+    help="How many dB a mixed file may lose on --photos.  [default: 0.1]",
 )
 @click.option("--no-verify", is_flag=True, help="Write it unchecked; the spec says so.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
@@ -50,7 +48,7 @@ def export(
     io: str | None,
     output: Path | None,
     photos: Path | None,
-    max_drop: float,
+    max_drop: float | None,
     no_verify: bool,
     force: bool,
     as_json: bool,
@@ -77,11 +75,13 @@ def export(
       lpie export best.keras --size 512x512 --photos noisy/ --json
     """
     from lpie.export.ends import check_io
+    from lpie.export.mixed import check_max_drop
     from lpie.export.recipes import find_recipe
     from lpie.spec import parse_size
 
     find_recipe(recipe)
     check_io(io, recipe)
+    check_max_drop(max_drop, recipe)
     width, height = parse_size(size)
     from lpie.export.convert import check_target, export_tflite
     from lpie.export.delegates import check_delegate

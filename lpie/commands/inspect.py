@@ -61,9 +61,9 @@ def inspect(
     file, names = tflite_file(file), _names(delegates)
     model = _read(file, size)
     verdicts = [check_delegate(model, name) for name in names]
+    high = peaks(model, photos_for(folder=photos)) if photos else None
     run = _on_gpu(file, model, size) if run_gpu else None
     report = _report(file, model, verdicts)
-    high = peaks(model, photos_for(folder=photos)) if photos else None
     if run:
         report["gpu_run"] = {**dataclasses.asdict(run), "full": run.full}
     if high is not None:
@@ -114,13 +114,16 @@ def _on_gpu(file: Path, model: Any, size: str | None) -> "GpuRun":
 
     from lpie.export.delegates.gpu_run import run_on_gpu
     from lpie.flatbuffer import serialise
+    from lpie.stopping import undone_by_signals
 
     if not size:
         return run_on_gpu(file)
     with tempfile.NamedTemporaryFile(suffix=".tflite") as resized:
         resized.write(serialise(model))
         resized.flush()
-        return run_on_gpu(Path(resized.name))
+        path = Path(resized.name)
+        with undone_by_signals(lambda: path.unlink(missing_ok=True)):
+            return run_on_gpu(path, name=str(file))
 
 
 def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]:

@@ -71,14 +71,15 @@ def run_line(run: "GpuRun") -> str:
 
 def _gpu_line(memory: dict[str, Any]) -> str:
     """What tensors need on a phone's GPU, and which limits they meet."""
-    limits = [
-        (memory["untextured"], f"of {memory['tensors']} tensors are slower buffers, no textures"),
-        (memory["beyond_opengl"], "larger than OpenGL's 128 MiB"),
-        (memory["beyond_allocation"], "larger than the 1 GiB that OpenCL gives at once"),
-    ]
-    met = [f"; {count} {text}" for count, text in limits if count]
-    if memory["untextured_turned"] != memory["untextured"]:
-        met.insert(1, f" ({memory['untextured_turned']} with the image turned)")
+    lying, turned = memory["untextured"], memory["untextured_turned"]
+    met = []
+    if lying or turned:
+        note = f" ({turned} with the image turned)" if turned != lying else ""
+        met.append(f"; {lying} of {memory['tensors']} tensors are slower buffers{note}")
+    if memory["beyond_opengl"]:
+        met.append(f"; {memory['beyond_opengl']} larger than OpenGL's 128 MiB")
+    if memory["beyond_allocation"]:
+        met.append(f"; {memory['beyond_allocation']} larger than the 1 GiB of one OpenCL buffer")
     return (
         f"GPU memory in float16: about {memory['live_mb']:.0f} MB at once, the largest tensor "
         f"{memory['largest_mb']:.0f} MB (estimated){''.join(met)}"
@@ -103,7 +104,8 @@ def peaks_line(peaks: list["Peak"]) -> str:
     """The highest values, and whether float16 holds all of them."""
     high = [peak for peak in peaks if peak.overflows]
     named = ", ".join(
-        f"{peak.op} {peak.index} ({peak.value:.3g}, sums below {peak.total:.3g})"
+        f"{peak.op} {peak.index} ({peak.value:.3g}"
+        + (f", sums below {peak.total:.3g})" if peak.total else ")")
         for peak in (high or peaks)[:MOST_PEAKS]
     )
     verdict = f"{len(high)} ops may overflow" if high else "nothing overflows; the highest"
