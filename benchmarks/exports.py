@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lpie.benchmarks.script import conditions, markdown, run_lpie, sentences
-from lpie.errors import LpieError
+from lpie.errors import InputError, LpieError
 from lpie.files import to_json
 from lpie.machine import environment
 
@@ -74,6 +74,8 @@ def _row(
     refused = ""
     try:
         spec = json.loads(run_lpie(*export))
+    except InputError:
+        raise
     except LpieError as error:
         refused = str(error)
         if "The export was not written" not in refused:

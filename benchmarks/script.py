@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from lpie.errors import LpieError
+from lpie.errors import InputError, LpieError
 
 # For work that goes on beside other work.
 ONE_THREAD = {
@@ -60,7 +60,7 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def run_lpie(*arguments: str) -> str:
     """What `lpie` with `arguments` prints, TensorFlow on one thread.
 
-    Raises an `LpieError` with its last words.
+    Raises an `LpieError` with its last words, an `InputError` where they are about the question.
     """
     child = subprocess.run(
         [sys.executable, "-m", "lpie", *arguments],
@@ -68,5 +68,6 @@ def run_lpie(*arguments: str) -> str:
     )  # fmt: skip
     if child.returncode:
         last = (child.stderr.strip().splitlines() or ["no message"])[-1]
-        raise LpieError(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
+        kind = InputError if child.returncode == InputError.exit_code else LpieError
+        raise kind(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
     return child.stdout

@@ -37,7 +37,7 @@ def test_what_int8_loses(tmp_path, astronaut):
 
 def test_a_network_that_is_not_there(tmp_path, astronaut):
     write_image(tmp_path / "astronaut.png", astronaut)
-    assert_one_sentence(run("gone", "--clean", tmp_path), 1, "gone does not exist")
+    assert_one_sentence(run("gone", "--clean", tmp_path), 2, "gone does not exist")
 
 
 def test_a_4k_export_needs_no_more_memory_than_a_small_one():
