@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from lpie.errors import LpieError
+from lpie.errors import LpieError, last_line
 
 
 class Child:
@@ -68,5 +68,4 @@ class Child:
     def _died(self) -> LpieError:
         self._process.wait()
         self._errors.seek(0)
-        last = (self._errors.read().strip().splitlines() or ["no message"])[-1]
-        return LpieError(f"{self.name} failed: {last}")
+        return LpieError(f"{self.name} failed: {last_line(self._errors.read())}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lpie.benchmarks.script import run_lpie
+from lpie.benchmarks.script import inspected, run_lpie
 from lpie.errors import InputError, unknown_name
 from lpie.files import to_json, write_atomic
 
@@ -79,18 +79,14 @@ def trained(
 
 def _facts(files: dict[str, str]) -> dict[str, Any]:
     """Size and work of the float file, and the delegates' partitions of both."""
-    asked = [word for name in DELEGATES for word in ("--delegate", name)]
-    found = {r: json.loads(run_lpie("inspect", f, *asked, "--json")) for r, f in files.items()}
+    found = {recipe: inspected(file, DELEGATES) for recipe, file in files.items()}
     plain = found["float32"]
     return {
         "parameters": plain["parameters"],
         "macs_per_pixel": plain["macs_per_pixel"],
         "fp16_moved_mb": plain["moved_mb"] / 2,
         "tiled": plain["spec"]["halo_px"] is not None,
-        "partitions": {
-            recipe: {each["delegate"]: each["partitions"] for each in report["delegates"]}
-            for recipe, report in found.items()
-        },
+        "partitions": {recipe: report["partitions"] for recipe, report in found.items()},
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from lpie.benchmarks.script import markdown, sentences
-from lpie.errors import LpieError
+from lpie.errors import LpieError, last_line
 from lpie.files import to_json
 from lpie.machine import environment
 
@@ -75,7 +75,7 @@ def _export(model: str, recipe: str, size: str, file: Path) -> tuple[float, floa
         child.returncode = os.waitstatus_to_exitcode(status)
         if child.returncode:
             errors.seek(0)
-            last = (errors.read().decode(errors="replace").strip().splitlines() or ["no word"])[-1]
+            last = last_line(errors.read().decode(errors="replace"))
             raise LpieError(f"lpie export failed at {size}: {last.removeprefix('Error: ')}")
     return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
 

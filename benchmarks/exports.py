@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.script import conditions, markdown, run_lpie, sentences
+from lpie.benchmarks.script import conditions, inspected, markdown, run_lpie, sentences
 from lpie.errors import InputError, LpieError
 from lpie.files import to_json
 from lpie.machine import environment
@@ -81,8 +81,7 @@ def _row(
         if "The export was not written" not in refused:
             return {"model": model, "recipe": recipe, "refused": refused, "file_bytes": None}
         spec = json.loads(run_lpie(*export, "--no-verify"))
-    asked = [word for name in DELEGATES for word in ("--delegate", name)]
-    report = json.loads(run_lpie("inspect", str(file), *asked, "--json"))
+    report = inspected(str(file), DELEGATES)
     noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]
     scores = json.loads(run_lpie("evaluate", str(file), "--clean", str(clean), *noise, "--json"))
     verified = spec["verified"]
@@ -95,7 +94,7 @@ def _row(
         "refused": refused,
         "float_ops": spec["float_ops"],
         "float_layers": spec["float_layers"],
-        "partitions": {each["delegate"]: each["partitions"] for each in report["delegates"]},
+        "partitions": report["partitions"],
     }
 
 

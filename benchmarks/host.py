@@ -16,12 +16,12 @@ import psutil
 
 from lpie import flatbuffer
 from lpie.cost import xnnpack_peak_mb
-from lpie.errors import InputError, LpieError
+from lpie.errors import InputError, LpieError, last_line
 from lpie.machine import cpu_name
 from lpie.restorer import TILE_PX
 from lpie.runtime import RuntimeName, find_interpreter
 from lpie.spec import ModelSpec, parse_size, spec_inside
-from lpie.stopping import undone_by_signals
+from lpie.stopping import child
 
 SIZES = ("256x256", "fhd", "4k")
 # Of the memory that is free now; the rest is for the system and for what the estimate misses.
@@ -112,16 +112,13 @@ def _measure(job: dict[str, Any], limit_mb: float) -> dict[str, Any]:
         return {**job, "refused": reason}
     command = [sys.executable, "-m", "lpie.benchmarks.measure"]
     pipe = subprocess.PIPE
-    with (
-        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as child,
-        undone_by_signals(child.kill),
-    ):
-        printed, errors = child.communicate(json.dumps(job))
-    if child.returncode == -signal.SIGKILL:
+    with child(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
+        printed, errors = process.communicate(json.dumps(job))
+    if process.returncode == -signal.SIGKILL:
         return {**job, "refused": f"{job['size']}: the process was killed, likely out of memory."}
-    if child.returncode:
-        last = (errors.strip().splitlines() or ["no message"])[-1]
-        raise LpieError(f"Timing {job['model']} at {job['size']} failed: {last}")
+    if process.returncode:
+        why = last_line(errors)
+        raise LpieError(f"Timing {job['model']} at {job['size']} failed: {why}")
     return {**job, **json.loads(printed), "refused": None}
 
 

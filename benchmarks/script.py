@@ -1,6 +1,7 @@
 """What the benchmark scripts show: results as Markdown, errors as one sentence."""
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from typing import Any
 
 import click
 
-from lpie.errors import InputError, LpieError
+from lpie.errors import InputError, LpieError, last_line
 
 # For work that goes on beside other work.
 ONE_THREAD = {
@@ -57,6 +58,14 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
+def inspected(file: str, delegates: Sequence[str]) -> dict[str, Any]:
+    """What `lpie inspect` reports of `file`, and its `partitions`: {delegate: pieces}."""
+    asked = [word for name in delegates for word in ("--delegate", name)]
+    report = json.loads(run_lpie("inspect", file, *asked, "--json"))
+    pieces = {each["delegate"]: each["partitions"] for each in report["delegates"]}
+    return {**report, "partitions": pieces}
+
+
 def run_lpie(*arguments: str) -> str:
     """What `lpie` with `arguments` prints, TensorFlow on one thread.
 
@@ -67,7 +76,7 @@ def run_lpie(*arguments: str) -> str:
         capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
     )  # fmt: skip
     if child.returncode:
-        last = (child.stderr.strip().splitlines() or ["no message"])[-1]
+        last = last_line(child.stderr)
         kind = InputError if child.returncode == InputError.exit_code else LpieError
         raise kind(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
     return child.stdout

@@ -76,14 +76,14 @@ def export_tflite(
     stored = find_recipe(recipe)
     check_io(io, recipe)
     check_max_drop(max_drop, recipe)
-    if photos is None and targets is None:
-        photos, targets = pairs_for()
-    if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
-        raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
     plain = fold(model)
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
     width, height = parse_size(text, multiple=found.multiple)
+    if photos is None and targets is None:
+        photos, targets = pairs_for()
+    if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
+        raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
     tile, tiles = (height, width), []
     if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)

@@ -6,8 +6,6 @@ from typing import Any
 from lpie.cost import type_name
 from lpie.flatbuffer import links, op_name
 
-CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
-
 
 def fold_elu(graph: Any, but: Collection[str] = ()) -> int:
     """DEQUANTIZE, ELU, QUANTIZE into one ELU of int8, in place; how many there were.

@@ -3,6 +3,7 @@
 import csv
 import io
 import math
+import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -11,13 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.export.folding import CONVERSIONS
-from lpie.export.mixed import layer_of
 from lpie.flatbuffer import links, op_name, stored_tensors
 from lpie.quiet import quiet
 
 # The error of rounding alone, in steps of the scale: a uniform distribution's deviation.
 ROUNDING = 1 / math.sqrt(12)
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,16 @@ def least_exact(
     found = [_inexact(row) for row in csv.DictReader(table) if float(row["scale"] or 0) > 0]
     found = [each for each in found if each.steps > 2 * ROUNDING]
     return sorted(found, key=lambda each: -each.steps)[:most]
+
+
+def layer_of(name: str) -> str:
+    """The Keras layer that a TFLite tensor's name is about."""
+    # functional_1/nafnet_1/LAYER_1/op: the outer network and ours come first, and each name ends in
+    # the number of its call.
+    parts = name.split(";")[0].split("/")
+    if len(parts) == 1:
+        return "output"
+    return re.sub(r"_\d+$", "", parts[2] if len(parts) > 3 else parts[-1])
 
 
 def _inexact(row: dict[str, str]) -> Inexact:

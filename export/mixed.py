@@ -6,7 +6,6 @@ nothing is rounded, so that they gain more together than each by itself.
 """
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.cost import type_name
 from lpie.errors import InputError, LpieError
-from lpie.export.folding import CONVERSIONS, fold_elu
+from lpie.export.folding import fold_elu
+from lpie.export.limits import CONVERSIONS, layer_of
 from lpie.export.ranges import Scale, apply_scales, find_scales
 from lpie.export.recipes import converting
 from lpie.flatbuffer import links, op_name, parse_tflite, serialise
@@ -23,7 +24,6 @@ from lpie.metrics import psnr
 from lpie.runtime import Session
 
 MAX_DROP_DB = 0.1  # unless told otherwise
-INT8 = 9  # as the schema numbers it
 
 Images = Sequence[NDArray[np.float32]]
 
@@ -74,7 +74,12 @@ def mix(
     fold_elu(whole)
     scales = _by_name(whole, find_scales(whole, calibration))
     names = _outputs(whole)
-    best = [psnr(np.clip(a, 0, 1), b) for a, b in zip(restored, target, strict=True)]
+
+    def score(images: Images) -> float:
+        found = [psnr(np.clip(a, 0, 1), b) for a, b in zip(images, target, strict=True)]
+        return float(np.mean(found))
+
+    best = score(restored)
 
     def made(kept: Sequence[str]) -> Any:
         graph = quantize(kept)
@@ -84,10 +89,7 @@ def mix(
 
     def lost(graph: Any) -> float:
         session = Session(serialise(graph))
-        found = [
-            psnr(np.clip(session.run(a), 0, 1), b) for a, b in zip(degraded, target, strict=True)
-        ]
-        return float(np.mean(best) - np.mean(found))
+        return best - score([session.run(image) for image in degraded])
 
     ranking = sorted(
         ((lost(made([n for n in names if n != name])), name) for name in names), reverse=True
@@ -95,7 +97,7 @@ def mix(
     kept = _fewest(lambda n: lost(made([name for _, name in ranking[:n]])) <= max_drop, len(names))
     graph = made([name for _, name in ranking[:kept]])
     rank = {name: n for n, (_, name) in enumerate(ranking)}
-    floats = [name for name, (_, kind) in _outputs(graph).items() if kind != INT8]
+    floats = [name for name, (_, kind) in _outputs(graph).items() if kind != "int8"]
     floats.sort(key=lambda name: rank.get(name, len(rank)))
     result = Mix(
         graph,
@@ -120,16 +122,6 @@ def check_max_drop(max_drop: float | None, recipe: str) -> None:
         raise InputError(f"`max_drop` is a choice of the recipe mixed alone. Received: {recipe}.")
     if not 0 <= max_drop < math.inf:
         raise InputError(f"`max_drop` must be a number of dB, at least 0. Received: {max_drop}.")
-
-
-def layer_of(name: str) -> str:
-    """The Keras layer that a TFLite tensor's name is about."""
-    # functional_1/nafnet_1/LAYER_1/op: the outer network and ours come first, and each name ends in
-    # the number of its call.
-    parts = name.split(";")[0].split("/")
-    if len(parts) == 1:
-        return "output"
-    return re.sub(r"_\d+$", "", parts[2] if len(parts) > 3 else parts[-1])
 
 
 def _quantizer(converter: Any) -> Callable[[Sequence[str]], Any]:
@@ -158,11 +150,11 @@ def _quantizer(converter: Any) -> Callable[[Sequence[str]], Any]:
     return quantize
 
 
-def _outputs(graph: Any) -> dict[str, tuple[str, int]]:
+def _outputs(graph: Any) -> dict[str, tuple[str, str]]:
     """{tensor: (the op that makes it, its type)}, of all ops but conversions."""
     main = graph.subgraphs[0]
     made = [(op_name(graph, op), main.tensors[op.outputs[0]]) for op in main.operators]
-    return {t.name.decode(): (op, t.type) for op, t in made if op not in CONVERSIONS}
+    return {t.name.decode(): (op, type_name(t.type)) for op, t in made if op not in CONVERSIONS}
 
 
 def _fewest(enough: Callable[[int], bool], most: int) -> int:
@@ -192,13 +184,13 @@ def _by_index(graph: Any, scales: dict[str, Scale]) -> dict[int, Scale]:
     found = {
         i: scales[tensor.name.decode()]
         for i, tensor in enumerate(main.tensors)
-        if tensor.name.decode() in scales and tensor.type == INT8
+        if tensor.name.decode() in scales and type_name(tensor.type) == "int8"
     }
     for op in main.operators:
         name, output = main.tensors[op.inputs[0]].name.decode(), int(op.outputs[0])
         if (
             op_name(graph, op) == "QUANTIZE"
-            and main.tensors[output].type == INT8
+            and type_name(main.tensors[output].type) == "int8"
             and name in scales
         ):
             found[output] = scales[name]

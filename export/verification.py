@@ -16,7 +16,7 @@ from lpie.export.photos import photos_for
 from lpie.export.recipes import find_recipe
 from lpie.image import mosaic, to_float
 from lpie.restorer import Restorer
-from lpie.runtime import Session, resized
+from lpie.runtime import Session, tile_sized
 
 # Larger files are verified at 256x256: a 4K export takes no more time and memory than a small one.
 MOST_PX = 512 * 512
@@ -69,8 +69,10 @@ def verify(
     photos = photos_for() if photos is None else photos
     if not photos:
         raise InputError("At least one real photo is needed to verify on.")
-    tflite = _small(tflite)
     height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
+    if height * width > MOST_PX:
+        tflite = tile_sized(tflite)
+        height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
     session = Session(tflite)
     reference = Restorer(model)
     pictures = [
@@ -109,14 +111,3 @@ def _psnr(peak: float, mse: float) -> float:
     if mse == 0:
         return math.inf
     return 10 * math.log10(peak**2 / mse) if peak > 0 else -math.inf
-
-
-def _small(data: bytes) -> bytes:
-    """A large file at 256x256, or as it is where it knows its own size alone."""
-    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(data))
-    if height * width <= MOST_PX:
-        return data
-    try:
-        return resized(data, 256, 256)
-    except InputError:
-        return data

@@ -32,3 +32,8 @@ def require(module: str, *, extra: str) -> None:
             f"This needs the package {module}, which is not installed. "
             f"Run: pip install 'lpie[{extra}]'."
         )
+
+
+def last_line(printed: str) -> str:
+    """What a program that failed said last."""
+    return (printed.strip().splitlines() or ["no message"])[-1]

@@ -8,8 +8,11 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import subprocess
 
 _UNDO: dict[object, Callable[[], None]] = {}
 
@@ -23,6 +26,25 @@ def undone_by_signals(undo: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         del _UNDO[key]
+
+
+@contextlib.contextmanager
+def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[str]"]:
+    """A process of `command` that does not outlive the block, however it ends.
+
+    options: those of `subprocess.Popen`.
+    """
+    import subprocess
+
+    with (
+        subprocess.Popen(command, text=True, **options) as process,
+        undone_by_signals(process.kill),
+    ):
+        try:
+            yield process
+        except BaseException:
+            process.kill()
+            raise
 
 
 def leave_by_signals() -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import LpieError
-from lpie.stopping import undone_by_signals
+from lpie.errors import LpieError, last_line
+from lpie.stopping import child
 
 LIMIT_S = 600
 # What the child says, among much that the runtime prints.
@@ -54,20 +54,16 @@ def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
     """
     name = name or str(path)
     command = [sys.executable, "-m", __name__, str(path)]
-    pipe = subprocess.PIPE
-    with (
-        subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True,
-                         errors="replace") as child,
-        undone_by_signals(child.kill),
-    ):  # fmt: skip
-        try:
-            printed, _ = child.communicate(timeout=LIMIT_S)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            raise LpieError(f"{name} did not end on the GPU within {LIMIT_S} s.") from None
+    try:
+        with child(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, errors="replace"
+        ) as process:
+            printed, _ = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise LpieError(f"{name} did not end on the GPU within {LIMIT_S} s.") from None
     adapter = re.search(r"Selected adapter: (.*?), arch", printed)
     if CPU_RAN not in printed:
-        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {_last(printed)}")
+        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {last_line(printed)}")
     if adapter is None:
         raise LpieError(
             "No GPU to run on: LiteRT's accelerator found none by Vulkan. Install its driver; "
@@ -88,11 +84,7 @@ def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
 def _failure(printed: str) -> str:
     """The accelerator's own words for why it did not start."""
     found = re.search(r"DelegateKernelLiteRt: (.*)|\.cc:\d+\] (Check failed: .*)", printed)
-    return (found[1] or found[2]) if found else _last(printed)
-
-
-def _last(printed: str) -> str:
-    return (printed.strip().splitlines() or ["it printed nothing"])[-1]
+    return (found[1] or found[2]) if found else last_line(printed)
 
 
 def _run(path: str, accelerator: Any, gpu: Any = None) -> list[NDArray[Any]]:

@@ -10,19 +10,10 @@ from numpy.typing import NDArray
 
 from lpie.errors import InputError
 from lpie.export.calibration import calibration_tiles
-from lpie.flatbuffer import (
-    image_size,
-    links,
-    op_name,
-    parse_tflite,
-    resize,
-    serialise,
-    stored_tensors,
-)
-from lpie.runtime import observable
+from lpie.flatbuffer import image_size, links, op_name, parse_tflite, serialise, stored_tensors
+from lpie.runtime import observable, tile_sized
 
 LARGEST = 65_504.0  # of float16
-TILE_PX = 256
 SUMS = ("MEAN", "SUM")
 
 
@@ -57,36 +48,27 @@ def peaks(model: Any, photos: Sequence[NDArray[np.uint8]]) -> list[Peak]:
         raise InputError("Values are measured in a file for float32 images. Inspect that one.")
     if not photos:
         raise InputError("At least one real photo is needed to measure values on.")
-    own, model = image_size(model), _tile_sized(model)
-    graph, stored = model.subgraphs[0], stored_tensors(model)
-    larger = dict(zip((1, 2), np.divide(own, image_size(model)), strict=True))
-    interpreter = observable(serialise(model))
-    found: dict[int, tuple[float, float]] = {}
-    for tile in calibration_tiles(photos, *image_size(model)):
+    own, data = image_size(model), tile_sized(serialise(model))
+    model = parse_tflite(data)
+    graph, stored, size = model.subgraphs[0], stored_tensors(model), image_size(model)
+    larger = dict(zip((1, 2), np.divide(own, size), strict=True))
+    measured = [
+        (index, op_name(model, op), op)
+        for index, op in enumerate(graph.operators)
+        if op.outputs[0] not in stored and graph.tensors[op.outputs[0]].type == 0
+    ]
+    interpreter = observable(data)
+    found = {index: (0.0, 0.0) for index, _, _ in measured}
+    for tile in calibration_tiles(photos, *size):
         interpreter.set_tensor(graph.inputs[0], tile[None])
         interpreter.invoke()
-        for index, op in enumerate(graph.operators):
-            (output, *_) = links(op.outputs)
-            if output in stored or graph.tensors[output].type != 0:
-                continue
+        for index, name, op in measured:
+            value = _largest(interpreter.get_tensor(op.outputs[0]))
             inputs = [interpreter.get_tensor(i) for i in links(op.inputs)]
-            value = _largest(interpreter.get_tensor(output))
-            total = _total(op_name(model, op), op, inputs, larger)
-            old = found.get(index, (0.0, 0.0))
-            found[index] = max(old[0], value), max(old[1], total)
-    names = [op_name(model, op) for op in graph.operators]
-    result = [Peak(i, names[i], *both) for i, both in found.items()]
+            old = found[index]
+            found[index] = max(old[0], value), max(old[1], _total(name, op, inputs, larger))
+    result = [Peak(index, name, *found[index]) for index, name, _ in measured]
     return sorted(result, key=lambda peak: -max(peak.value, peak.total))
-
-
-def _tile_sized(model: Any) -> Any:
-    """A copy for tiles of 256x256, or `model` where it knows its own size alone."""
-    copy = parse_tflite(serialise(model))
-    try:
-        resize(copy, TILE_PX, TILE_PX)
-    except InputError:
-        return model
-    return copy
 
 
 def _largest(x: NDArray[Any]) -> float:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lpie.cost import GraphCost
     from lpie.export.delegates import Verdict
     from lpie.export.delegates.gpu_run import GpuRun
+    from lpie.export.delegates.half import Peak
 
 
 @click.command()
@@ -54,14 +55,12 @@ def inspect(
     """
     from lpie.errors import LpieError
     from lpie.export.delegates import check_delegate
-    from lpie.export.delegates.half import peaks
-    from lpie.export.photos import photos_for
     from lpie.weights import tflite_file
 
     file, names = tflite_file(file), _names(delegates)
     model = _read(file, size)
     verdicts = [check_delegate(model, name) for name in names]
-    high = peaks(model, photos_for(folder=photos)) if photos else None
+    high = _peaks(model, photos) if photos else None
     run = _on_gpu(file, model, size) if run_gpu else None
     report = _report(file, model, verdicts)
     if run:
@@ -106,6 +105,14 @@ def _read(file: Path, size: str | None) -> Any:
     if shape:
         resize(model, shape[1], shape[0])
     return model
+
+
+def _peaks(model: Any, photos: Path) -> list["Peak"]:
+    """The largest values on the photos of a folder."""
+    from lpie.export.delegates.half import peaks
+    from lpie.export.photos import photos_for
+
+    return peaks(model, photos_for(folder=photos))
 
 
 def _on_gpu(file: Path, model: Any, size: str | None) -> "GpuRun":
