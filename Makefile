@@ -22,7 +22,7 @@ setup: $(VENV)/installed
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
-	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,dev]'
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,dev]'
 	touch $@
 
 clean:

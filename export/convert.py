@@ -89,6 +89,7 @@ def export_tflite(
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
+    if stored.weights == "int8" and recipe != "qat_int8":  # whose kernels are used to their levels
         plain = preround(plain, tiles)
     float_layers: tuple[str, ...] = ()
     if recipe == "mixed":

@@ -11,8 +11,8 @@ from lpie.data import sources
 from lpie.data.pools import samples_of
 from lpie.data.shards import open_shards
 from lpie.image import list_images, read_image, to_uint8
-from lpie.run import read_config
-from lpie.weights import is_name, shipped
+from lpie.run import settings_of
+from lpie.weights import is_name
 
 MOST = 12  # a few photos cover brightness and texture, and each is held in memory
 
@@ -49,11 +49,9 @@ def _samples(model: Path | None) -> Iterator[sources.Sample]:
 
 
 def _config(model: Path | None) -> Config:
-    if model and model.is_dir():
-        return read_config(model)
-    if model and is_name(model):
-        return config_from({"data": {"degrade": shipped()[str(model)]["degrade"]}})
-    return Config()
+    if model is None or not (model.is_dir() or is_name(model)):
+        return Config()
+    return config_from(settings_of(model))
 
 
 def _spread(items: list) -> list:

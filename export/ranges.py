@@ -14,17 +14,15 @@ from numpy.typing import NDArray
 from lpie.cost import type_name
 from lpie.flatbuffer import is_constant, links, op_name, serialise
 from lpie.image import to_uint8
+from lpie.quantization import Scale, best_scale, to_scale
 from lpie.runtime import observable
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Ops whose inputs and outputs each have a range of their own.
 FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "ELU", "QUANTIZE", "DEQUANTIZE")
-FRACTIONS = np.linspace(0.3, 1.0, 36)  # of the range seen, on either side
 
 # Of a convolution's steps, input times kernel to output; XNNPACK refuses 256.
 MOST_RATIO = 128
-
-Scale = tuple[float, int]  # the step, and the level that means 0
 
 
 def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
@@ -83,31 +81,6 @@ def _least_steps(graph: Any, scales: dict[int, Scale]) -> dict[int, float]:
             kernel = main.tensors[op.inputs[1]].quantization.scale
             found[int(op.outputs[0])] = scales[op.inputs[0]][0] * float(max(kernel)) / MOST_RATIO
     return found
-
-
-def best_scale(counts: NDArray[np.int64], seen: Scale) -> Scale:
-    """The scale of least error for values that lie `counts` [tiles, 256] times on level -128..127.
-
-    Values beyond its range are clipped, those within err by up to half a step. The error of a tile
-    is the mean square; of all tiles, the root of their mean square, so that a few noisy tiles are
-    not given up for many quiet ones. seen: the scale of the levels counted.
-    """
-    step, zero = seen
-    values = (np.arange(-128, 128) - zero) * step
-    lows, highs = FRACTIONS * min(values[0], 0.0), FRACTIONS * max(values[-1], 0.0)
-    clipped_low = np.maximum(lows[:, None] - values, 0) ** 2 @ counts.T  # [low, tile]
-    clipped_high = np.maximum(values - highs[:, None], 0) ** 2 @ counts.T
-    steps = (highs - lows[:, None]) / 255
-    rounded = steps[..., None] ** 2 / 12 * counts.sum(axis=1)
-    errors = np.mean((clipped_low[:, None] + clipped_high + rounded) ** 2, axis=-1)
-    low, high = np.unravel_index(np.argmin(errors), errors.shape)
-    return to_scale(float(lows[low]), float(highs[high]))
-
-
-def to_scale(low: float, high: float) -> Scale:
-    """The scale of 256 levels from `low` <= 0 to `high` >= 0, one of them at 0."""
-    step = max(high - low, 1e-9) / 255
-    return step, int(np.clip(round(-128 - low / step), -128, 127))
 
 
 def _activations(graph: Any) -> dict[int, Scale]:

@@ -47,6 +47,7 @@ RECIPES = {
     "dynamic_wi8_afp32": Recipe("int8", "float32", _budget(35, 0.99)),
     "int8": INT8,
     "static_wi8_ai8": INT8,
+    "qat_int8": INT8,
     "mixed": INT8,
     "static_wi8_ai16": Recipe("int8", "int16", _budget(35, 0.99)),
 }

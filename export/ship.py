@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from lpie.config import Config, to_dict
+from lpie.config import Config, config_from, to_dict
 from lpie.errors import LpieError
 from lpie.export.convert import export_tflite
 from lpie.export.photos import photos_for
 from lpie.files import atomic_path, sha256, to_json, write_atomic
 from lpie.models.overparameterized import fold
 from lpie.restorer import load_keras
-from lpie.run import read_config
+from lpie.run import settings_of
 from lpie.spec import spec_path
 from lpie.weights import FOLDER, INDEX, shipped
 
@@ -22,7 +22,7 @@ SIZE = (256, 256)  # of the file; a restorer resizes its graph, exactly
 
 def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
     """Write NAME.npz and NAME.tflite (float16) of `run` to `folder`, and its index entry."""
-    model, config = fold(load_keras(run)), read_config(run)
+    model, config = fold(load_keras(run)), config_from(settings_of(run))
     weights, file = folder / f"{name}.npz", folder / f"{name}.tflite"
     with atomic_path(weights) as temporary:
         arrays = {f"w{i:03d}": w for i, w in enumerate(model.get_weights())}

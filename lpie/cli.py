@@ -15,6 +15,10 @@ from lpie.stopping import leave_by_signals
 # verb: (module, the line that `lpie --help` shows)
 COMMANDS = {
     "train": ("lpie.commands.train", "Train a network, or resume its training."),
+    "quantize-aware": (
+        "lpie.commands.quantize_aware",
+        "Train further as the int8 file to come.",
+    ),
     "evaluate": ("lpie.commands.evaluate", "Measure PSNR and SSIM of a model on photos."),
     "restore": ("lpie.commands.restore", "Restore photos of any size."),
     "export": ("lpie.commands.export", "Write a checked .tflite of a fixed size."),

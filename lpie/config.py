@@ -81,8 +81,8 @@ class TrainConfig:
     precision: Literal["float32", "bfloat16"] = "float32"
     # Muon learns faster (docs/lpienet_rt.md).
     optimizer: Literal["adam", "muon"] = "adam"
-    # With the rounding of int8 in every layer, for every second image: for the last steps of a
-    # network that will be int8.
+    # With the rounding of int8 everywhere, by tensorflow-model-optimization, on one device: for a
+    # few more steps of a network that will be int8.
     quantization_aware: bool = False
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
@@ -132,6 +132,11 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
     _absolute_folders(table, path.parent)
+    return overridden(table, overrides)
+
+
+def overridden(table: dict[str, Any], overrides: typing.Sequence[str]) -> Config:
+    """The settings in a nested mapping, which is changed, after `overrides` as of `load_config`."""
     for assignment in overrides:
         override(table, assignment)
     _absolute_folders(table, Path())

@@ -1,7 +1,7 @@
 """The network of a run while it learns: its weights, their average, optimizer and teacher."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 from lpie.backend import keras
 from lpie.config import Config
 from lpie.distribution import Devices
-from lpie.errors import InputError
+from lpie.errors import InputError, require
 from lpie.losses import total_loss
 from lpie.models import NETWORKS, build_model
 from lpie.models.balance import balance
 from lpie.models.overparameterized import fold, overparameterize
-from lpie.models.rounded import round_kernels, round_outputs, rounded
 from lpie.optimization import make_optimizer
-from lpie.restorer import forward, load_keras
+from lpie.restorer import Network, forward, load_keras
+
+if TYPE_CHECKING:
+    from lpie.models.quantized import QuantizedTwin
 
 Images = NDArray[np.float32]
 
@@ -30,12 +32,16 @@ class Learner:
         name, options = config.model.name, config.model.hyperparameters
         self._average = build_model(name, **options)
         self._teacher = load_keras(Path(config.train.teacher)) if config.train.teacher else None
+        self._twin = _twin(self._average, devices) if config.train.quantization_aware else None
         with devices.scope():
-            self._model = _in_precision(config)
             self._optimizer = make_optimizer(config.train, summands=devices.summands)
-            self._model.compile(optimizer=self._optimizer, loss=self._loss, jit_compile=_jit())
+            self._model: Any = self._twin or _in_precision(config)
             self._optimizer.build(self._model.trainable_variables)
-        self._step = devices.stepper(self._model, self._loss)
+            if self._twin:
+                self._step = self._twin.stepper(self._optimizer, self._loss)
+            else:
+                self._model.compile(optimizer=self._optimizer, loss=self._loss, jit_compile=_jit())
+                self._step = devices.stepper(self._model, self._loss)
 
     def start(self, degraded: Images) -> None:
         """Fresh weights that suit `degraded`, a whole batch, or those the config names."""
@@ -55,6 +61,8 @@ class Learner:
             self._model.set_weights(
                 [v.reshape(w.shape) for v, w in zip(parts, weights, strict=True)]
             )
+        if self._twin:
+            self._twin.calibrate(degraded)
 
     def step(self, degraded: Images, target: Images) -> float:
         """One step on this process's part of a batch; the loss over the whole of it."""
@@ -79,9 +87,9 @@ class Learner:
             self._average.set_weights(raw)
         return self._average
 
-    def as_trained(self, model: keras.Model) -> keras.Model:
+    def as_trained(self, model: keras.Model) -> "keras.Model | Network":
         """`model`, rounded as int8 is where the run trains so: what a validation scores."""
-        return rounded(model) if self._config.train.quantization_aware else model
+        return self._twin.with_weights(model.get_weights()) if self._twin else model
 
     def loss_parts(self, degraded: Images, target: Images) -> dict[str, float]:
         """Each part of the loss, before its weight, at the present weights."""
@@ -131,15 +139,28 @@ def _in_precision(config: Config) -> keras.Model:
         model = build_model(config.model.name, **config.model.hyperparameters)
     finally:
         keras.config.set_dtype_policy(kept)
-    if config.train.quantization_aware:
-        model = round_outputs(model, alternate=True)
     if config.train.precision == "float32" and _jit() is False:
         for layer in model._flatten_layers():
             if isinstance(layer, keras.layers.Conv2D) and _is_pointwise(layer):
                 layer.convolution_op = _pointwise
-    if config.train.quantization_aware:
-        round_kernels(model)
     return model
+
+
+def _twin(model: keras.Model, devices: Devices) -> "QuantizedTwin":
+    """The network with the rounding of int8, in tf_keras."""
+    if keras.backend.backend() != "tensorflow":
+        raise InputError(
+            "Quantization-aware training needs Keras on TensorFlow. "
+            f"Received: KERAS_BACKEND={keras.backend.backend()}."
+        )
+    if devices.replicas > 1:
+        raise InputError(
+            f"Quantization-aware training runs on one device. Received: {devices.replicas} of them."
+        )
+    require("tensorflow_model_optimization", extra="qat")
+    from lpie.models.quantized import QuantizedTwin
+
+    return QuantizedTwin(model)
 
 
 def _is_pointwise(layer: keras.layers.Conv2D) -> bool:

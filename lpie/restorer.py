@@ -1,7 +1,8 @@
 """A network that takes photos of any size, whatever file it comes from."""
 
+from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 TILE_PX = 768
 
 
+@runtime_checkable
 class Network(Protocol):
     """Something that restores an image whose sides are multiples of `multiple`."""
 
@@ -35,15 +37,15 @@ class Network(Protocol):
 class Restorer:
     """Restores photos of any size with one network.
 
-    model: a Keras model, a `.keras` file, a run of `lpie train` (its best weights are taken), a
-    `.tflite` file or the name of a shipped network. tile_px: images with a longer side are
-    restored in tiles of at most this side; for a local network the result is that of the whole
-    image. threads, runtime: for `.tflite`.
+    model: a Keras model, another `Network`, a `.keras` file, a run of `lpie train` (its best
+    weights are taken), a `.tflite` file or the name of a shipped network. tile_px: images with a
+    longer side are restored in tiles of at most this side; for a local network the result is that
+    of the whole image. threads, runtime: for `.tflite`.
     """
 
     def __init__(
         self,
-        model: "keras.Model | Path | str",
+        model: "keras.Model | Network | Path | str",
         *,
         tile_px: int = TILE_PX,
         threads: int | None = None,
@@ -144,10 +146,27 @@ class _TfliteNetwork:
 def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
     """What `model` makes of `images`, both [N, H, W, 3] float32."""
     from lpie.backend import keras
+    from lpie.models.analysis import calls
 
     if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
         return model.predict_on_batch(images)
-    return keras.ops.convert_to_numpy(model(images, training=False))
+    if not hasattr(model, "_nodes_by_depth"):  # not a graph of layers
+        return keras.ops.convert_to_numpy(model(images, training=False))
+    # Layer by layer: Keras would hold all their outputs to the end, 22 GB for NAFNet of width 16
+    # and a photo of 3 megapixels.
+    left = Counter(id(tensor) for _, inputs, _ in calls(model) for tensor in inputs)
+    values = {id(model.inputs[0]): keras.ops.convert_to_tensor(images)}
+    for layer, inputs, (output, *_) in calls(model):
+        if not inputs:
+            continue
+        given = [values[id(tensor)] for tensor in inputs]
+        for tensor in inputs:
+            left[id(tensor)] -= 1
+            if not left[id(tensor)]:
+                del values[id(tensor)]
+        values[id(output)] = layer(given[0] if len(given) == 1 else given)
+        del given
+    return keras.ops.convert_to_numpy(values[id(model.outputs[0])])
 
 
 def load_keras(path: Path) -> "keras.Model":
@@ -168,7 +187,11 @@ def load_keras(path: Path) -> "keras.Model":
         raise InputError(f"{file} is not a Keras model that can be loaded: {reason}") from None
 
 
-def _open(model: "keras.Model | Path | str", threads: int | None, runtime: RuntimeName) -> Network:
+def _open(
+    model: "keras.Model | Network | Path | str", threads: int | None, runtime: RuntimeName
+) -> Network:
+    if isinstance(model, Network):
+        return model
     if not isinstance(model, str | Path):
         return _KerasNetwork(model)
     path = tflite_file(model)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.config import Config, config_from, to_dict
+from lpie.config import Config, to_dict
 from lpie.errors import InputError, LpieError
 from lpie.files import TEMPORARY, atomic_path, read_json, to_json, write_atomic
 from lpie.settings import differences
+from lpie.weights import is_name, shipped, shipped_file
 
 Arrays = dict[str, NDArray]
 
@@ -137,9 +138,14 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return read_json(path)
 
 
-def read_config(folder: Path) -> Config:
-    """The settings of the run in `folder`."""
-    return config_from(read_settings(folder))
+def settings_of(model: Path) -> dict[str, Any]:
+    """The settings, nested, of the run `model`, or what is known of the shipped network."""
+    if not is_name(model):
+        return read_settings(model)
+    shipped_file(str(model), ".npz")  # says which names there are
+    facts = shipped()[str(model)]
+    network = {"name": facts["network"], "hyperparameters": facts["hyperparameters"]}
+    return {"model": network, "data": {"degrade": facts["degrade"]}}
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:

@@ -5,10 +5,12 @@ import pytest
 
 pytest.importorskip("keras")
 
+import lpie
 from lpie import Restorer
 from lpie.backend import keras
 from lpie.errors import InputError
 from lpie.image import read_image, write_image
+from lpie.restorer import forward
 from tests.conftest import assert_one_sentence, run_lpie
 
 
@@ -95,3 +97,30 @@ def test_a_wrong_question_is_one_sentence(tiny_run, astronaut, tmp_path, argumen
     files = {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
     assert_one_sentence(run_lpie("restore", tiny_run, *arguments, cwd=tmp_path), 2, words)
     assert files == {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("lpienet", {"encoder_widths": (8, 12), "decoder_widths": (8,)}),
+        (
+            "nafnet",
+            {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)},
+        ),
+    ],
+)
+def test_a_network_runs_layer_by_layer(name, options):
+    """Not one output is held longer than it is read; the result is the model's own."""
+    model = lpie.build_model(name, **options)
+    images = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
+    whole = keras.ops.convert_to_numpy(model(images, training=False))
+    np.testing.assert_array_equal(forward(model, images), whole)
+
+
+def test_a_model_that_is_no_graph_of_layers():
+    class Darker(keras.Model):
+        def call(self, x):
+            return x / 2
+
+    images = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
+    np.testing.assert_array_equal(forward(Darker(), images), images / 2)

@@ -63,6 +63,7 @@ def export(
       float32, float16
       dynamic_wi8_afp32   int8 weights, float32 activations: small, for CPUs
       int8                int8 weights and activations (static_wi8_ai8), uint8 in and out
+      qat_int8            int8 of a run of `lpie quantize-aware`
       mixed               int8, and float where it takes that to lose at most --max-drop dB;
                           --photos then holds degraded/ and target/
       static_wi8_ai16     int8 weights, int16 activations: for NPUs; slow on CPUs
@@ -96,6 +97,8 @@ def export(
     stem = model.name if is_name(model) else network.name
     path = output or folder / f"{stem}_{recipe}_{width}x{height}.tflite"
     check_target(path, force)
+    if recipe == "qat_int8":
+        _check_quantization_aware(model)
     mixed = recipe == "mixed"
     degraded, targets = pairs_for(model, photos) if mixed else (photos_for(model, photos), None)
     spec = export_tflite(
@@ -127,6 +130,20 @@ def export(
         click.echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
     for verdict in verdicts:
         click.echo(verdict_line(verdict))
+
+
+def _check_quantization_aware(model: Path) -> None:
+    """Refuse a run, or a shipped network, that was not trained as int8; a file does not say."""
+    from lpie.config import config_from
+    from lpie.errors import InputError
+    from lpie.run import settings_of
+
+    if model.is_file() or config_from(settings_of(model)).train.quantization_aware:
+        return
+    raise InputError(
+        f"{model} was not trained as int8. Run `lpie quantize-aware {model} --workdir RUN` and "
+        "export that, or choose the recipe int8."
+    )
 
 
 def _ranking(found: "Mix") -> str:

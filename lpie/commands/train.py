@@ -1,6 +1,7 @@
 """`lpie train`."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -59,11 +60,15 @@ def train(
         settings, workdir, devices=devices, host=host, progress=not as_json,
         hosts=[address.strip() for address in hosts.split(",")] if hosts else [],
     )  # fmt: skip
+    if not host:  # which reports for all
+        show_training(workdir, result, as_json)
+
+
+def show_training(workdir: Path, result: dict[str, Any], as_json: bool) -> None:
+    """Print what a training came to."""
     if as_json:
         print_json(result)
         return
-    if host:
-        return  # host 0 reports
     for reason in result["skipped"]:
         click.echo(f"Left out: {reason}", err=True)
     gain = result["psnr_db"] - result["degraded_psnr_db"]

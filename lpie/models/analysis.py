@@ -72,7 +72,7 @@ def analyse(model: keras.Model) -> Analysis:
     """
     reaches: dict[int, _Reach] = {}
     multiple, unknown = 1, set[str]()
-    for layer, inputs, outputs in _calls(model):
+    for layer, inputs, outputs in calls(model):
         merged = _merge([reaches.get(id(t), _START) for t in inputs])
         known = _through(layer, merged)
         if known is None:
@@ -100,7 +100,7 @@ def analyse(model: keras.Model) -> Analysis:
     )
 
 
-def _calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+def calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
     """(layer, inputs, outputs) of every call of a layer, each after those it reads from."""
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
@@ -155,7 +155,7 @@ def macs_per_pixel(model: keras.Model, size: int = 256) -> float:
     """Multiply-adds of convolutions and Fourier transforms, for an image of size x size."""
     shapes: dict[int, tuple] = {}
     total = 0
-    for layer, inputs, outputs in _calls(model):
+    for layer, inputs, outputs in calls(model):
         given = [shapes[id(t)] for t in inputs]
         if not given:
             found = (1, size, size, 3)
