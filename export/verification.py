@@ -66,28 +66,29 @@ def verify(
     """
     if not isinstance(tflite, bytes):
         tflite = flatbuffer.serialise(flatbuffer.read_tflite(Path(tflite)))
-    photos = photos_for() if photos is None else photos
+    tflite, images = pictures(tflite, photos_for() if photos is None else photos)
+    session, reference = Session(tflite), Restorer(model)
+    expected = np.stack([reference.restore(image) for image in images])
+    numbers = compare(images, expected, np.stack([session.run(image) for image in images]))
+    budget = find_recipe(recipe).budget
+    passed = all(numbers[key] >= least for key, least in budget.items())
+    count, height, width, _ = images.shape
+    return Verification(passed, **numbers, budget=budget, size=f"{width}x{height}", photos=count)
+
+
+def pictures(
+    tflite: bytes, photos: Sequence[NDArray[np.uint8]]
+) -> tuple[bytes, NDArray[np.float32]]:
+    """(the file at the size at which it is verified, pictures of that size [N, H, W, 3])."""
     if not photos:
         raise InputError("At least one real photo is needed to verify on.")
     height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
     if height * width > MOST_PX:
         tflite = tile_sized(tflite)
         height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
-    session = Session(tflite)
-    reference = Restorer(model)
-    pictures = [
-        to_float(mosaic([*photos[i:], *photos[:i]], height, width))
-        for i in range(min(len(photos), 3 if height * width <= MOST_PX else 1))
-    ]
-    pairs = [(reference.restore(x), session.run(x)) for x in pictures]
-    numbers = compare(
-        np.stack(pictures), np.stack([a for a, _ in pairs]), np.stack([b for _, b in pairs])
-    )
-    budget = find_recipe(recipe).budget
-    passed = all(numbers[key] >= least for key, least in budget.items())
-    return Verification(
-        passed, **numbers, budget=budget, size=f"{width}x{height}", photos=len(pictures)
-    )
+    count = min(len(photos), 3 if height * width <= MOST_PX else 1)
+    turned = [[*photos[i:], *photos[:i]] for i in range(count)]
+    return tflite, np.stack([to_float(mosaic(each, height, width)) for each in turned])
 
 
 def compare(
@@ -101,13 +102,14 @@ def compare(
     # Two constant residuals are equal or not; a correlation says nothing of them.
     correlation = covariance / spread if spread > 0 else float(np.array_equal(wanted, found))
     return {
-        "output_psnr_db": _psnr(1.0, mse),
-        "residual_psnr_db": _psnr(float(np.abs(wanted).max()), mse),
+        "output_psnr_db": psnr_db(1.0, mse),
+        "residual_psnr_db": psnr_db(float(np.abs(wanted).max()), mse),
         "residual_correlation": float(correlation),
     }
 
 
-def _psnr(peak: float, mse: float) -> float:
+def psnr_db(peak: float, mse: float) -> float:
+    """PSNR of a mean square error; infinite for none."""
     if mse == 0:
         return math.inf
     return 10 * math.log10(peak**2 / mse) if peak > 0 else -math.inf

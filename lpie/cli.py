@@ -23,6 +23,7 @@ COMMANDS = {
     "restore": ("lpie.commands.restore", "Restore photos of any size."),
     "export": ("lpie.commands.export", "Write a checked .tflite of a fixed size."),
     "inspect": ("lpie.commands.inspect", "Show what is in a .tflite and which delegate takes it."),
+    "verify": ("lpie.commands.verify", "Compare a .tflite with its network, in several places."),
     "bench": ("lpie.commands.bench", "Time .tflite files on this machine."),
     "report": ("lpie.commands.report", "Write one page about a run."),
     "data": ("lpie.commands.data", "Cut data sets into patches that training reads fast."),
