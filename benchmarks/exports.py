@@ -29,12 +29,15 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "nnapi-31", "xnnpack")
 def main(as_json: bool, **options: Any) -> None:
     """Export each of MODELS by each recipe and measure what the file loses on real photos.
 
+    MODEL=RUN adds the recipe qat_int8, of a RUN of `lpie quantize-aware MODEL`.
+
     The photos' noise is clipped and rounded to 8 bits, for all files alike. A file that
     `lpie export` would not write, as it strays too far from the network, is measured and marked.
 
     \b
     Example:
       python -m lpie.benchmarks.exports denoise denoise-lpienet --clean PHOTOS
+      python -m lpie.benchmarks.exports denoise=runs/denoise-int8 --clean PHOTOS
     """
     with sentences():
         result = measure(progress=lambda text: click.echo(text, err=True), **options)
@@ -53,11 +56,14 @@ def measure(
     """A row for each model and recipe; the first recipe is what the others are compared with."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for model in models:
-            for recipe in recipes or RECIPES:
-                progress(f"{model} {recipe}")
+        for given in models:
+            model, _, quantized = given.partition("=")
+            sources = [(model, recipe) for recipe in recipes or RECIPES]
+            for source, recipe in [*sources, *([(quantized, "qat_int8")] if quantized else [])]:
+                progress(f"{source} {recipe}")
                 file = Path(folder) / f"{len(rows)}.tflite"
-                rows.append(_row(model, recipe, file, clean, noise_sigma, size))
+                row = _row(source, recipe, file, clean, noise_sigma, size)
+                rows.append({**row, "model": model})
     facts = {
         "clean": clean.name,
         "noise_sigma": noise_sigma,

@@ -1,7 +1,7 @@
 """A Keras network to a `.tflite` of a fixed size, checked before it is written."""
 
 import importlib.metadata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from lpie.export.rewrites import (
     without_padding,
 )
 from lpie.export.rounding import preround
+from lpie.export.signatures import add_size, of_size, sizes
 from lpie.export.verification import verify
 from lpie.files import refuse_existing, sha256, write_atomic
 from lpie.models.analysis import analyse
@@ -47,6 +48,7 @@ def export_tflite(
     *,
     recipe: str = "float32",
     size: str | tuple[int, int] = "fhd",
+    more_sizes: Sequence[str | tuple[int, int]] = (),
     io: str | None = None,
     photos: Sequence[NDArray[np.uint8]] | None = None,
     targets: Sequence[NDArray[np.uint8]] | None = None,
@@ -58,6 +60,7 @@ def export_tflite(
 ) -> ModelSpec:
     """Write `model` to `path` for images of `size` (width, height) and return its spec.
 
+    more_sizes: others for the same file, which has a signature WIDTHxHEIGHT for each size then.
     recipe: a name of `lpie.export.recipes.RECIPES`. io: what an `int8` file takes and returns,
     `uint8` unless given, `int8` or `float32`. photos: real degraded photos, [H, W, 3] uint8
     of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
@@ -78,8 +81,7 @@ def export_tflite(
     check_max_drop(max_drop, recipe)
     plain = fold(model)
     found = analyse(plain)
-    text = size if isinstance(size, str) else "x".join(str(n) for n in size)
-    width, height = parse_size(text, multiple=found.multiple)
+    (width, height), *others = _parsed((size, *more_sizes), found.multiple)
     if photos is None and targets is None:
         photos, targets = pairs_for()
     if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
@@ -105,12 +107,15 @@ def export_tflite(
             set_ends(graph, io or "uint8")
     flatbuffer.resize(graph, height, width)
     refuse_foreign_ops(graph)
+    for other in others:
+        add_size(graph, *other)
     result = None
-    if verified:
-        result = verify(model, flatbuffer.serialise(graph), photos, recipe=recipe)
-        if not result.passed:
+    for each in _each_size(graph) if verified else ():
+        found_now = verify(model, each, photos, recipe=recipe)
+        if not found_now.passed:
             reasons = _inexact_ops(plain, recipe, tile, tiles)
-            raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
+            raise LpieError(f"The export was not written: {found_now.sentence()}.{reasons}")
+        result = result or found_now
     main = graph.subgraphs[0]
     spec = ModelSpec(
         network=model.name,
@@ -123,12 +128,29 @@ def export_tflite(
         input_dtype=type_name(main.tensors[main.inputs[0]].type),
         output_dtype=type_name(main.tensors[main.outputs[0]].type),
         float_layers=float_layers,
+        signatures=tuple(sizes(graph)),
         source_sha256=sha256(source) if source else "",
         versions=_versions(),
         verified=result.to_dict() if result else None,
         file=path.name,
     )
     return _write(path, graph, spec)
+
+
+def _parsed(sizes: Sequence[str | tuple[int, int]], multiple: int) -> list[tuple[int, int]]:
+    """(width, height) of each, all different."""
+    texts = [each if isinstance(each, str) else "x".join(map(str, each)) for each in sizes]
+    found = [parse_size(text, multiple=multiple) for text in texts]
+    for width, height in found:
+        if found.count((width, height)) > 1:
+            raise InputError(f"The size {width}x{height} was given twice.")
+    return found
+
+
+def _each_size(graph: Any) -> Iterator[bytes]:
+    """A file for each size of `graph`."""
+    for single in [of_size(graph, name) for name in sizes(graph)] or [graph]:
+        yield flatbuffer.serialise(single)
 
 
 def convert(

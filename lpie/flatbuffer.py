@@ -102,8 +102,11 @@ def resize(model: Any, height: int, width: int) -> None:
 
     Maps scale with the image; weights do not change. The only constants that hold a size are the
     targets of RESIZE ops and of TRANSPOSE_CONV. Means over the whole map, and what is made of them
-    alone, have no size. Exact: the result is what the converter makes for that size.
+    alone, have no size. Exact: the result is what the converter makes for that size. Of a model of
+    several sizes the first is rewritten, and the others are dropped.
     """
+    model.subgraphs = model.subgraphs[:1]
+    model.signatureDefs = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
     graph = model.subgraphs[0]
     old_h, old_w = image_size(model)
     scale = (Fraction(height, old_h), Fraction(width, old_w))

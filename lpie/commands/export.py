@@ -20,7 +20,13 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--recipe", default="float32", show_default=True, help="See below.")
-@click.option("--size", default="fhd", show_default=True, help="WIDTHxHEIGHT, fhd or 4k.")
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    default=("fhd",),
+    help="WIDTHxHEIGHT, fhd or 4k; several make a file of as many signatures.  [default: fhd]",
+)
 @click.option("--io", help="What an int8 file takes and returns: uint8, int8 or float32.")
 @click.option(
     "-o",
@@ -44,7 +50,7 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 def export(
     model: Path,
     recipe: str,
-    size: str,
+    sizes: tuple[str, ...],
     io: str | None,
     output: Path | None,
     photos: Path | None,
@@ -74,6 +80,7 @@ def export(
       lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
       lpie export denoise --recipe mixed --max-drop 0.1
       lpie export best.keras --size 512x512 --photos noisy/ --json
+      lpie export denoise --size 256x256 --size fhd --size 1080x1920
     """
     from lpie.export.ends import check_io
     from lpie.export.mixed import check_max_drop
@@ -83,7 +90,7 @@ def export(
     find_recipe(recipe)
     check_io(io, recipe)
     check_max_drop(max_drop, recipe)
-    width, height = parse_size(size)
+    (width, height), *others = map(parse_size, sizes)
     from lpie.export.convert import check_target, export_tflite
     from lpie.export.delegates import check_delegate
     from lpie.export.limits import float_ops
@@ -106,6 +113,7 @@ def export(
         path,
         recipe=recipe,
         size=(width, height),
+        more_sizes=others,
         io=io,
         photos=degraded,
         targets=targets,
@@ -161,7 +169,7 @@ def _ranking(found: "Mix") -> str:
 
 def _show(path: Path, spec: "ModelSpec") -> None:
     """What was written, and how exact it is."""
-    size = f"{spec.width}x{spec.height}"
+    size = ", ".join(spec.signatures) or f"{spec.width}x{spec.height}"
     click.echo(f"{path}: {spec.recipe}, {size}, {(spec.file_bytes or 0) / 1e3:.0f} kB")
     if not spec.verified:
         click.echo("Not verified.")

@@ -87,8 +87,9 @@ def _gpu_line(memory: dict[str, Any]) -> str:
 
 
 def _spec_line(spec: dict[str, Any]) -> str:
+    size = ", ".join(spec["signatures"]) or f"{spec['width']}x{spec['height']}"
     return (
-        f"{spec['network']}, {spec['recipe']}, {spec['width']}x{spec['height']}, "
+        f"{spec['network']}, {spec['recipe']}, {size}, "
         f"sides in multiples of {spec['multiple']} px, halo {spec['halo_px']} px"
     )
 
