@@ -9,6 +9,7 @@ from lpie.errors import InputError
 from lpie.image import pad_reflect, to_float
 
 TILES = 32
+LEAST_PX = 64 * 64  # of fewer, no range says what photos hold
 
 
 def calibration_tiles(
@@ -21,6 +22,12 @@ def calibration_tiles(
     """
     if not photos:
         raise InputError("At least one real photo is needed to calibrate on.")
+    given = sum(photo.shape[0] * photo.shape[1] for photo in photos)
+    if given < LEAST_PX:
+        raise InputError(
+            f"The photos to calibrate on have {given} pixels together, fewer than the {LEAST_PX} "
+            "that are needed. Take more of them, as the camera made them."
+        )
     windows = [window for photo in photos for window in _windows(photo, height, width)]
     windows.sort(key=lambda window: (float(window.mean()), float(window.std())))
     step = max(len(windows) / tiles, 1)

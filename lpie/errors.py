@@ -2,6 +2,7 @@
 
 import difflib
 import importlib.util
+import re
 from collections.abc import Iterable
 
 
@@ -35,5 +36,6 @@ def require(module: str, *, extra: str) -> None:
 
 
 def last_line(printed: str) -> str:
-    """What a program that failed said last."""
-    return (printed.strip().splitlines() or ["no message"])[-1]
+    """What a program that failed said last, without the name of an error of ours."""
+    line = (printed.strip().splitlines() or ["no message"])[-1]
+    return re.sub(r"^lpie\.errors\.\w+: ", "", line)

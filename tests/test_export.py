@@ -18,6 +18,7 @@ from lpie.export.convert import convert
 from lpie.export.recipes import RECIPES
 from lpie.export.rewrites import detach_channel_max
 from lpie.export.verification import compare
+from lpie.image import write_image
 from lpie.runtime import Session
 from lpie.spec import spec_path
 from tests.conftest import assert_one_sentence, run_lpie
@@ -153,13 +154,17 @@ def test_command_line(tiny_run, tmp_path):
         (["--recipe", "int9"], 2, "Did you mean 'int8'"),
         (["-o", "m.onnx"], 2, "must end in .tflite"),
         (["--photos", "gone"], 2, "gone does not exist"),
+        (["--recipe", "int8", "--photos", "EMPTY"], 2, "EMPTY holds no image"),
+        (["--recipe", "int8", "--photos", "SMALL"], 2, "have 9 pixels together, fewer than"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(tiny_run, tmp_path, arguments, code, words):
     where = [] if "-o" in arguments else ["-o", "m.tflite"]
+    write_image(tmp_path / "SMALL" / "small.png", np.zeros((3, 3, 3), np.uint8))
+    (tmp_path / "EMPTY").mkdir()
     result = run_lpie("export", tiny_run, *arguments, *where, cwd=tmp_path)
     assert_one_sentence(result, code, words)
-    assert not list(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} == {"EMPTY", "SMALL"}
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

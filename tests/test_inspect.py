@@ -10,7 +10,8 @@ from lpie.commands.inspect import inspect
 from lpie.errors import InputError, LpieError
 from lpie.export.delegates import DELEGATES
 from lpie.spec import ModelSpec
-from tests.conversions import network
+from tests.conftest import assert_one_sentence, run_lpie
+from tests.conversions import graph_of, network
 
 
 @pytest.fixture
@@ -120,3 +121,37 @@ def test_neither_tensorflow_nor_keras_is_imported(model):
         "assert not {'tensorflow', 'keras'} & set(sys.modules), 'heavy import'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.fixture
+def flex(model):
+    """The network with one op that only TensorFlow has."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = flatbuffer.read_tflite(model)
+    code = next(c for c in graph.operatorCodes if c.builtinCode == schema.BuiltinOperator.LOGISTIC)
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
+    code.customCode = b"FlexErf"
+    model.write_bytes(flatbuffer.serialise(graph))
+    return model
+
+
+def test_an_op_of_tensorflow_alone(flex):
+    text = run(flex)
+    assert text.count("CUSTOM FlexErf") > len(DELEGATES)
+    with pytest.raises(LpieError, match="does not run in full on: gpu, "):
+        run(flex, "--require-full")
+    for command in (["bench", flex, "--size", "32x32"], ["verify", "denoise-s", flex]):
+        assert_one_sentence(run_lpie(*command), 1)
+
+
+def test_a_size_that_is_not_fixed(tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    kernel = tf.ones((3, 3, 3, 3)) / 27
+    path = tmp_path / "dynamic.tflite"
+    path.write_bytes(
+        graph_of(lambda x: tf.nn.conv2d(x, kernel, 1, "SAME"), shape=(1, None, None, 3))
+    )
+    text = run(path)
+    assert text.count("shape not fixed in the file: 1 CONV_2D") == len(DELEGATES)
+    assert "takes all 1 ops" in run(path, "--size", "128x96")

@@ -63,7 +63,8 @@ def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
         raise LpieError(f"{name} did not end on the GPU within {LIMIT_S} s.") from None
     adapter = re.search(r"Selected adapter: (.*?), arch", printed)
     if CPU_RAN not in printed:
-        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {last_line(printed)}")
+        said = re.sub(r"^INFO: .*$", "", printed, flags=re.MULTILINE)
+        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {last_line(said)}")
     if adapter is None:
         raise LpieError(
             "No GPU to run on: LiteRT's accelerator found none by Vulkan. Install its driver; "

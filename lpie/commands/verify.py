@@ -77,12 +77,12 @@ def verify(
     places = [*CPU, *(GPU if gpu else ()), *map(also, others)]
     graph = read_tflite(file)
     spec = spec_inside(graph, str(file))
-    recipe = RECIPES.get(spec.recipe if spec else "")
+    recipe = RECIPES[spec.recipe if spec and spec.recipe in RECIPES else "int8"]  # asks least
     network = load_keras(model)
     found, worst = compare_places(network, serialise(graph), photos_for(model, photos), places)
     if heat_map and worst is not None:
         write_image(heat_map, worst)
-    bad = [each.place for each in found if not each.within(recipe.budget if recipe else {})]
+    bad = [each.place for each in found if not each.within(recipe.budget)]
     if as_json:
         print_json({"file": str(file), "places": [dataclasses.asdict(each) for each in found]})
     else:
