@@ -129,6 +129,7 @@ def test_xnnpack_verdicts_on_more(name, recipe):
         (lambda tf, x: tf.nn.conv2d(x, tf.ones((1, 1, 8, 8)), 1, "SAME"), "CONV_2D", (0, 7, 8)),
         (MORE_OPS["transpose conv"], "TRANSPOSE_CONV", (0, 7, 8)),
         (MORE_OPS["rows"], "FULLY_CONNECTED", (0, 7, 8)),
+        (lambda tf, x: tf.tanh(x), "QUANTIZE", (-9, -8, 6, 7)),
     ],
 )  # fmt: skip
 def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
@@ -137,10 +138,14 @@ def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
     for exponent in exponents:
         model = flatbuffer.parse_tflite(graph_of(lambda x: function(tf, x), "int8"))
         graph = model.subgraphs[0]
-        (node,) = [n for n in graph.operators if flatbuffer.op_name(model, n) == op]
+        if op == "QUANTIZE":  # from integers to integers, in the place of the TANH
+            first, second, _ = graph.operators
+            second.opcodeIndex, second.builtinOptions = first.opcodeIndex, None
+            second.builtinOptionsType = 0
+        *_, node = [n for n in graph.operators if flatbuffer.op_name(model, n) == op]
         inputs = [graph.tensors[i] for i in flatbuffer.links(node.inputs)]
         steps = [float(max(t.quantization.scale)) for t in inputs if t.type == 9]
-        worth = steps[0] if op in ("ADD", "SUB", "LEAKY_RELU") else math.prod(steps[:2])
+        worth = steps[0] if op in ("ADD", "SUB", "LEAKY_RELU", "QUANTIZE") else math.prod(steps[:2])
         output = graph.tensors[node.outputs[0]].quantization
         output.scale = np.array([worth / 2.0**exponent * 0.999], np.float32)
         result = check_delegate(model, "xnnpack")

@@ -58,6 +58,11 @@ def slopes_in_scale(node: Node) -> str | None:
     return _outside([ratio, abs(ratio * node.option("alpha", 1.0))], 2**-8, 2**7 * (1 + 1e-6))
 
 
+def levels_in_scale(node: Node) -> str | None:
+    """Measured: integers become others where a step is 2**-8 to 2**7 of the output's."""
+    return _outside([_ratio(node, node.input(0))], 2**-8, 2**7 * (1 + 1e-6))
+
+
 def runtime_integers(node: Node) -> str | None:
     """Measured: matrices of integers both come from the image, the second with zero point 0."""
     second = node.input(1)
@@ -128,6 +133,6 @@ XNNPACK_RULES: Mapping[str, Rule] = {
     "RESHAPE": _xnn(ALL, c.stored(1, what="the shape")),
     "TRANSPOSE": _xnn(ALL, c.stored(1, what="the permutation")),
     "SPLIT": _xnn(ALL),
-    "QUANTIZE": _xnn(ALL, quantises_in_one_sign),
+    "QUANTIZE": _xnn(ALL, quantises_in_one_sign, levels_in_scale),
     "DEQUANTIZE": _xnn(ALL),
 }
