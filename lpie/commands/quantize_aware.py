@@ -44,8 +44,10 @@ def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_js
     from lpie.config import overridden
     from lpie.run import settings_of
 
-    started = [f"train.initial_weights={model}", *SETTINGS, *overrides]
-    config = overridden(settings_of(model), started)
+    settings = settings_of(model)
+    settings["model"].get("hyperparameters", {}).pop("overparameterized", None)  # folded
+    given = [f"train.initial_weights={model}", *SETTINGS, *overrides]
+    config = overridden(settings, given)
     from lpie.training import train
 
     show_training(workdir, train(config, workdir, progress=not as_json), as_json)

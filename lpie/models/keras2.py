@@ -76,7 +76,9 @@ def _ends_in_sigmoid(layer: Any) -> bool:
     return getattr(layer, "activation", None) is keras.activations.sigmoid
 
 
-_CONVOLUTION = ("kernel_size", "strides", "padding", "activation", "use_bias")
+_CONVOLUTION = (
+    "kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias",
+)  # fmt: skip
 OPTIONS: dict[str, tuple[str, ...]] = {
     "Activation": ("activation",),
     "Add": (),

@@ -215,14 +215,9 @@ class _KernelQuantizer(quantizers.Quantizer):
     def __call__(self, inputs: Any, training: bool, weights: dict, **kwargs: Any) -> Any:
         if self._watching.on:
             return inputs
-        turn = (0, 1, 3, 2) if inputs.shape[-1] == 1 else (0, 1, 2, 3)
-        kernel = tf.transpose(inputs, turn)
-        largest = tf.maximum(tf.reduce_max(tf.abs(kernel), (0, 1, 2)), 1e-6)
-        largest = tf.stop_gradient(largest)
-        rounded = tf.quantization.fake_quant_with_min_max_vars_per_channel(
-            kernel, -largest, largest, narrow_range=True
-        )
-        return tf.transpose(rounded, turn)
+        axes = (0, 1) if inputs.shape[-1] == 1 else (0, 1, 2)
+        step = tf.reduce_max(tf.abs(inputs), axes, keepdims=True) / LEVELS[-1]
+        return _on_levels(inputs, tf.maximum(step, 1e-9))
 
     def get_config(self) -> dict[str, Any]:
         return {}
@@ -244,7 +239,15 @@ class _OutputQuantizer(quantizers.Quantizer):
             self._kept.seen.append(inputs.numpy())
             return inputs
         low, high = tf.unstack(self._kept.variable)
-        return tf.quantization.fake_quant_with_min_max_vars(inputs, low, high)
+        return _on_levels(tf.clip_by_value(inputs, low, high), (high - low) / (len(LEVELS) - 1))
 
     def get_config(self) -> dict[str, Any]:
         return {}
+
+
+def _on_levels(x: Any, step: Any) -> Any:
+    """x in whole steps, with the gradient of x.
+
+    TensorFlow's fake_quant does this in one op, but has no deterministic gradient on GPUs.
+    """
+    return x + tf.stop_gradient(tf.round(x / step) * step - x)
