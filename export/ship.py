@@ -1,6 +1,7 @@
 """Puts a run's best weights among the shipped ones: `python -m lpie.export.ship RUN NAME`."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,17 @@ def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
         "network": config.model.name,
         "hyperparameters": options,
         "parameters": model.count_params(),
-        "degrade": _changed(to_dict(config)["data"]["degrade"]),
+        "degrade": _changed(config, lambda table: table["data"]["degrade"]),
+        "loss": _changed(config, lambda table: table["loss"]),
         "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},
     }
     write_atomic(folder / INDEX.name, to_json({**shipped(), name: entry}))
 
 
-def _changed(degrade: dict[str, Any]) -> dict[str, Any]:
-    """The settings that are not the defaults."""
-    default = to_dict(Config())["data"]["degrade"]
-    return {key: value for key, value in degrade.items() if value != default[key]}
+def _changed(config: Config, section: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+    """The settings of a section that are not the defaults."""
+    default = section(to_dict(Config()))
+    return {key: n for key, n in section(to_dict(config)).items() if n != default[key]}
 
 
 if __name__ == "__main__":

@@ -145,7 +145,7 @@ def settings_of(model: Path) -> dict[str, Any]:
     shipped_file(str(model), ".npz")  # says which names there are
     facts = shipped()[str(model)]
     network = {"name": facts["network"], "hyperparameters": facts["hyperparameters"]}
-    return {"model": network, "data": {"degrade": facts["degrade"]}}
+    return {"model": network, "data": {"degrade": facts["degrade"]}, "loss": facts["loss"]}
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
