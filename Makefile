@@ -14,7 +14,7 @@ test: setup
 	rm -rf build
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q --no-deps --target build/typed .
 	MYPYPATH=build/typed $(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 setup: $(VENV)/installed
 
