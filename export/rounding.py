@@ -12,6 +12,8 @@ from lpie.backend import keras
 DAMPING = 0.01  # of the mean square of the inputs: what keeps the inverse stable
 # Enough for the moments of a few hundred inputs.
 TILES, CROP_PX, ROWS = 16, 128, 4096
+# What a pruned kernel has of zeros at least, and a clustered one of values at most.
+SPARSE, MOST_CLUSTERS = 0.25, 256
 
 Moments = tuple[NDArray[np.float64], NDArray[np.float64]]
 
@@ -21,8 +23,9 @@ def preround(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
 
     Of [k, k, C, filters], each filter has levels of a 127th of its largest weight, which stays.
     What rounding one weight changes, the weights after it make up for, as far as the inputs on
-    `tiles` ([H, W, 3] real photos) are alike; the bias takes what is left of the mean. Depthwise
-    and grouped kernels, and those of layers that run several times, stay as they are.
+    `tiles` ([H, W, 3] real photos) are alike; the bias takes what is left of the mean. In pruned or
+    clustered kernels each weight goes to its nearest level, so that zeros and clusters stay.
+    Depthwise and grouped kernels, and those of layers that run several times, stay as they are.
     """
     chosen = [layer for layer in model.layers if _is_whole(layer)]
     if not chosen:
@@ -32,7 +35,8 @@ def preround(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
     for layer, (moments, mean) in zip(chosen, _inputs(model, chosen, tiles), strict=True):
         exact = keras.ops.convert_to_numpy(layer.kernel)
         matrix = exact.reshape(-1, exact.shape[-1])
-        found = round_together(matrix, moments)
+        compressed = _is_compressed(exact)
+        found = round_alone(matrix) if compressed else round_together(matrix, moments)
         same = twin.get_layer(layer.name)
         same.kernel.assign(found.reshape(exact.shape))
         if layer.use_bias:
@@ -47,8 +51,7 @@ def round_together(kernel: NDArray[np.float32], moments: NDArray[np.float64]) ->
     The squared error of the output, weighted by `moments`, is far less than that of rounding to the
     nearest where inputs are correlated, as in photos they are.
     """
-    largest, step = np.abs(kernel).argmax(axis=0), np.abs(kernel).max(axis=0) / 127
-    step = np.maximum(step, 1e-12)
+    largest, step = np.abs(kernel).argmax(axis=0), _step(kernel)
     order = np.argsort(-np.diag(moments), kind="stable")  # the strongest input first
     damping = DAMPING * max(np.diag(moments).mean(), 1e-12) * np.eye(len(kernel))
     inverse = np.linalg.inv((moments + damping)[np.ix_(order, order)])
@@ -65,6 +68,15 @@ def round_together(kernel: NDArray[np.float32], moments: NDArray[np.float64]) ->
     return found
 
 
+def round_alone(kernel: NDArray[np.float32]) -> NDArray:
+    """[K, filters] on the nearest of 255 levels for each filter."""
+    return np.rint(kernel / _step(kernel)) * _step(kernel)
+
+
+def _step(kernel: NDArray[np.float32]) -> NDArray:
+    return np.maximum(np.abs(kernel).max(axis=0) / 127, 1e-12)
+
+
 def _is_whole(layer: Any) -> bool:
     """A convolution that runs once, in which every filter sees every channel."""
     return (
@@ -72,6 +84,14 @@ def _is_whole(layer: Any) -> bool:
         and layer.groups == 1
         and max(layer.dilation_rate) == 1
         and len(layer._inbound_nodes) == 1
+    )
+
+
+def _is_compressed(kernel: NDArray[np.float32]) -> bool:
+    """Whether the kernel is pruned or clustered: others have a value of its own for each weight."""
+    return bool(
+        np.mean(kernel == 0) >= SPARSE
+        or len(np.unique(kernel)) <= min(MOST_CLUSTERS, kernel.size // 2)
     )
 
 

@@ -19,6 +19,10 @@ COMMANDS = {
         "lpie.commands.quantize_aware",
         "Train further as the int8 file to come.",
     ),
+    "compress": (
+        "lpie.commands.compress",
+        "Train further, pruned or clustered: smaller when packed.",
+    ),
     "evaluate": ("lpie.commands.evaluate", "Measure PSNR and SSIM of a model on photos."),
     "restore": ("lpie.commands.restore", "Restore photos of any size."),
     "export": ("lpie.commands.export", "Write a checked .tflite of a fixed size."),

@@ -84,6 +84,11 @@ class TrainConfig:
     # With the rounding of int8 everywhere, by tensorflow-model-optimization, on one device: for a
     # few more steps of a network that will be int8.
     quantization_aware: bool = False
+    # The share of each convolution kernel's weights that ends at zero, after two thirds of the
+    # steps; by tensorflow-model-optimization, as are clusters. 0 prunes nothing.
+    sparsity: float = 0.0
+    # How many different values a convolution's kernel may have; 0 leaves it free.
+    clusters: int = 0
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-6
     warmup_steps: int = 200
@@ -98,6 +103,10 @@ class TrainConfig:
     # Stop after so many validations without a better PSNR; 0 never stops early.
     patience: int = 0
     seed: int = 0
+
+    def compressions(self) -> int:
+        """How many of rounding, pruning and clustering are asked for."""
+        return sum(map(bool, (self.quantization_aware, self.sparsity, self.clusters)))
 
 
 @dataclass(frozen=True)
@@ -194,6 +203,14 @@ def _check(config: Config) -> None:
          "of patches of at least 16 px", train.progressive),
         (train.precision == "float32" or not train.quantization_aware, "train.precision",
          "float32 with train.quantization_aware, as bfloat16 has too few levels", train.precision),
+        (0 <= train.sparsity < 1, "train.sparsity", "in [0, 1)", train.sparsity),
+        (train.clusters == 0 or 2 <= train.clusters <= 256, "train.clusters",
+         "0 or in 2 to 256", train.clusters),
+        (train.compressions() <= 1, "train.quantization_aware, train.sparsity or train.clusters",
+         "given alone, as each undoes the others",
+         (train.quantization_aware, train.sparsity, train.clusters)),
+        (train.precision == "float32" or not train.compressions(), "train.precision",
+         "float32 with train.sparsity or train.clusters", train.precision),
         (bool(train.teacher) == bool(config.loss.distillation), "loss.distillation",
          "above 0 just when train.teacher is given", config.loss.distillation),
         (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),

@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,11 @@ def sha256(path: Path) -> str:
     """The SHA-256 of the file's bytes, in hexadecimal."""
     with path.open("rb") as f:
         return hashlib.file_digest(f, "sha256").hexdigest()
+
+
+def compressed_bytes(path: Path) -> int:
+    """What the file takes in a package: its size after deflate, as of zip and gzip, level 9."""
+    return len(zlib.compress(path.read_bytes(), 9))
 
 
 def sentence(error: OSError) -> LpieError:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.config import Config
+from lpie.config import Config, TrainConfig
 from lpie.distribution import Devices
 from lpie.errors import InputError, require
 from lpie.losses import total_loss
@@ -18,6 +18,7 @@ from lpie.optimization import make_optimizer
 from lpie.restorer import Network, forward, load_keras
 
 if TYPE_CHECKING:
+    from lpie.models.compressed import CompressedTwin
     from lpie.models.quantized import QuantizedTwin
 
 Images = NDArray[np.float32]
@@ -32,16 +33,12 @@ class Learner:
         name, options = config.model.name, config.model.hyperparameters
         self._average = build_model(name, **options)
         self._teacher = load_keras(Path(config.train.teacher)) if config.train.teacher else None
-        self._twin = _twin(self._average, devices) if config.train.quantization_aware else None
+        self._twin = _twin(self._average, config.train, devices)
         with devices.scope():
             self._optimizer = make_optimizer(config.train, summands=devices.summands)
             self._model: Any = self._twin or _in_precision(config)
             self._optimizer.build(self._model.trainable_variables)
-            if self._twin:
-                self._step = self._twin.stepper(self._optimizer, self._loss)
-            else:
-                self._model.compile(optimizer=self._optimizer, loss=self._loss, jit_compile=_jit())
-                self._step = devices.stepper(self._model, self._loss)
+            self._step = self._stepper()
 
     def start(self, degraded: Images) -> None:
         """Fresh weights that suit `degraded`, a whole batch, or those the config names."""
@@ -75,21 +72,28 @@ class Learner:
 
     def averaged(self) -> keras.Model:
         """A model, on this process alone, with the moving average of the weights."""
-        raw = self._weights()
         # Keras starts the average with the first step.
         begun = keras.ops.convert_to_numpy(self._optimizer.iterations) > 0
         if self._config.train.ema_momentum and begun:
             with self._devices.scope():
-                self._optimizer.finalize_variable_values(self._model.trainable_variables)
+                variables = self._model.trainable_variables
+                raw = [np.array(keras.ops.convert_to_numpy(v)) for v in variables]
+                self._optimizer.finalize_variable_values(variables)
                 self._average.set_weights(self._weights())
-                self._model.set_weights(raw)
+                for variable, value in zip(variables, raw, strict=True):
+                    variable.assign(value)
         else:
-            self._average.set_weights(raw)
+            self._average.set_weights(self._weights())
         return self._average
 
     def as_trained(self, model: keras.Model) -> "keras.Model | Network":
         """`model`, rounded as int8 is where the run trains so: what a validation scores."""
-        return self._twin.with_weights(model.get_weights()) if self._twin else model
+        return self._twin.as_exported(model) if self._twin else model
+
+    @property
+    def settled(self) -> bool:
+        """Whether the weights are of the kind asked for: pruning needs steps for its zeros."""
+        return self._twin is None or self._twin.settled
 
     def loss_parts(self, degraded: Images, target: Images) -> dict[str, float]:
         """Each part of the loss, before its weight, at the present weights."""
@@ -117,6 +121,12 @@ class Learner:
         with self._devices.scope():
             for name, variable in variables.items():
                 variable.assign(arrays[name])
+
+    def _stepper(self) -> Any:
+        if self._twin:
+            return self._twin.stepper(self._optimizer, self._loss)
+        self._model.compile(optimizer=self._optimizer, loss=self._loss, jit_compile=_jit())
+        return self._devices.stepper(self._model, self._loss)
 
     def _loss(self, target: Any, prediction: Any) -> Any:
         return total_loss(self._config.loss, prediction, target)[0]
@@ -146,21 +156,30 @@ def _in_precision(config: Config) -> keras.Model:
     return model
 
 
-def _twin(model: keras.Model, devices: Devices) -> "QuantizedTwin":
-    """The network with the rounding of int8, in tf_keras."""
+def _twin(
+    model: keras.Model, train: TrainConfig, devices: Devices
+) -> "QuantizedTwin | CompressedTwin | None":
+    """The network rounded as in int8, pruned or clustered, in tf_keras; None for plain training."""
+    if not train.compressions():
+        return None
+    name = "Quantization-aware training" if train.quantization_aware else "Compression"
     if keras.backend.backend() != "tensorflow":
         raise InputError(
-            "Quantization-aware training needs Keras on TensorFlow. "
-            f"Received: KERAS_BACKEND={keras.backend.backend()}."
+            f"{name} needs Keras on TensorFlow. Received: KERAS_BACKEND={keras.backend.backend()}."
         )
     if devices.replicas > 1:
-        raise InputError(
-            f"Quantization-aware training runs on one device. Received: {devices.replicas} of them."
-        )
+        raise InputError(f"{name} runs on one device. Received: {devices.replicas} of them.")
     require("tensorflow_model_optimization", extra="qat")
-    from lpie.models.quantized import QuantizedTwin
+    if train.quantization_aware:
+        from lpie.models.quantized import QuantizedTwin
 
-    return QuantizedTwin(model)
+        return QuantizedTwin(model)
+    from lpie.models.compressed import CompressedTwin
+
+    return CompressedTwin(
+        model, sparsity=train.sparsity, clusters=train.clusters,
+        calls=train.steps * train.accumulate,
+    )  # fmt: skip
 
 
 def _is_pointwise(layer: keras.layers.Conv2D) -> bool:

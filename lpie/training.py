@@ -222,7 +222,8 @@ class _Trainer:
             means = mean_scores([score(restorer, sample) for sample in self._validation])
             self._require_finite("The validation SSIM", means["ssim"])
             self._save_model(model, self._run.last)
-            if means["psnr_db"] > self._state["best_psnr_db"] + LEAST_GAIN_DB:
+            gain = means["psnr_db"] - self._state["best_psnr_db"]
+            if self._learner.settled and gain > LEAST_GAIN_DB:
                 self._state |= {"best_psnr_db": means["psnr_db"], "best_step": self._step}
                 self._save_model(model, self._run.best)
             self._state |= means
@@ -230,7 +231,7 @@ class _Trainer:
             writer.add(self._step, {f"validation/{k}": v for k, v in means.items()})
             self._shown |= {"dB": f"{means['psnr_db']:.2f}", "SSIM": f"{means['ssim']:.3f}"}
         since = (self._step - self._state["best_step"]) // self._config.train.validate_every
-        ended = 0 < self._config.train.patience <= since
+        ended = self._learner.settled and 0 < self._config.train.patience <= since
         self._state["ended"] = bool(self._from_first(ended))
 
     def _save_model(self, model: Any, path: Path) -> None:

@@ -38,6 +38,23 @@ def test_correlated_inputs_err_less_and_white_ones_as_much():
         assert errors[0] < share * errors[1]
 
 
+def test_the_bias_makes_up_for_clusters(astronaut):
+    """All weights of a cluster err alike, so that their errors add up wherever inputs do."""
+    image = keras.Input((None, None, 3))
+    convolution = keras.layers.Conv2D(8, 5, padding="same")
+    model = keras.Model(image, convolution(image))
+    kernel = np.random.default_rng(0).choice([0.013, 0.102, -0.044, 0.3], (5, 5, 3, 8))
+    convolution.set_weights([kernel, np.zeros(8)])
+    tile = to_float(astronaut[:128, 100:228])
+    rounded = preround(model, [tile])
+    exact = forward(model, tile[None])
+    bias = exact.mean(axis=(0, 1, 2)) - forward(rounded, tile[None]).mean(axis=(0, 1, 2))
+    assert len(np.unique(rounded.layers[1].get_weights()[0])) <= 4
+    to_nearest(model)
+    alone = exact.mean(axis=(0, 1, 2)) - forward(model, tile[None]).mean(axis=(0, 1, 2))
+    assert np.abs(bias).max() < 0.05 * np.abs(alone).max()
+
+
 def to_nearest(model):
     """Every Conv2D's kernel on 255 levels for each filter, in place."""
     for layer in model._flatten_layers():

@@ -8,6 +8,7 @@ import click
 
 from lpie.commands.output import json_option, print_json
 from lpie.commands.verdicts import verdict_line, verdict_table
+from lpie.files import compressed_bytes
 
 if TYPE_CHECKING:
     from lpie.export.mixed import Mix
@@ -127,8 +128,9 @@ def export(
     verdicts = [check_delegate(graph, name) for name in DELEGATES]
     left = float_ops(graph) if find_recipe(recipe).static and not mixed else {}
     if as_json:
+        packed = {"compressed_bytes": compressed_bytes(path)}
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
-        print_json({"path": str(path), **dataclasses.asdict(spec), **limits})
+        print_json({"path": str(path), **dataclasses.asdict(spec), **packed, **limits})
         return
     _show(path, spec)
     if spec.float_layers:
@@ -170,7 +172,8 @@ def _ranking(found: "Mix") -> str:
 def _show(path: Path, spec: "ModelSpec") -> None:
     """What was written, and how exact it is."""
     size = ", ".join(spec.signatures) or f"{spec.width}x{spec.height}"
-    click.echo(f"{path}: {spec.recipe}, {size}, {(spec.file_bytes or 0) / 1e3:.0f} kB")
+    stored, packed = (spec.file_bytes or 0) / 1e3, compressed_bytes(path) / 1e3
+    click.echo(f"{path}: {spec.recipe}, {size}, {stored:.0f} kB (compressed {packed:.0f} kB)")
     if not spec.verified:
         click.echo("Not verified.")
         return

@@ -5,19 +5,7 @@ from pathlib import Path
 import click
 
 from lpie.commands.output import json_option
-from lpie.commands.train import show_training
-
-# Short and gentle: the network can do its task already.
-SETTINGS = (
-    "train.quantization_aware=true",
-    "train.optimizer=adam",
-    "train.precision=float32",
-    "train.progressive=[]",
-    "train.steps=2000",
-    "train.learning_rate=2e-4",
-    "train.warmup_steps=100",
-    "train.validate_every=500",
-)
+from lpie.commands.train import train_further
 
 
 @click.command()
@@ -41,13 +29,4 @@ def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_js
           --set data.folder=PHOTOS
       lpie export runs/mine-int8 --recipe qat_int8
     """
-    from lpie.config import overridden
-    from lpie.run import settings_of
-
-    settings = settings_of(model)
-    settings["model"].get("hyperparameters", {}).pop("overparameterized", None)  # folded
-    given = [f"train.initial_weights={model}", *SETTINGS, *overrides]
-    config = overridden(settings, given)
-    from lpie.training import train
-
-    show_training(workdir, train(config, workdir, progress=not as_json), as_json)
+    train_further(model, workdir, ["train.quantization_aware=true", *overrides], as_json)

@@ -1,11 +1,23 @@
 """`lpie train`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lpie.commands.output import json_option, print_json
+
+# Short and gentle: the network can do its task already.
+GENTLE = (
+    "train.optimizer=adam",
+    "train.precision=float32",
+    "train.progressive=[]",
+    "train.steps=2000",
+    "train.learning_rate=2e-4",
+    "train.warmup_steps=100",
+    "train.validate_every=500",
+)
 
 
 @click.command()
@@ -62,6 +74,23 @@ def train(
     )  # fmt: skip
     if not host:  # which reports for all
         show_training(workdir, result, as_json)
+
+
+def train_further(model: Path, workdir: Path, settings: Sequence[str], as_json: bool) -> None:
+    """Train the run or shipped network `model` on in `workdir`, and print what it came to.
+
+    settings: overrides of its own, after those of `GENTLE`.
+    """
+    from lpie.config import overridden
+    from lpie.run import settings_of
+
+    table = settings_of(model)
+    table["model"].get("hyperparameters", {}).pop("overparameterized", None)  # it is folded
+    started = [f"train.initial_weights={model}", *GENTLE, *settings]
+    config = overridden(table, started)
+    from lpie.training import train as run_training
+
+    show_training(workdir, run_training(config, workdir, progress=not as_json), as_json)
 
 
 def show_training(workdir: Path, result: dict[str, Any], as_json: bool) -> None:

@@ -1,15 +1,19 @@
 """A network in tf_keras (Keras 2), which tensorflow-model-optimization needs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tf_keras
+from numpy.typing import NDArray
 from tf_keras import layers
 
 from lpie.backend import keras
-from lpie.errors import InputError
+from lpie.errors import InputError, LpieError
 from lpie.models.analysis import calls
+
+EXACT = 1e-4  # further apart, two networks compute different functions
 
 
 class Twin(NamedTuple):
@@ -49,6 +53,34 @@ def translated(
         made[id(output)] = wrap(after, id(output))(x) if after else x
     ordered = [v for layer in model.layers for v in variables.get(layer.name, [])]
     return Twin(tf_keras.Model(source, made[id(model.outputs[0])]), ordered)
+
+
+def stepper(network: Any, variables: Sequence[Any], optimizer: Any, loss: Any) -> Any:
+    """A step over a batch by Keras' `optimizer`: (degraded, target) to the loss before it.
+
+    network: a twin, or what calls one; `variables` of it are trained.
+    """
+
+    @tf.function(reduce_retracing=False)
+    def step(degraded: Any, target: Any) -> Any:
+        with tf.GradientTape() as tape:
+            value = loss(target, network(degraded, training=True))
+        optimizer.apply(tape.gradient(value, variables), variables)
+        return value
+
+    return lambda degraded, target: float(step(tf.constant(degraded), tf.constant(target)))
+
+
+def check_same(
+    model: keras.Model, outputs: NDArray[np.float32], images: NDArray[np.float32]
+) -> None:
+    """Raise an `LpieError` unless `outputs`, a twin's, are what `model` makes of `images`."""
+    difference = float(np.abs(outputs - model(images, training=False)).max())
+    if difference > EXACT:
+        raise LpieError(
+            f"{model.name} computes another function in tf_keras: outputs differ by up to "
+            f"{difference:.2g}."
+        )
 
 
 def _layer(layer: Any) -> Any:

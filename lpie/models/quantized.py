@@ -15,9 +15,8 @@ from tensorflow_model_optimization.quantization.keras import (
 )
 
 from lpie.backend import keras
-from lpie.errors import LpieError
 from lpie.models.analysis import analyse, calls
-from lpie.models.keras2 import translated
+from lpie.models.keras2 import check_same, stepper, translated
 from lpie.quantization import LEVELS, Scale, best_scale, to_scale
 
 IMAGE: Scale = to_scale(0.0, 1.0)
@@ -27,7 +26,6 @@ MOVING = (
     "Concatenate", "CropLike", "Dropout", "MaxPooling2D", "PadToMultiple", "PixelShuffle",
     "PixelUnshuffle", "UpSampling2D",
 )  # fmt: skip
-EXACT = 1e-4  # further apart, two networks compute different functions
 
 
 class QuantizedTwin:
@@ -39,6 +37,7 @@ class QuantizedTwin:
     """
 
     fixed = None
+    settled = True
 
     def __init__(self, model: keras.Model) -> None:
         self._source, found = model, analyse(model)
@@ -77,26 +76,17 @@ class QuantizedTwin:
         for variable, weight in zip(self.trainable_variables, weights, strict=True):
             variable.assign(weight)
 
-    def with_weights(self, weights: Sequence[NDArray]) -> "QuantizedTwin":
-        """Another twin, with these weights and the same ranges; the same one each time."""
+    def as_exported(self, model: keras.Model) -> "QuantizedTwin":
+        """Another twin, with the weights of `model` and the same ranges; the same one each time."""
         self._other = self._other or QuantizedTwin(self._source)
-        self._other.set_weights(weights)
+        self._other.set_weights(model.get_weights())
         for mine, its in zip(self._ranges, self._other._ranges, strict=True):
             its.variable.assign(mine.variable)
         return self._other
 
     def stepper(self, optimizer: Any, loss: Any) -> Any:
         """A step over a batch by Keras' `optimizer`: (degraded, target) to the loss before it."""
-
-        @tf.function(reduce_retracing=False)
-        def step(degraded: Any, target: Any) -> Any:
-            with tf.GradientTape() as tape:
-                value = loss(target, self(degraded, training=True))
-            found = tape.gradient(value, self.trainable_variables)
-            optimizer.apply(found, self.trainable_variables)
-            return value
-
-        return lambda degraded, target: float(step(tf.constant(degraded), tf.constant(target)))
+        return stepper(self, self.trainable_variables, optimizer, loss)
 
     def calibrate(self, images: NDArray[np.float32]) -> None:
         """Choose all ranges by their error on [N, H, W, 3] `images`.
@@ -107,12 +97,7 @@ class QuantizedTwin:
         exact = self(images).numpy()
         self._watching.on = False
         self._source.set_weights(self.get_weights())
-        difference = float(np.abs(exact - self._source(images, training=False)).max())
-        if difference > EXACT:
-            raise LpieError(
-                f"{self._source.name} computes another function in tf_keras: outputs differ by up "
-                f"to {difference:.2g}."
-            )
+        check_same(self._source, exact, images)
         for each in self._ranges:
             each.choose()
 
