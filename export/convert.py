@@ -18,6 +18,7 @@ from lpie.export.ends import check_io, set_ends
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
 from lpie.export.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
+from lpie.export.passes import chosen_passes, rewritten
 from lpie.export.photos import pairs_for
 from lpie.export.ranges import narrow
 from lpie.export.recipes import configure, converting, find_recipe
@@ -51,6 +52,8 @@ def export_tflite(
     photos: Sequence[NDArray[np.uint8]] | None = None,
     targets: Sequence[NDArray[np.uint8]] | None = None,
     max_drop: float | None = None,
+    target: str | None = None,
+    rewrites: Sequence[str] = (),
     progress: Callable[[Mix], None] = lambda mix: None,
     source: Path | None = None,
     verified: bool = True,
@@ -63,10 +66,12 @@ def export_tflite(
     of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
     what is quantized is calibrated on them, and the export verified. targets: what they should be,
     for the recipe `mixed`, which loses at most `max_drop` dB on them, 0.1 unless given, and hands
-    `progress` what it found. source: the file the model came from, for the spec. The file has
-    batch 1, a fixed shape and builtin ops only; its spec is written beside and inside it.
+    `progress` what it found. target: `cpu`, `gpu` or `nnapi`, for the exact rewrites that suit it,
+    beside those called `rewrites` (`lpie.export.passes`). source: the file the model came from,
+    for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is written
+    beside and inside it.
 
-    Raises `InputError` for a size that is not a multiple of the network's, an unknown recipe or
+    Raises `InputError` for a size that is not a multiple of the network's, an unknown name or
     an existing file without `force`; `LpieError` when the export strays from the Keras network by
     more than the recipe's budget, with the numbers. Then nothing is written. `verified=False`
     writes it unchecked, and the spec says so.
@@ -76,6 +81,7 @@ def export_tflite(
     stored = find_recipe(recipe)
     check_io(io, recipe)
     check_max_drop(max_drop, recipe)
+    passes = chosen_passes(target, rewrites, recipe=recipe)
     plain = fold(model)
     found = analyse(plain)
     text = size if isinstance(size, str) else "x".join(str(n) for n in size)
@@ -84,6 +90,7 @@ def export_tflite(
         photos, targets = pairs_for()
     if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
         raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
+    plain, applied = rewritten(plain, passes)
     tile, tiles = (height, width), []
     if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
@@ -123,6 +130,7 @@ def export_tflite(
         input_dtype=type_name(main.tensors[main.inputs[0]].type),
         output_dtype=type_name(main.tensors[main.outputs[0]].type),
         float_layers=float_layers,
+        rewrites=applied,
         source_sha256=sha256(source) if source else "",
         versions=_versions(),
         verified=result.to_dict() if result else None,

@@ -36,6 +36,8 @@ class ModelSpec:
     versions: dict[str, str]
     # Of an int8 file: the layers that the recipe `mixed` left in float.
     float_layers: tuple[str, ...] = ()
+    # The exact rewrites of `lpie.export.passes` that found something in the network.
+    rewrites: tuple[str, ...] = ()
     color: str = "RGB, sRGB transfer"
     value_range: tuple[float, float] = (0.0, 1.0)
     layout: str = "NHWC"
@@ -55,7 +57,8 @@ class ModelSpec:
         try:
             table = json.loads(text)
             table["value_range"] = tuple(table["value_range"])
-            table["float_layers"] = tuple(table.get("float_layers", ()))
+            for name in ("float_layers", "rewrites"):
+                table[name] = tuple(table.get(name, ()))
             return ModelSpec(**table)
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{name} is not a model spec: {error}.") from None
