@@ -159,7 +159,6 @@ def test_enlarging_a_single_pixel():
         np.testing.assert_allclose(twin(x), net(x), atol=1e-6)
 
 
-GPU = ("split_concatenation", "mean_by_convolution", "max_by_halves")
 WHOLE = {"gpu": ("gpu", "gpu-gl", "mldrift", "nnapi-30", "xnnpack"), "cpu": ("gpu", "xnnpack")}
 
 
