@@ -1,8 +1,6 @@
 """A Keras network to a `.tflite` of a fixed size, checked before it is written."""
 
-import importlib.metadata
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +10,27 @@ from numpy.typing import NDArray
 from lpie import flatbuffer
 from lpie.backend import keras
 from lpie.cost import type_name
-from lpie.errors import InputError, LpieError, require
+from lpie.errors import InputError, LpieError
 from lpie.export.calibration import calibration_tiles, paired_tiles
+from lpie.export.converter import convert, make_converter
 from lpie.export.ends import check_io, set_ends
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
 from lpie.export.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
+from lpie.export.passes import chosen_passes, rewritten
 from lpie.export.photos import pairs_for
 from lpie.export.ranges import narrow
-from lpie.export.recipes import configure, converting, find_recipe
-from lpie.export.rewrites import (
-    average_by_convolution,
-    detach_channel_max,
-    padded_to,
-    shuffle_by_convolution,
-    without_padding,
-)
+from lpie.export.recipes import find_recipe
+from lpie.export.rewrites import padded_to, without_padding
 from lpie.export.rounding import preround
 from lpie.export.signatures import add_size, of_size, sizes
-from lpie.export.verification import verify
-from lpie.files import refuse_existing, sha256, write_atomic
+from lpie.export.verification import Verification, verify
+from lpie.export.writing import check_target, refuse_foreign_ops, versions, write
+from lpie.files import sha256
 from lpie.models.analysis import analyse
 from lpie.models.overparameterized import fold
 from lpie.restorer import forward
-from lpie.spec import ModelSpec, parse_size, spec_path
+from lpie.spec import ModelSpec, parse_size
 
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
 # memory than a small one; then the graph is resized (exact, see `lpie.flatbuffer.resize`).
@@ -53,6 +48,8 @@ def export_tflite(
     photos: Sequence[NDArray[np.uint8]] | None = None,
     targets: Sequence[NDArray[np.uint8]] | None = None,
     max_drop: float | None = None,
+    target: str | None = None,
+    rewrites: Sequence[str] = (),
     progress: Callable[[Mix], None] = lambda mix: None,
     source: Path | None = None,
     verified: bool = True,
@@ -66,10 +63,12 @@ def export_tflite(
     of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
     what is quantized is calibrated on them, and the export verified. targets: what they should be,
     for the recipe `mixed`, which loses at most `max_drop` dB on them, 0.1 unless given, and hands
-    `progress` what it found. source: the file the model came from, for the spec. The file has
-    batch 1, a fixed shape and builtin ops only; its spec is written beside and inside it.
+    `progress` what it found. target: `cpu`, `gpu` or `nnapi`, for the exact rewrites that suit it,
+    beside those called `rewrites` (`lpie.export.passes`). source: the file the model came from,
+    for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is written
+    beside and inside it.
 
-    Raises `InputError` for a size that is not a multiple of the network's, an unknown recipe or
+    Raises `InputError` for a size that is not a multiple of the network's, an unknown name or
     an existing file without `force`; `LpieError` when the export strays from the Keras network by
     more than the recipe's budget, with the numbers. Then nothing is written. `verified=False`
     writes it unchecked, and the spec says so.
@@ -79,6 +78,7 @@ def export_tflite(
     stored = find_recipe(recipe)
     check_io(io, recipe)
     check_max_drop(max_drop, recipe)
+    passes = chosen_passes(target, rewrites, recipe=recipe)
     plain = fold(model)
     found = analyse(plain)
     (width, height), *others = _parsed((size, *more_sizes), found.multiple)
@@ -86,6 +86,7 @@ def export_tflite(
         photos, targets = pairs_for()
     if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
         raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
+    plain, applied = rewritten(plain, passes)
     tile, tiles = (height, width), []
     if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
@@ -96,26 +97,19 @@ def export_tflite(
     float_layers: tuple[str, ...] = ()
     if recipe == "mixed":
         allowed = MAX_DROP_DB if max_drop is None else max_drop
-        found_mix = _mixed(model, plain, tile, tiles, photos, targets or (), allowed)
-        progress(found_mix)
-        graph, float_layers = found_mix.graph, found_mix.float_layers
+        mixture = _mixed(model, plain, tile, tiles, photos, targets or (), allowed)
+        progress(mixture)
+        graph, float_layers = mixture.graph, mixture.float_layers
     else:
-        graph = flatbuffer.parse_tflite(convert(plain, recipe, tile, tiles))
-        if stored.activations == "int8":
-            fold_elu(graph)
-            narrow(graph, tiles)
-            set_ends(graph, io or "uint8")
+        graph = _converted(plain, recipe, tile, tiles, io or "uint8")
     flatbuffer.resize(graph, height, width)
     refuse_foreign_ops(graph)
     for other in others:
         add_size(graph, *other)
-    result = None
-    for each in _each_size(graph) if verified else ():
-        found_now = verify(model, each, photos, recipe=recipe)
-        if not found_now.passed:
-            reasons = _inexact_ops(plain, recipe, tile, tiles)
-            raise LpieError(f"The export was not written: {found_now.sentence()}.{reasons}")
-        result = result or found_now
+    result = _verified(model, graph, photos, recipe) if verified else None
+    if result and not result.passed:
+        reasons = _inexact_ops(plain, recipe, tile, tiles)
+        raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
     main = graph.subgraphs[0]
     spec = ModelSpec(
         network=model.name,
@@ -129,12 +123,13 @@ def export_tflite(
         output_dtype=type_name(main.tensors[main.outputs[0]].type),
         float_layers=float_layers,
         signatures=tuple(sizes(graph)),
+        rewrites=applied,
         source_sha256=sha256(source) if source else "",
-        versions=_versions(),
+        versions=versions(),
         verified=result.to_dict() if result else None,
         file=path.name,
     )
-    return _write(path, graph, spec)
+    return write(path, graph, spec)
 
 
 def _parsed(sizes: Sequence[str | tuple[int, int]], multiple: int) -> list[tuple[int, int]]:
@@ -147,45 +142,31 @@ def _parsed(sizes: Sequence[str | tuple[int, int]], multiple: int) -> list[tuple
     return found
 
 
-def _each_size(graph: Any) -> Iterator[bytes]:
-    """A file for each size of `graph`."""
-    for single in [of_size(graph, name) for name in sizes(graph)] or [graph]:
-        yield flatbuffer.serialise(single)
-
-
-def convert(
-    model: keras.Model, recipe: str, size: tuple[int, int], tiles: list[NDArray[np.float32]]
-) -> bytes:
-    """The bytes of `model` as TFLite for (height, width) `size`, quantized by `recipe`."""
-    converter = _converter(model, recipe, size, tiles)
-    with converting(recipe):
-        return bytes(converter.convert())
-
-
-def _converter(
-    model: keras.Model, recipe: str, size: tuple[int, int], tiles: list[NDArray[np.float32]]
+def _converted(
+    model: keras.Model,
+    recipe: str,
+    size: tuple[int, int],
+    tiles: list[NDArray[np.float32]],
+    io: str,
 ) -> Any:
-    """TensorFlow's converter of `model`, rewritten as `recipe` needs it, at (height, width)."""
-    require("tensorflow", extra="train")
-    if keras.backend.backend() != "tensorflow":
-        raise InputError(
-            "Export needs Keras on TensorFlow. "
-            f"Received: KERAS_BACKEND={keras.backend.backend()}. Unset it for this command."
-        )
-    import tensorflow as tf
+    """The graph of `model` at (height, width) `size`; an int8 one takes and returns `io`."""
+    graph = flatbuffer.parse_tflite(convert(model, recipe, size, tiles))
+    if find_recipe(recipe).activations == "int8":
+        fold_elu(graph)
+        narrow(graph, tiles)
+        set_ends(graph, io)
+    return graph
 
-    stored = find_recipe(recipe)
-    if stored.static:
-        model = detach_channel_max(model)
-    if stored.activations != "int8":
-        model = average_by_convolution(model)
-    if stored.activations == "int16":
-        model = shuffle_by_convolution(model)
-    image = keras.Input((*size, 3), batch_size=1, name="image")
-    fixed = keras.Model(image, model(image), name=model.name)
-    converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-    configure(converter, recipe, tiles)
-    return converter
+
+def _verified(
+    model: keras.Model, graph: Any, photos: Sequence[NDArray[np.uint8]], recipe: str
+) -> Verification:
+    """The first size of `graph` that fails, or else the first of all, beside `model`."""
+    found = [
+        verify(model, flatbuffer.serialise(single), photos, recipe=recipe)
+        for single in [of_size(graph, name) for name in sizes(graph)] or [graph]
+    ]
+    return next((each for each in found if not each.passed), found[0])
 
 
 def _mixed(
@@ -200,7 +181,7 @@ def _mixed(
     """The int8 graph of `plain` that loses at most `max_drop` dB against `model` on the photos."""
     degraded, target = paired_tiles(photos, targets, *size)
     restored = [forward(model, tile[None])[0] for tile in degraded]
-    converter = _converter(plain, "int8", size, tiles)
+    converter = make_converter(plain, "int8", size, tiles)
     return mix(converter, tiles, degraded, target, restored, max_drop)
 
 
@@ -210,7 +191,7 @@ def _inexact_ops(
     """A sentence on the ops that lose most to 8 bits; nothing where activations have more."""
     if find_recipe(recipe).activations != "int8":
         return ""
-    worst = least_exact(_converter(model, recipe, tile, tiles), tiles[:2])
+    worst = least_exact(make_converter(model, recipe, tile, tiles), tiles[:2])
     if not worst:
         return ""
     names = ", ".join(each.sentence() for each in worst)
@@ -218,34 +199,3 @@ def _inexact_ops(
         f" In 8 bits these ops err most, in steps of their output's 256 (rounding alone: 0.3): "
         f"{names}. Keep the network in float16, or train it with smaller ranges there."
     )
-
-
-def refuse_foreign_ops(graph: Any) -> None:
-    """Raise an `LpieError` that names every op which is not a TFLite builtin."""
-    names = {flatbuffer.op_name(graph, op) for op in graph.subgraphs[0].operators}
-    foreign = sorted(name for name in names if name.startswith("CUSTOM"))
-    if foreign:
-        raise LpieError(
-            f"The network needs ops that a phone's runtime lacks: {', '.join(foreign)}."
-        )
-
-
-def check_target(path: Path, force: bool) -> None:
-    """Refuse an output that is not named .tflite or, without `force`, exists already."""
-    if path.suffix != ".tflite":
-        raise InputError(f"The output's name must end in .tflite. Received: {path}.")
-    refuse_existing(path, force=force)
-    refuse_existing(spec_path(path), force=force)
-
-
-def _write(path: Path, graph: Any, spec: ModelSpec) -> ModelSpec:
-    flatbuffer.write_note(graph, spec.to_json())
-    write_atomic(path, flatbuffer.serialise(graph))
-    spec = replace(spec, sha256=sha256(path), file_bytes=path.stat().st_size)
-    write_atomic(spec_path(path), spec.to_json())
-    return spec
-
-
-def _versions() -> dict[str, str]:
-    packages = ("lpie", "tensorflow", "keras", "ai-edge-litert", "numpy")
-    return {name: importlib.metadata.version(name) for name in packages}

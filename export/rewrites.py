@@ -7,7 +7,14 @@ import numpy as np
 
 from lpie.backend import keras
 from lpie.models.exchange import exchanged
-from lpie.models.layers import ChannelMax, CropLike, PadToMultiple, PixelShuffle, PixelUnshuffle
+from lpie.models.layers import (
+    ChannelMax,
+    ChannelMean,
+    CropLike,
+    PadToMultiple,
+    PixelShuffle,
+    PixelUnshuffle,
+)
 
 
 def detach_channel_max(model: keras.Model) -> keras.Model:
@@ -38,6 +45,26 @@ def shuffle_by_convolution(model: keras.Model) -> keras.Model:
     Runtimes have no int16 SPACE_TO_DEPTH or DEPTH_TO_SPACE.
     """
     return exchanged(model, _shuffling)
+
+
+def mean_by_convolution(model: keras.Model) -> keras.Model:
+    """`model` with means over channels as 1x1 convolutions with weights 1 / C."""
+    return exchanged(model, _convolving)
+
+
+def max_by_halves(model: keras.Model) -> keras.Model:
+    """`model` with channel maxima as maxima of both halves of the channels, again and again.
+
+    1x1 convolutions of ones and zeros pick the halves: SLICE holds a size that cannot be changed
+    afterwards, RESHAPE and MAX_POOL_2D as well, and DEPTH_TO_SPACE before MAX_POOL_2D makes a
+    map of one channel, which GPUs store as four.
+    """
+    return exchanged(model, _halving)
+
+
+def upsample_by_means(model: keras.Model) -> keras.Model:
+    """`model` with bilinear enlargement to twice the size by copies and means of three pixels."""
+    return exchanged(model, _copying)
 
 
 def padded_to(model: keras.Model) -> int:
@@ -108,6 +135,54 @@ class _ConvolutionNorm(keras.layers.Layer):
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
+# No subclass of what it stands for: it would be exchanged again.
+class _ChannelMeanConvolution(keras.layers.Layer):
+    """Channel mean by a convolution: [N, H, W, C] to [N, H, W, 1]."""
+
+    def call(self, x: Any) -> Any:
+        channels = x.shape[-1]
+        return keras.ops.conv(x, np.full((1, 1, channels, 1), 1 / channels, np.float32))
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], 1)
+
+
+class _HalvingMax(keras.layers.Layer):
+    """Channel maximum of pairs: [N, H, W, C] to [N, H, W, 1]."""
+
+    def call(self, x: Any) -> Any:
+        while (channels := x.shape[-1]) > 1:
+            half = -(-channels // 2)  # of an odd number both have the one in the middle
+            each = np.eye(channels, dtype=np.float32)[None, None]
+            halves = each[..., :half], each[..., -half:]
+            x = keras.ops.maximum(*(keras.ops.conv(x, kernel) for kernel in halves))
+        return x
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], 1)
+
+
+class _MeanUpSampling2D(keras.layers.Layer):
+    """Bilinear enlargement with half-pixel centres: [N, H, W, C] to [N, 2 H, 2 W, C].
+
+    Each pixel copied to two, (a, a, b, b), a mean of three is (2 a + b) / 3; bilinear is
+    (3 a + b) / 4, so 3 / 4 of the mean and 1 / 4 of the copy. Means leave out what lies outside,
+    which is what clamping to the border comes to. The factors 3 / 4 of both directions come first,
+    where the map is small.
+    """
+
+    def call(self, x: Any) -> Any:
+        copies = keras.ops.concatenate([x * (9 / 16)] * 4, axis=-1)
+        x = keras.ops.depth_to_space(copies, 2, data_format="channels_last")
+        for window in ((1, 3), (3, 1)):
+            x = keras.ops.average_pool(x, window, strides=1, padding="same") + x * (1 / 3)
+        return x
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        n, h, w, c = input_shape
+        return (n, *(s and 2 * s for s in (h, w)), c)
+
+
 class _DetachedChannelMax(keras.layers.Layer):
     """Channel maximum of a copy: [N, H, W, C] to [N, H, W, 1]."""
 
@@ -133,6 +208,23 @@ def _shuffling(layer: Any) -> Any:
         return None
     down = isinstance(layer, PixelUnshuffle)
     return _ConvolutionShuffle(layer.factor, down=down, name=layer.name)
+
+
+def _convolving(layer: Any) -> Any:
+    if not isinstance(layer, ChannelMean):
+        return None
+    return _ChannelMeanConvolution(name=layer.name)
+
+
+def _halving(layer: Any) -> Any:
+    return _HalvingMax(name=layer.name) if isinstance(layer, ChannelMax) else None
+
+
+def _copying(layer: Any) -> Any:
+    enlarges = isinstance(layer, keras.layers.UpSampling2D)
+    if not enlarges or (layer.interpolation, tuple(layer.size)) != ("bilinear", (2, 2)):
+        return None
+    return _MeanUpSampling2D(name=layer.name)
 
 
 def _unpadded(layer: Any) -> Any:

@@ -10,18 +10,19 @@ ai-edge-litert or tflite-runtime, not lpie: an old runtime or an Arm emulator ha
 import importlib.metadata
 import platform
 import sys
+from typing import Any
 
 import numpy as np
 
 
-def main(model, inputs, outputs, kernels):
+def main(model: str, inputs: str, outputs: str, kernels: str) -> None:
     run = on_gpu if kernels.startswith("gpu") else on_cpu
     name, found = run(model, np.load(inputs), kernels)
     np.save(outputs, np.stack(found))
     sys.stdout.write(f"\nlpie: {name} on {platform.machine()}\n")
 
 
-def on_cpu(model, inputs, kernels):
+def on_cpu(model: str, inputs: Any, kernels: str) -> tuple[str, list[Any]]:
     """(the runtime, outputs) by its interpreter."""
     try:
         from ai_edge_litert.interpreter import Interpreter, OpResolverType
@@ -47,7 +48,7 @@ def on_cpu(model, inputs, kernels):
     return f"{package} {importlib.metadata.version(package)}", found
 
 
-def on_gpu(model, inputs, kernels):
+def on_gpu(model: str, inputs: Any, kernels: str) -> tuple[str, list[Any]]:
     """(the runtime, outputs) by the accelerator, which must take the whole file."""
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator

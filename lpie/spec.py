@@ -38,6 +38,8 @@ class ModelSpec:
     float_layers: tuple[str, ...] = ()
     # Of a file of several sizes: WIDTHxHEIGHT of each, the names of its signatures.
     signatures: tuple[str, ...] = ()
+    # The exact rewrites of `lpie.export.passes` that found something in the network.
+    rewrites: tuple[str, ...] = ()
     color: str = "RGB, sRGB transfer"
     value_range: tuple[float, float] = (0.0, 1.0)
     layout: str = "NHWC"
@@ -57,7 +59,7 @@ class ModelSpec:
         try:
             table = json.loads(text)
             table["value_range"] = tuple(table["value_range"])
-            for name in ("float_layers", "signatures"):
+            for name in ("float_layers", "signatures", "rewrites"):
                 table[name] = tuple(table.get(name, ()))
             return ModelSpec(**table)
         except (ValueError, TypeError, KeyError) as error:

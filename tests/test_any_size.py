@@ -11,7 +11,8 @@ if keras.backend.backend() != "tensorflow":
 import lpie  # noqa: E402
 from lpie.errors import InputError  # noqa: E402
 from lpie.export import convert as convert_module  # noqa: E402
-from lpie.export.convert import convert, export_tflite  # noqa: E402
+from lpie.export.convert import export_tflite  # noqa: E402
+from lpie.export.converter import convert  # noqa: E402
 from lpie.models.analysis import analyse  # noqa: E402
 from lpie.runtime import Session, resized  # noqa: E402
 from tests.test_zoo import SMALL, random_model  # noqa: E402

@@ -14,7 +14,7 @@ from lpie.errors import LpieError
 from lpie.export import convert as convert_module
 from lpie.export import export_tflite, verify
 from lpie.export.calibration import calibration_tiles
-from lpie.export.convert import convert
+from lpie.export.converter import convert
 from lpie.export.recipes import RECIPES
 from lpie.export.rewrites import detach_channel_max
 from lpie.export.verification import compare

@@ -5,7 +5,7 @@ pytest.importorskip("keras")
 
 from lpie import flatbuffer
 from lpie.errors import InputError
-from lpie.export.convert import convert
+from lpie.export.converter import convert
 from lpie.runtime import Session, resized
 from lpie.spec import ModelSpec, parse_size, spec_inside, spec_path
 

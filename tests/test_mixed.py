@@ -5,7 +5,7 @@ import pytest
 
 from lpie.errors import InputError, LpieError
 from lpie.export import export_tflite
-from lpie.export.convert import convert
+from lpie.export.converter import convert
 from lpie.flatbuffer import op_name, parse_tflite, read_tflite
 from lpie.image import write_image
 from lpie.spec import ModelSpec
@@ -138,11 +138,11 @@ def test_command_line(tmp_path, noisy):
 
 def test_calibration_is_that_of_int8(network):
     """The ranges before ours: the same as the whole converter finds."""
-    from lpie.export.convert import _converter
+    from lpie.export.converter import make_converter
     from lpie.export.mixed import _quantizer
 
     tiles = [np.random.default_rng(i).random((64, 64, 3), np.float32) for i in range(2)]
-    quantize = _quantizer(_converter(network, "int8", (64, 64), tiles))
+    quantize = _quantizer(make_converter(network, "int8", (64, 64), tiles))
     ours, theirs = quantize(()), parse_tflite(convert(network, "int8", (64, 64), tiles))
     assert scales(ours) == scales(theirs)
 

@@ -45,6 +45,8 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
     type=float,
     help="How many dB a mixed file may lose on --photos.  [default: 0.1]",
 )
+@click.option("--target", help="cpu, gpu or nnapi: rewrite the network for it, exactly.")
+@click.option("--rewrite", "rewrites", multiple=True, help="This rewrite too; repeatable.")
 @click.option("--no-verify", is_flag=True, help="Write it unchecked; the spec says so.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @json_option
@@ -56,6 +58,8 @@ def export(
     output: Path | None,
     photos: Path | None,
     max_drop: float | None,
+    target: str | None,
+    rewrites: tuple[str, ...],
     no_verify: bool,
     force: bool,
     as_json: bool,
@@ -78,6 +82,7 @@ def export(
     \b
     Examples:
       lpie export denoise --recipe float16 --size fhd
+      lpie export denoise-lpienet --recipe float16 --target gpu
       lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
       lpie export denoise --recipe mixed --max-drop 0.1
       lpie export best.keras --size 512x512 --photos noisy/ --json
@@ -85,17 +90,20 @@ def export(
     """
     from lpie.export.ends import check_io
     from lpie.export.mixed import check_max_drop
+    from lpie.export.passes import chosen_passes
     from lpie.export.recipes import find_recipe
     from lpie.spec import parse_size
 
     find_recipe(recipe)
+    chosen_passes(target, rewrites, recipe=recipe)
     check_io(io, recipe)
     check_max_drop(max_drop, recipe)
     (width, height), *others = map(parse_size, sizes)
-    from lpie.export.convert import check_target, export_tflite
+    from lpie.export.convert import export_tflite
     from lpie.export.delegates import check_delegate
     from lpie.export.limits import float_ops
     from lpie.export.photos import pairs_for, photos_for
+    from lpie.export.writing import check_target
     from lpie.flatbuffer import read_tflite
     from lpie.restorer import load_keras
     from lpie.weights import is_name
@@ -119,6 +127,8 @@ def export(
         photos=degraded,
         targets=targets,
         max_drop=max_drop,
+        target=target,
+        rewrites=rewrites,
         progress=lambda found: click.echo(_ranking(found), err=True),
         source=_source(model),
         verified=not no_verify,
@@ -133,6 +143,8 @@ def export(
         print_json({"path": str(path), **dataclasses.asdict(spec), **packed, **limits})
         return
     _show(path, spec)
+    if spec.rewrites:
+        click.echo(f"Rewritten: {', '.join(spec.rewrites)}")
     if spec.float_layers:
         click.echo(f"Left in float: {', '.join(spec.float_layers)}")
     if left:

@@ -26,5 +26,7 @@ def exchanged(
 
     twin = keras.models.clone_model(model, clone_function=copied)
     for layer in twin.layers:
+        if isinstance(layer, keras.layers.InputLayer):
+            continue  # named anew in a clone, where it had no name of its own
         layer.set_weights(weights(model.get_layer(layer.name), layer))
     return twin
