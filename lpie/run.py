@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.config import Config, to_dict
+from lpie.config import Config, config_from, to_dict
 from lpie.errors import InputError, LpieError
 from lpie.files import TEMPORARY, atomic_path, read_json, to_json, write_atomic
 from lpie.settings import differences
@@ -121,7 +121,8 @@ class Run:
             f.write(json.dumps(row) + "\n")
 
     def _check_same(self, ours: dict[str, Any]) -> None:
-        theirs = read_settings(self.folder)
+        # By way of a config: what a newer lpie can be told besides has its default in an old run.
+        theirs = to_dict(config_from(read_settings(self.folder)))
         different = differences(theirs, ours)
         if different:
             raise InputError(

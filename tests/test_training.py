@@ -115,6 +115,19 @@ def test_another_config_is_refused_with_the_keys_that_differ(tiny_config, tiny_r
     assert_one_sentence(result, 2, "loss.l1 (1.0 there, 2.0 now)", "train.steps (30 there, 31 now)")
 
 
+def test_a_run_of_before_a_setting_came_goes_on(tiny_config, tiny_run, tmp_path):
+    run = tmp_path / "old"
+    shutil.copytree(tiny_run, run)
+    table = json.loads((run / "config.json").read_text())
+    del table["train"]["clusters"], table["loss"]["fft"]
+    (run / "config.json").write_text(json.dumps(table))
+    train(load_config(tiny_config), run, progress=False)
+    table["loss"]["fft"] = 0.5
+    (run / "config.json").write_text(json.dumps(table))
+    with pytest.raises(InputError, match=r"loss\.fft \(0\.5 there, 0\.0 now\)"):
+        train(load_config(tiny_config), run, progress=False)
+
+
 def test_a_damaged_checkpoint_is_named(tiny_config, tiny_run, tmp_path):
     run = tmp_path / "damaged"
     shutil.copytree(tiny_run, run)
