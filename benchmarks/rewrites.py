@@ -119,7 +119,7 @@ def table(result: dict[str, Any]) -> str:
 def _cells(row: dict[str, Any]) -> list[str]:
     ratios = sorted(row["ratios"])
     if not ratios:
-        return [row["model"], ", ".join(row["rewrites"]), "refused", "", "", "", ""]
+        return [row["model"], ", ".join(row["rewrites"]), "refused", "", "", "", "", ""]
     quarter = len(ratios) // 4
     spread = f"{ratios[quarter]:.3f} to {ratios[-1 - quarter]:.3f}"
     exact = row["verified"]["output_psnr_db"]

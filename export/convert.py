@@ -162,10 +162,8 @@ def _verified(
     model: keras.Model, graph: Any, photos: Sequence[NDArray[np.uint8]], recipe: str
 ) -> Verification:
     """The first size of `graph` that fails, or else the first of all, beside `model`."""
-    found = [
-        verify(model, flatbuffer.serialise(single), photos, recipe=recipe)
-        for single in [of_size(graph, name) for name in sizes(graph)] or [graph]
-    ]
+    singles = [of_size(graph, name) for name in sizes(graph)] or [graph]
+    found = [verify(model, flatbuffer.serialise(each), photos, recipe=recipe) for each in singles]
     return next((each for each in found if not each.passed), found[0])
 
 

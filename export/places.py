@@ -83,10 +83,14 @@ class Found:
 
 def also(given: str) -> Place:
     """A place given as `NAME=COMMAND`: a Python, started by COMMAND, that has a runtime."""
-    name, equals, command = given.partition("=")
-    if not (equals and name.strip() and command.strip()):
+    name, _, command = given.partition("=")
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quotation that does not end
+        words = []
+    if not (name.strip() and words and words[0]):
         raise InputError(f"--also takes NAME=COMMAND, the command of a Python. Received: {given}.")
-    return Place(name.strip(), python=tuple(shlex.split(command)))
+    return Place(name.strip(), python=tuple(words))
 
 
 def compare_places(

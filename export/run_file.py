@@ -75,4 +75,4 @@ if __name__ == "__main__":
     try:
         main(*sys.argv[1:])
     except (ImportError, RuntimeError, ValueError) as error:
-        sys.exit(str(error).splitlines()[0])
+        sys.exit(" ".join(str(error).split())[:300] or type(error).__name__)

@@ -38,6 +38,7 @@ def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
         "network": config.model.name,
         "hyperparameters": options,
         "parameters": model.count_params(),
+        "source": config.data.source,
         "degrade": _changed(config, lambda table: table["data"]["degrade"]),
         "loss": _changed(config, lambda table: table["loss"]),
         "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},

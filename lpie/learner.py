@@ -7,11 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.config import Config, TrainConfig
+from lpie.config import Config
 from lpie.distribution import Devices
 from lpie.errors import InputError, require
 from lpie.losses import total_loss
 from lpie.models import NETWORKS, build_model
+from lpie.models.analysis import analyse
 from lpie.models.balance import balance
 from lpie.models.overparameterized import fold, overparameterize
 from lpie.optimization import make_optimizer
@@ -33,7 +34,7 @@ class Learner:
         name, options = config.model.name, config.model.hyperparameters
         self._average = build_model(name, **options)
         self._teacher = load_keras(Path(config.train.teacher)) if config.train.teacher else None
-        self._twin = _twin(self._average, config.train, devices)
+        self._twin = _twin(self._average, config, devices)
         with devices.scope():
             self._optimizer = make_optimizer(config.train, summands=devices.summands)
             self._model: Any = self._twin or _in_precision(config)
@@ -98,7 +99,11 @@ class Learner:
     def loss_parts(self, degraded: Images, target: Images) -> dict[str, float]:
         """Each part of the loss, before its weight, at the present weights."""
         self._average.set_weights(self._weights())
-        prediction = forward(self._average, degraded)
+        network = self.as_trained(self._average)
+        if isinstance(network, keras.Model):
+            prediction = forward(network, degraded)
+        else:
+            prediction = np.stack([network.run(image) for image in degraded])
         if self._teacher is not None:
             target = np.concatenate([target, forward(self._teacher, degraded)], axis=-1)
         _, parts = total_loss(self._config.loss, prediction, target)
@@ -157,9 +162,10 @@ def _in_precision(config: Config) -> keras.Model:
 
 
 def _twin(
-    model: keras.Model, train: TrainConfig, devices: Devices
+    model: keras.Model, config: Config, devices: Devices
 ) -> "QuantizedTwin | CompressedTwin | None":
     """The network rounded as in int8, pruned or clustered, in tf_keras; None for plain training."""
+    train = config.train
     if not train.compressions():
         return None
     name = "Quantization-aware training" if train.quantization_aware else "Compression"
@@ -169,6 +175,13 @@ def _twin(
         )
     if devices.replicas > 1:
         raise InputError(f"{name} runs on one device. Received: {devices.replicas} of them.")
+    multiple = analyse(model).multiple
+    for patch_px, _ in config.stages():
+        if patch_px % multiple:  # tf_keras pads nothing inside
+            raise InputError(
+                f"{name} of {model.name} wants patches of a multiple of {multiple} px. "
+                f"Received: {patch_px}."
+            )
     require("tensorflow_model_optimization", extra="qat")
     if train.quantization_aware:
         from lpie.models.quantized import QuantizedTwin

@@ -146,11 +146,11 @@ class _TfliteNetwork:
 def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
     """What `model` makes of `images`, both [N, H, W, 3] float32."""
     from lpie.backend import keras
-    from lpie.models.analysis import calls
+    from lpie.models.analysis import calls, is_plain
 
     if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
         return model.predict_on_batch(images)
-    if not hasattr(model, "_nodes_by_depth"):  # not a graph of layers
+    if not is_plain(model):
         return keras.ops.convert_to_numpy(model(images, training=False))
     # Layer by layer: Keras would hold all their outputs to the end, 22 GB for NAFNet of width 16
     # and a photo of 3 megapixels.

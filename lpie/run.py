@@ -1,6 +1,7 @@
 """The folder of one training run: its settings, checkpoint, log and pictures."""
 
 import contextlib
+import copy
 import errno
 import fcntl
 import json
@@ -144,7 +145,7 @@ def settings_of(model: Path) -> dict[str, Any]:
     if not is_name(model):
         return read_settings(model)
     shipped_file(str(model), ".npz")  # says which names there are
-    facts = shipped()[str(model)]
+    facts = copy.deepcopy(shipped()[str(model)])
     network = {"name": facts["network"], "hyperparameters": facts["hyperparameters"]}
     return {"model": network, "data": {"degrade": facts["degrade"]}, "loss": facts["loss"]}
 

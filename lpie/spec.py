@@ -59,8 +59,8 @@ class ModelSpec:
         try:
             table = json.loads(text)
             table["value_range"] = tuple(table["value_range"])
-            for name in ("float_layers", "signatures", "rewrites"):
-                table[name] = tuple(table.get(name, ()))
+            for key in ("float_layers", "signatures", "rewrites"):
+                table[key] = tuple(table.get(key, ()))
             return ModelSpec(**table)
         except (ValueError, TypeError, KeyError) as error:
             raise InputError(f"{name} is not a model spec: {error}.") from None

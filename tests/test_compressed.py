@@ -159,7 +159,7 @@ def test_steps_gain_what_it_costs(asked, photos):
     assert losses[-1] < 0.5 * max(losses)
     trained = learner._twin.get_weights()
     assert_compressed(kernels(trained), **asked)
-    np.testing.assert_allclose(learner._twin(photos), forward(learner.averaged(), photos), atol=0.2)
+    assert np.abs(learner._twin(photos) - forward(learner.averaged(), photos)).mean() < 0.02
 
 
 def test_clusters_begin_near_the_weights():

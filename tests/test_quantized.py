@@ -2,6 +2,7 @@
 does, learns, and is exported."""
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -24,6 +25,7 @@ from lpie.models import keras2
 from lpie.models.keras2 import translated
 from lpie.models.quantized import QuantizedTwin
 from lpie.restorer import Restorer, forward, load_keras
+from lpie.run import settings_of
 from lpie.training import train
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.test_learner import settings
@@ -213,12 +215,49 @@ def test_a_run_of_floats_is_no_int8_run(run):
     [
         ("missing/run", 2, "is not a run: it holds no config.json"),
         ("denoize", 2, "denoize does not exist"),
+        ("denoise-s", 2, "data.folder must be given for data.source = 'clean'"),
+        ("lowlight", 2, "data.folder must be given for data.source = 'pairs'"),
     ],
 )
 def test_what_cannot_be_trained_further(model, code, sentence, tmp_path):
     done = run_lpie("quantize-aware", model, "--workdir", tmp_path / "run")
     assert_one_sentence(done, code, sentence)
     assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_a_shipped_network_are_a_copy():
+    table = settings_of(Path("denoise-s"))
+    table["model"]["hyperparameters"]["size"] = "l"
+    assert settings_of(Path("denoise-s"))["model"]["hyperparameters"]["size"] == "s"
+
+
+def test_patches_that_the_twin_cannot_take():
+    """PlainNet pads by itself; its twin does not."""
+    name, options = NETWORKS[-1]
+    options = {k: list(v) if isinstance(v, tuple) else v for k, v in options.items()}
+    config = settings(
+        model={"name": name, "hyperparameters": options},
+        data={"patch_px": 33},
+        train={"quantization_aware": True},
+    )
+    with pytest.raises(InputError, match=r"wants patches of a multiple of 2 px\. Received: 33"):
+        Learner(config, OneDevice())
+
+
+def test_a_conv_of_one_filter_has_one_step():
+    """Unlike a depthwise kernel of the same shape, which has one for each channel."""
+    image = keras.Input((None, None, 3))
+    layers = [keras.layers.Conv2D(1, 1, name="one"), keras.layers.DepthwiseConv2D(1, name="each")]
+    x = layers[1](image)
+    output = keras.layers.Add()([keras.layers.Multiply()([layers[0](x), image]), image])
+    twin = QuantizedTwin(keras.Model(image, output))
+    axes = {
+        layer.layer.name: layer.quantize_config._kernel._axes
+        for layer in twin._model.layers
+        if hasattr(layer, "quantize_config")
+    }
+    assert axes["one"] == (0, 1, 2)
+    assert axes["each"] == (0, 1)
 
 
 def test_one_device_alone(tmp_path):

@@ -117,6 +117,23 @@ def test_a_network_runs_layer_by_layer(name, options):
     np.testing.assert_array_equal(forward(model, images), whole)
 
 
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: x * 0.5,
+        lambda x: 1 - x,
+        lambda x: keras.ops.concatenate(keras.ops.split(x, 3, axis=-1)[::-1], axis=-1),
+        lambda x: keras.layers.Add()([x, x * x]),
+    ],
+)
+def test_a_model_of_other_operations(function):
+    image = keras.Input((None, None, 3))
+    model = keras.Model(image, function(image))
+    images = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
+    whole = keras.ops.convert_to_numpy(model(images, training=False))
+    np.testing.assert_array_equal(forward(model, images), whole)
+
+
 def test_a_model_that_is_no_graph_of_layers():
     class Darker(keras.Model):
         def call(self, x):

@@ -17,6 +17,10 @@ GENTLE = (
     "train.learning_rate=2e-4",
     "train.warmup_steps=100",
     "train.validate_every=500",
+    "train.ema_momentum=0.99",
+    "train.quantization_aware=false",
+    "train.sparsity=0.0",
+    "train.clusters=0",
 )
 
 
@@ -83,11 +87,14 @@ def train_further(model: Path, workdir: Path, settings: Sequence[str], as_json: 
     """
     from lpie.config import overridden
     from lpie.run import settings_of
+    from lpie.weights import is_name, shipped
 
     table = settings_of(model)
     table["model"].get("hyperparameters", {}).pop("overparameterized", None)  # it is folded
-    started = [f"train.initial_weights={model}", *GENTLE, *settings]
-    config = overridden(table, started)
+    table.setdefault("train", {})["initial_weights"] = str(model)
+    if is_name(model):  # its photos are elsewhere, and four built-in ones would not do
+        table["data"]["source"] = shipped()[str(model)]["source"]
+    config = overridden(table, [*GENTLE, *settings])
     from lpie.training import train as run_training
 
     show_training(workdir, run_training(config, workdir, progress=not as_json), as_json)

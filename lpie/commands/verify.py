@@ -45,8 +45,9 @@ def verify(
 ) -> None:
     """Compare FILE (a .tflite) with MODEL (a run, a .keras file or a shipped network) it came from.
 
-    It runs by XNNPACK, TFLite's built-in and its reference kernels, and where the options say.
-    Exits with 1 where it does not run or strays further than its recipe may.
+    It runs by XNNPACK, TFLite's built-in and its reference kernels, which lack ops, and where the
+    options say; of several sizes the first, beyond 512x512 at 256x256. Exits with 1 where it does
+    not run, but for the reference kernels, or strays further than its recipe may.
 
     \b
     Columns:

@@ -107,6 +107,18 @@ def calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
             yield node.operation, node.input_tensors, node.output_tensors
 
 
+def is_plain(model: keras.Model) -> bool:
+    """Whether `model` is a graph of layers that take a tensor or a list and return a tensor."""
+    return hasattr(model, "_nodes_by_depth") and all(
+        isinstance(node.operation, keras.layers.Layer)
+        and len(node.output_tensors) == 1
+        and len(node.arguments.args) <= 1
+        and not node.arguments.kwargs
+        for nodes in model._nodes_by_depth.values()
+        for node in nodes
+    )
+
+
 def _merge(sources: list[_Reach]) -> _Reach:
     if not sources:
         return _START

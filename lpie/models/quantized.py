@@ -23,7 +23,7 @@ IMAGE: Scale = to_scale(0.0, 1.0)
 SIGMOID: Scale = (1 / 256, -128)  # as every runtime has it
 # What only moves values about: in int8 all that it takes and returns has one range.
 MOVING = (
-    "Concatenate", "CropLike", "Dropout", "MaxPooling2D", "PadToMultiple", "PixelShuffle",
+    "Concatenate", "CropLike", "MaxPooling2D", "PadToMultiple", "PixelShuffle",
     "PixelUnshuffle", "UpSampling2D",
 )  # fmt: skip
 
@@ -50,7 +50,7 @@ class QuantizedTwin:
             if tensor is None:
                 apart.append(_Range())
             kept = apart[-1] if tensor is None else shared[tensor]
-            return QuantizeWrapperV2(layer, _Config(kept, self._watching))
+            return QuantizeWrapperV2(layer, _Config(layer, kept, self._watching))
 
         self._model, self.trainable_variables = translated(model, wrap)
         self._ranges = [*{id(each): each for each in [*shared.values(), *apart]}.values()]
@@ -116,6 +116,10 @@ class _Range:
         self.seen: list[NDArray[np.float32]] = []  # [N, H, W, C]
         self._fixed = scale
 
+    @property
+    def is_given(self) -> bool:
+        return self._fixed is not None
+
     def choose(self) -> None:
         """The range of least error for what was seen, unless it is given."""
         step, zero = self._fixed or _best(self.seen)
@@ -144,10 +148,12 @@ def _ranges(model: keras.Model) -> dict[int, _Range]:
             found[id(output)] = _Range(IMAGE)
         elif kind in MOVING:
             moved = inputs[:1] if kind == "CropLike" else inputs
-            first, *others = (found[id(tensor)] for tensor in moved)
+            tied = [found[id(tensor)] for tensor in moved]
+            # One that is given, as a sigmoid's, would clip the others.
+            common = next((each for each in tied if not each.is_given), tied[0])
             for tensor, kept in found.items():
-                found[tensor] = first if any(kept is other for other in others) else kept
-            found[id(output)] = first
+                found[tensor] = common if any(kept is each for each in tied) else kept
+            found[id(output)] = common
         elif getattr(layer, "activation", None) is keras.activations.sigmoid:
             found[id(output)] = _Range(SIGMOID)
         else:
@@ -158,8 +164,10 @@ def _ranges(model: keras.Model) -> dict[int, _Range]:
 class _Config(QuantizeConfig):
     """What tensorflow-model-optimization rounds of a layer: its kernel and its output."""
 
-    def __init__(self, kept: _Range, watching: _Watching) -> None:
-        self._output, self._kernel = _OutputQuantizer(kept, watching), _KernelQuantizer(watching)
+    def __init__(self, layer: Any, kept: _Range, watching: _Watching) -> None:
+        depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
+        self._kernel = _KernelQuantizer(watching, axes=(0, 1) if depthwise else (0, 1, 2))
+        self._output = _OutputQuantizer(kept, watching)
 
     def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
         name = _kernel_name(layer)
@@ -189,10 +197,10 @@ def _kernel_name(layer: Any) -> str:
 
 
 class _KernelQuantizer(quantizers.Quantizer):
-    """[k, k, C, filters] on 255 levels around 0 for each filter; of [k, k, C, 1] each channel."""
+    """A kernel on 255 levels around 0; `axes`: those that share a step."""
 
-    def __init__(self, watching: _Watching) -> None:
-        self._watching = watching
+    def __init__(self, watching: _Watching, *, axes: tuple[int, ...]) -> None:
+        self._watching, self._axes = watching, axes
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
         return {}
@@ -200,8 +208,7 @@ class _KernelQuantizer(quantizers.Quantizer):
     def __call__(self, inputs: Any, training: bool, weights: dict, **kwargs: Any) -> Any:
         if self._watching.on:
             return inputs
-        axes = (0, 1) if inputs.shape[-1] == 1 else (0, 1, 2)
-        step = tf.reduce_max(tf.abs(inputs), axes, keepdims=True) / LEVELS[-1]
+        step = tf.reduce_max(tf.abs(inputs), self._axes, keepdims=True) / LEVELS[-1]
         return _on_levels(inputs, tf.maximum(step, 1e-9))
 
     def get_config(self) -> dict[str, Any]:
