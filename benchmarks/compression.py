@@ -10,7 +10,14 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.benchmarks.script import markdown, run_lpie, sentences
+from lpie.benchmarks.script import (
+    markdown,
+    noisy,
+    on_noisy_photos,
+    psnr_on,
+    run_lpie,
+    sentences,
+)
 from lpie.cost import type_name
 from lpie.files import to_json
 from lpie.flatbuffer import op_name, read_tflite
@@ -20,12 +27,7 @@ RECIPES = ("float32", "int8")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("models", nargs=-1, required=True)
-@click.option("--clean", required=True, type=click.Path(path_type=Path, exists=True),
-              help="Clean photos, to lose quality on.")  # fmt: skip
-@click.option("--noise-sigma", default=25.0, show_default=True, help="Their noise, of 255.")
-@click.option("--size", default="512x512", show_default=True, help="WIDTHxHEIGHT of the files.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+@on_noisy_photos
 def main(as_json: bool, **options: Any) -> None:
     """Export MODELS, a network and its runs of `lpie compress`, and compare their files.
 
@@ -66,8 +68,6 @@ def _row(
 ) -> dict[str, Any]:
     export = ["--recipe", recipe, "--size", size, "-o", str(file), "--json"]
     spec = json.loads(run_lpie("export", model, *export))
-    noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]
-    scores = json.loads(run_lpie("evaluate", str(file), "--clean", str(clean), *noise, "--json"))
     found = kernels(file)
     weights = np.concatenate([kernel.ravel() for kernel in found])
     return {
@@ -77,7 +77,7 @@ def _row(
         "compressed_bytes": spec["compressed_bytes"],
         "zeros": float(np.mean(weights == 0)),
         "values": float(np.median([len(np.unique(kernel)) for kernel in found])),
-        "psnr_db": scores["psnr_db"],
+        "psnr_db": psnr_on(file, clean, noise_sigma),
     }
 
 
@@ -109,9 +109,8 @@ def table(result: dict[str, Any]) -> str:
     header = ["model", "recipe", "kB", "compressed", "zeros", "values in a kernel", "dB", "lost"]
     machine = result["machine"]
     about = (
-        f"{result['clean']} with noise of sigma {result['noise_sigma']:g} in 8 bits, files of "
-        f"{result['size']}, {machine['cores']} cores of {machine['cpu']}, {machine['date']}; of "
-        "the values in a kernel the median"
+        f"{noisy(result)}, files of {result['size']}, {machine['cores']} cores of "
+        f"{machine['cpu']}, {machine['date']}; of the values in a kernel the median"
     )
     return f"{about}\n\n{markdown(header, cells)}"
 

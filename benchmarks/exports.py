@@ -8,7 +8,16 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.script import conditions, inspected, markdown, run_lpie, sentences
+from lpie.benchmarks.script import (
+    conditions,
+    inspected,
+    markdown,
+    noisy,
+    on_noisy_photos,
+    psnr_on,
+    run_lpie,
+    sentences,
+)
 from lpie.errors import InputError, LpieError
 from lpie.files import to_json
 from lpie.machine import environment
@@ -19,13 +28,8 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "nnapi-31", "xnnpack")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("models", nargs=-1, required=True)
-@click.option("--clean", required=True, type=click.Path(path_type=Path, exists=True),
-              help="Clean photos, to lose quality on.")  # fmt: skip
-@click.option("--noise-sigma", default=25.0, show_default=True, help="Their noise, of 255.")
-@click.option("--size", default="512x512", show_default=True, help="WIDTHxHEIGHT of the files.")
 @click.option("--recipe", "recipes", multiple=True, help="Only this one; repeatable.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+@on_noisy_photos
 def main(as_json: bool, **options: Any) -> None:
     """Export each of MODELS by each recipe and measure what the file loses on real photos.
 
@@ -88,14 +92,12 @@ def _row(
             return {"model": model, "recipe": recipe, "refused": refused, "file_bytes": None}
         spec = json.loads(run_lpie(*export, "--no-verify"))
     report = inspected(str(file), DELEGATES)
-    noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]
-    scores = json.loads(run_lpie("evaluate", str(file), "--clean", str(clean), *noise, "--json"))
     verified = spec["verified"]
     return {
         "model": model,
         "recipe": recipe,
         "file_bytes": report["file_bytes"],
-        "psnr_db": scores["psnr_db"],
+        "psnr_db": psnr_on(file, clean, noise_sigma),
         "residual_correlation": verified["residual_correlation"] if verified else None,
         "refused": refused,
         "float_ops": spec["float_ops"],
@@ -132,10 +134,7 @@ def table(result: dict[str, Any]) -> str:
         "left in float",
         *DELEGATES,
     ]
-    about = (
-        f"{conditions(result['size'], result['machine'])}; {result['clean']} with noise of sigma "
-        f"{result['noise_sigma']:g} in 8 bits"
-    )
+    about = f"{conditions(result['size'], result['machine'])}; {noisy(result)}"
     return f"{about}; pieces on each delegate\n\n{markdown(header, cells)}"
 
 

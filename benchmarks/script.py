@@ -5,7 +5,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -56,6 +57,33 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         + " |"
         for row in (header, rule, *rows)
     )
+
+
+def on_noisy_photos(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The arguments of a script that measures what files of MODELS lose on noisy photos."""
+    for argument in (
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object only."),
+        click.option("--size", default="512x512", show_default=True,
+                     help="WIDTHxHEIGHT of the files."),
+        click.option("--noise-sigma", default=25.0, show_default=True, help="Their noise, of 255."),
+        click.option("--clean", required=True, type=click.Path(path_type=Path, exists=True),
+                     help="Clean photos, to lose quality on."),
+        click.argument("models", nargs=-1, required=True),
+    ):  # fmt: skip
+        command = argument(command)
+    return command
+
+
+def psnr_on(file: Path, clean: Path, noise_sigma: float) -> float:
+    """The PSNR in dB of what `file` makes of `clean` photos with noise, clipped, in 8 bits."""
+    noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]
+    scores = json.loads(run_lpie("evaluate", str(file), "--clean", str(clean), *noise, "--json"))
+    return float(scores["psnr_db"])
+
+
+def noisy(result: dict[str, Any]) -> str:
+    """The photos of `psnr_on`, for the line above a table."""
+    return f"{result['clean']} with noise of sigma {result['noise_sigma']:g} in 8 bits"
 
 
 def inspected(file: str, delegates: Sequence[str]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from lpie.export.recipes import find_recipe
 from lpie.export.rewrites import padded_to, without_padding
 from lpie.export.rounding import preround
 from lpie.export.signatures import add_size, of_size, sizes
-from lpie.export.verification import Verification, verify
+from lpie.export.verification import Verification, small, verify
 from lpie.export.writing import check_target, refuse_foreign_ops, versions, write
 from lpie.files import sha256
 from lpie.models.analysis import analyse
@@ -162,8 +162,11 @@ def _verified(
     model: keras.Model, graph: Any, photos: Sequence[NDArray[np.uint8]], recipe: str
 ) -> Verification:
     """The first size of `graph` that fails, or else the first of all, beside `model`."""
-    singles = [of_size(graph, name) for name in sizes(graph)] or [graph]
-    found = [verify(model, flatbuffer.serialise(each), photos, recipe=recipe) for each in singles]
+    files: dict[tuple[int, int], bytes] = {}  # large sizes are one at which they are verified
+    for single in [of_size(graph, name) for name in sizes(graph)] or [graph]:
+        data = small(flatbuffer.serialise(single))
+        files.setdefault(flatbuffer.image_size(flatbuffer.parse_tflite(data)), data)
+    found = [verify(model, data, photos, recipe=recipe) for data in files.values()]
     return next((each for each in found if not each.passed), found[0])
 
 

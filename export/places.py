@@ -22,6 +22,7 @@ from lpie.export import run_file
 from lpie.export.delegates.gpu_run import LIMIT_S
 from lpie.export.verification import compare, pictures, psnr_db
 from lpie.image import to_uint8
+from lpie.quantization import from_levels, to_levels
 from lpie.restorer import Restorer
 from lpie.stopping import child, undone_by_signals
 
@@ -134,9 +135,10 @@ def run_in(
     ):
         model, inputs, outputs = (str(Path(folder) / n) for n in ("m.tflite", "in.npy", "out.npy"))
         Path(model).write_bytes(tflite)
-        np.save(inputs, _quantized(images, source)[:, None])
+        dtype = np.dtype(type_name(source.type))
+        np.save(inputs, to_levels(images, dtype, *_quantization(source))[:, None])
         runtime = _run(place, [run_file.__file__, model, inputs, outputs, place.kernels])
-        return runtime, _dequantized(np.load(outputs)[:, 0], result)
+        return runtime, from_levels(np.load(outputs)[:, 0], *_quantization(result))
 
 
 def _run(place: Place, arguments: Sequence[str]) -> str:
@@ -157,21 +159,12 @@ def _run(place: Place, arguments: Sequence[str]) -> str:
     return said[-1]
 
 
-def _quantized(images: NDArray[np.float32], tensor: Any) -> NDArray[Any]:
-    dtype = np.dtype(type_name(tensor.type))
-    if dtype == np.float32:
-        return images
-    scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
-    limits = np.iinfo(dtype)
-    levels = np.rint(images / np.float32(scale)) + zero
-    return np.clip(levels, limits.min, limits.max).astype(dtype)
-
-
-def _dequantized(values: NDArray[Any], tensor: Any) -> NDArray[np.float32]:
-    if values.dtype == np.float32:
-        return values
-    scale, zero = tensor.quantization.scale[0], tensor.quantization.zeroPoint[0]
-    return (values.astype(np.float32) - zero) * np.float32(scale)
+def _quantization(tensor: Any) -> tuple[float, int]:
+    """(scale, zero point); of floats any."""
+    found = tensor.quantization
+    if type_name(tensor.type) == "float32":
+        return 0.0, 0
+    return float(found.scale[0]), int(found.zeroPoint[0])
 
 
 def _ramp(height: int, width: int) -> NDArray[np.float32]:

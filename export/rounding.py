@@ -70,7 +70,8 @@ def round_together(kernel: NDArray[np.float32], moments: NDArray[np.float64]) ->
 
 def round_alone(kernel: NDArray[np.float32]) -> NDArray:
     """[K, filters] on the nearest of 255 levels for each filter."""
-    return np.rint(kernel / _step(kernel)) * _step(kernel)
+    step = _step(kernel)
+    return np.rint(kernel / step) * step
 
 
 def _step(kernel: NDArray[np.float32]) -> NDArray:

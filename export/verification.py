@@ -82,13 +82,17 @@ def pictures(
     """(the file at the size at which it is verified, pictures of that size [N, H, W, 3])."""
     if not photos:
         raise InputError("At least one real photo is needed to verify on.")
+    tflite = small(tflite)
     height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
-    if height * width > MOST_PX:
-        tflite = tile_sized(tflite)
-        height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
     count = min(len(photos), 3 if height * width <= MOST_PX else 1)
     turned = [[*photos[i:], *photos[:i]] for i in range(count)]
     return tflite, np.stack([to_float(mosaic(each, height, width)) for each in turned])
+
+
+def small(tflite: bytes) -> bytes:
+    """The file at the size at which it is verified: beyond 512x512 that is 256x256, if it can."""
+    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
+    return tile_sized(tflite) if height * width > MOST_PX else tflite
 
 
 def compare(

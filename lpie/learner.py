@@ -99,11 +99,7 @@ class Learner:
     def loss_parts(self, degraded: Images, target: Images) -> dict[str, float]:
         """Each part of the loss, before its weight, at the present weights."""
         self._average.set_weights(self._weights())
-        network = self.as_trained(self._average)
-        if isinstance(network, keras.Model):
-            prediction = forward(network, degraded)
-        else:
-            prediction = np.stack([network.run(image) for image in degraded])
+        prediction = forward(self.as_trained(self._average), degraded)
         if self._teacher is not None:
             target = np.concatenate([target, forward(self._teacher, degraded)], axis=-1)
         _, parts = total_loss(self._config.loss, prediction, target)

@@ -1,4 +1,6 @@
-"""Which 256 levels suit values best."""
+"""Levels of integers: values as such and back, and which 256 suit values best."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,3 +34,19 @@ def to_scale(low: float, high: float) -> Scale:
     """The scale of 256 levels from `low` <= 0 to `high` >= 0, one of them at 0."""
     step = max(high - low, 1e-9) / 255
     return step, int(np.clip(round(-128 - low / step), -128, 127))
+
+
+def to_levels(values: NDArray[np.float32], dtype: Any, scale: float, zero: int) -> NDArray[Any]:
+    """`values` as a model of `dtype` takes them: themselves in float32, else the nearest levels."""
+    if dtype == np.float32:
+        return np.ascontiguousarray(values, np.float32)
+    limits = np.iinfo(dtype)
+    levels = np.rint(values / np.float32(scale)) + zero
+    return np.clip(levels, limits.min, limits.max).astype(dtype)
+
+
+def from_levels(levels: NDArray[Any], scale: float, zero: int) -> NDArray[np.float32]:
+    """What `levels` of a model mean, float32; floats are themselves."""
+    if levels.dtype == np.float32:
+        return levels
+    return (levels.astype(np.float32) - zero) * np.float32(scale)

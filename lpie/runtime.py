@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lpie import flatbuffer
 from lpie.errors import InputError, require, unknown_name
+from lpie.quantization import from_levels, to_levels
 from lpie.quiet import quiet
 
 RuntimeName = Literal["ai-edge-litert", "tflite-runtime"]
@@ -43,13 +44,7 @@ class Session:
 
     def quantized(self, image: NDArray[np.float32]) -> NDArray[Any]:
         """`image` [H, W, 3] as the model's input type: [1, H, W, 3]."""
-        scale, zero = self._input["quantization"]
-        dtype = self._input["dtype"]
-        if dtype == np.float32:
-            return np.ascontiguousarray(image[None], np.float32)
-        limits = np.iinfo(dtype)
-        levels = np.rint(image[None] / np.float32(scale)) + zero
-        return np.clip(levels, limits.min, limits.max).astype(dtype)
+        return to_levels(image[None], self._input["dtype"], *self._input["quantization"])
 
     def set_input(self, tensor: NDArray[Any]) -> None:
         """Hand `tensor`, made by `quantized`, to the interpreter."""
@@ -62,10 +57,7 @@ class Session:
     def output(self) -> NDArray[np.float32]:
         """What the last run returned: [H, W, 3] float32."""
         tensor = self._interpreter.get_tensor(self._output["index"])[0]
-        if tensor.dtype == np.float32:
-            return tensor
-        scale, zero = self._output["quantization"]
-        return (tensor.astype(np.float32) - zero) * np.float32(scale)
+        return from_levels(tensor, *self._output["quantization"])
 
 
 def resized(data: bytes, height: int, width: int) -> bytes:

@@ -9,7 +9,8 @@ from tests.conftest import ROOT
 CORE = {
     "lpie.errors", "lpie.quiet", "lpie.stopping", "lpie.files", "lpie.spec", "lpie.image",
     "lpie.tiling", "lpie.metrics", "lpie.flatbuffer", "lpie.cost", "lpie.runtime", "lpie.restorer",
-    "lpie.settings", "lpie.degrading", "lpie.config", "lpie.run", "lpie.weights", "lpie.machine",
+    "lpie.quantization", "lpie.settings", "lpie.degrading", "lpie.config", "lpie.run",
+    "lpie.weights", "lpie.machine",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training", "lpie.evaluation"}
 HEAVY = {"tensorflow", "keras", "jax", "torch", "lpie.backend"}

@@ -13,6 +13,7 @@ import lpie
 from lpie import flatbuffer
 from lpie.backend import keras
 from lpie.benchmarks import rewrites as benchmark
+from lpie.benchmarks.rewrites import REWRITES
 from lpie.errors import InputError
 from lpie.export import check_delegate, export_tflite
 from lpie.export.passes import PASSES, chosen_passes, rewritten
@@ -246,3 +247,7 @@ def test_the_benchmark_compares_within_each_round(monkeypatch):
     result = benchmark.measure(["net"])
     assert exported[3:] == ["", *NAMES]  # every rewrite that there is
     assert "fold_linear" in benchmark.table(result)
+
+
+def test_the_benchmark_times_every_rewrite():
+    assert list(REWRITES) == NAMES

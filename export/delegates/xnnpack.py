@@ -11,6 +11,8 @@ SOURCE = "tflite/delegates/xnnpack/xnnpack_delegate.cc"
 
 ALL = {"float32": 0, "float16": 0, "int8": 0, "uint8": 0}
 SIGNED = {"float32": 0, "float16": 0, "int8": 0}
+# How many output steps a step may be worth where integers are scaled once; 2**7 itself may.
+STEPS = (2**-8, 2**7 * (1 + 1e-6))
 FLOAT = {"float32": 0, "float16": 0}
 
 
@@ -55,12 +57,12 @@ def convolution_in_scale(node: Node) -> str | None:
 def slopes_in_scale(node: Node) -> str | None:
     """Measured: both slopes of a leaky ReLU of integers are 2**-8 to 2**7 output steps high."""
     ratio = _ratio(node, node.input(0))
-    return _outside([ratio, abs(ratio * node.option("alpha", 1.0))], 2**-8, 2**7 * (1 + 1e-6))
+    return _outside([ratio, abs(ratio * node.option("alpha", 1.0))], *STEPS)
 
 
 def levels_in_scale(node: Node) -> str | None:
     """Measured: integers become others where a step is 2**-8 to 2**7 of the output's."""
-    return _outside([_ratio(node, node.input(0))], 2**-8, 2**7 * (1 + 1e-6))
+    return _outside([_ratio(node, node.input(0))], *STEPS)
 
 
 def runtime_integers(node: Node) -> str | None:
