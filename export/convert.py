@@ -14,6 +14,7 @@ from lpie.errors import InputError, LpieError
 from lpie.export.calibration import calibration_tiles, paired_tiles
 from lpie.export.converter import convert, make_converter
 from lpie.export.ends import check_io, set_ends
+from lpie.export.equalizing import equalize
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
 from lpie.export.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
@@ -92,6 +93,8 @@ def export_tflite(
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
+    if stored.activations == "int8" and recipe != "qat_int8":
+        plain = equalize(plain, tiles)
     if stored.weights == "int8" and recipe != "qat_int8":  # whose kernels are used to their levels
         plain = preround(plain, tiles)
     float_layers: tuple[str, ...] = ()

@@ -39,8 +39,7 @@ def make_converter(
     stored = find_recipe(recipe)
     if stored.static:
         model = detach_channel_max(model)
-    if stored.activations != "int8":
-        model = average_by_convolution(model)
+    model = average_by_convolution(model)
     if stored.activations == "int16":
         model = shuffle_by_convolution(model)
     image = keras.Input((*size, 3), batch_size=1, name="image")

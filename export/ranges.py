@@ -5,7 +5,7 @@ edges make every step coarse. Here each range is the one that errs least in the 
 et al., 2021, arXiv:2106.08295, section 3.1).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,17 @@ from numpy.typing import NDArray
 from lpie.cost import type_name
 from lpie.flatbuffer import is_constant, links, op_name, serialise
 from lpie.image import to_uint8
-from lpie.quantization import Scale, best_scale, to_scale
+from lpie.quantization import Scale, best_scale, identity, to_scale
 from lpie.runtime import observable
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
 # Ops whose inputs and outputs each have a range of their own.
 FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "ELU", "QUANTIZE", "DEQUANTIZE")
+# Those whose results matter, not what goes in: what lies far out changes nothing.
+FUNCTIONS: dict[str, Callable[[NDArray], NDArray]] = {
+    "ELU": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x),
+    "LOGISTIC": lambda x: 1 / (1 + np.exp(-x)),
+}
 
 # Of a convolution's steps, input times kernel to output; XNNPACK refuses 256.
 MOST_RATIO = 128
@@ -45,7 +50,9 @@ def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, S
     for group in groups:
         together = np.sum([counts[i] for i in group], axis=0)
         is_output = not before_end.isdisjoint(group)
-        found = to_scale(0.0, 1.0) if is_output else best_scale(together, old[group[0]])
+        function = _readers_function(graph, group)
+        found = best_scale(together, old[group[0]], function)
+        found = to_scale(0.0, 1.0) if is_output else found
         new.update(dict.fromkeys(group, found))
     least = _least_steps(graph, {**old, **new})
     for group in groups:
@@ -113,6 +120,13 @@ def _groups(graph: Any, scales: dict[int, Scale]) -> list[list[int]]:
             group.update(dict.fromkeys(together, together))
     distinct = {id(members): sorted(members) for members in group.values()}
     return [members for members in distinct.values() if fixed.isdisjoint(members)]
+
+
+def _readers_function(graph: Any, tensors: Sequence[int]) -> Callable[[NDArray], NDArray]:
+    """What alone is made of `tensors`; themselves where there are several readers."""
+    readers = [op for op in graph.subgraphs[0].operators if not {*op.inputs}.isdisjoint(tensors)]
+    kinds = {op_name(graph, op) for op in readers}
+    return FUNCTIONS[kinds.pop()] if len(kinds) == 1 and kinds <= {*FUNCTIONS} else identity
 
 
 def _histograms(

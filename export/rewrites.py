@@ -1,6 +1,7 @@
 """Graphs that compute the same and convert better. Each rewrite is exact."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ def average_by_convolution(model: keras.Model) -> keras.Model:
 
     GPUs run MEAN in float16 as a sum that is divided afterwards: of squares near 175 ^ 2 it passes
     65504 from the third channel on, and NAFNet comes out as its input. A convolution by 1 / C adds
-    up what is divided already; besides, OpenGL has no mean over channels.
+    up what is divided already. OpenGL has no mean over channels, TensorFlow's quantizer no NEG.
     """
     return exchanged(model, _averaging)
 
@@ -76,6 +77,12 @@ def padded_to(model: keras.Model) -> int:
 def without_padding(model: keras.Model) -> keras.Model:
     """`model` for images that need no padding inside: none of its sizes is then a constant."""
     return exchanged(model, _unpadded)
+
+
+def of_scaled_channels(layer: Any, factors: Sequence[float]) -> Any:
+    """What stands for the channel mean or maximum `layer` where channels want `factors` before."""
+    kind = _DetachedChannelMax if isinstance(layer, ChannelMax) else _ChannelMeanConvolution
+    return kind(factors, name=layer.name)
 
 
 class _First(keras.layers.Layer):
@@ -136,15 +143,37 @@ class _ConvolutionNorm(keras.layers.Layer):
 
 
 # No subclass of what it stands for: it would be exchanged again.
-class _ChannelMeanConvolution(keras.layers.Layer):
-    """Channel mean by a convolution: [N, H, W, C] to [N, H, W, 1]."""
+class _OverChannels(keras.layers.Layer):
+    """[N, H, W, C], each channel times its factor, 1 unless given, to [N, H, W, 1]."""
 
-    def call(self, x: Any) -> Any:
-        channels = x.shape[-1]
-        return keras.ops.conv(x, np.full((1, 1, channels, 1), 1 / channels, np.float32))
+    def __init__(self, factors: Sequence[float] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.factors = factors
+
+    def kernel(self, channels: int) -> Any:
+        """[1, 1, C, 1] float32."""
+        return np.full((1, 1, channels, 1), np.reshape(self.factors or 1, (-1, 1)), np.float32)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return (*input_shape[:-1], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factors": self.factors}
+
+
+class _ChannelMeanConvolution(_OverChannels):
+    """Channel mean by a convolution."""
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.conv(x, self.kernel(x.shape[-1]) / np.float32(x.shape[-1]))
+
+
+class _DetachedChannelMax(_OverChannels):
+    """Channel maximum of a copy."""
+
+    def call(self, x: Any) -> Any:
+        copy = keras.ops.depthwise_conv(x, self.kernel(x.shape[-1]))
+        return keras.ops.max(copy, axis=-1, keepdims=True)
 
 
 class _HalvingMax(keras.layers.Layer):
@@ -181,17 +210,6 @@ class _MeanUpSampling2D(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         n, h, w, c = input_shape
         return (n, *(s and 2 * s for s in (h, w)), c)
-
-
-class _DetachedChannelMax(keras.layers.Layer):
-    """Channel maximum of a copy: [N, H, W, C] to [N, H, W, 1]."""
-
-    def call(self, x: Any) -> Any:
-        ones = np.ones((1, 1, x.shape[-1], 1), np.float32)
-        return keras.ops.max(keras.ops.depthwise_conv(x, ones), axis=-1, keepdims=True)
-
-    def compute_output_shape(self, input_shape: tuple) -> tuple:
-        return (*input_shape[:-1], 1)
 
 
 def _detached(layer: Any) -> Any:

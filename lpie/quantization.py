@@ -1,30 +1,43 @@
 """Levels of integers: values as such and back, and which 256 suit values best."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEVELS = np.arange(-128, 128)  # of int8
-FRACTIONS = np.linspace(0.3, 1.0, 36)  # of the range seen, on either side
+FRACTIONS = np.linspace(0.1, 1.0, 46)  # of the range seen, on either side
 
 Scale = tuple[float, int]  # the step, and the level that means 0
 
 
-def best_scale(counts: NDArray[np.int64], seen: Scale) -> Scale:
+def identity(values: NDArray) -> NDArray:
+    """`values` themselves."""
+    return values
+
+
+def best_scale(
+    counts: NDArray[np.int64],
+    seen: Scale,
+    function: Callable[[NDArray], NDArray] = identity,
+) -> Scale:
     """The scale of least error for values that lie `counts` [tiles, 256] times on level -128..127.
 
     Values beyond its range are clipped, those within err by up to half a step. The error of a tile
     is the mean square; of all tiles, the root of their mean square, so that a few noisy tiles are
-    not given up for many quiet ones. seen: the scale of the levels counted.
+    not given up for many quiet ones. seen: the scale of the levels counted. function: what the
+    values are for: the error is that of its results, as what ELU brings to -1 may be clipped.
     """
     step, zero = seen
     values = (LEVELS - zero) * step
+    slopes = (function(values + step / 2) - function(values - step / 2)) / step
     lows, highs = FRACTIONS * min(values[0], 0.0), FRACTIONS * max(values[-1], 0.0)
-    clipped_low = np.maximum(lows[:, None] - values, 0) ** 2 @ counts.T  # [low, tile]
-    clipped_high = np.maximum(values - highs[:, None], 0) ** 2 @ counts.T
+    above = function(np.maximum(values, lows[:, None])) - function(values)
+    below = function(values) - function(np.minimum(values, highs[:, None]))
+    clipped_low, clipped_high = above**2 @ counts.T, below**2 @ counts.T  # [low or high, tile]
     steps = (highs - lows[:, None]) / 255
-    rounded = steps[..., None] ** 2 / 12 * counts.sum(axis=1)
+    rounded = steps[..., None] ** 2 / 12 * (counts @ slopes**2)
     errors = np.mean((clipped_low[:, None] + clipped_high + rounded) ** 2, axis=-1)
     low, high = np.unravel_index(np.argmin(errors), errors.shape)
     return to_scale(float(lows[low]), float(highs[high]))

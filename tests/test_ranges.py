@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow")
 import lpie
 import lpie.export
 from lpie.backend import keras
-from lpie.export.ranges import _activations, _groups, best_scale, narrow, to_scale
+from lpie.export.ranges import FUNCTIONS, _activations, _groups, best_scale, narrow, to_scale
 from lpie.flatbuffer import op_name, parse_tflite, serialise
 from lpie.image import to_float
 from lpie.runtime import Session
@@ -52,6 +52,23 @@ def test_a_few_outliers_are_clipped_and_a_full_range_is_kept():
     even = rng.uniform(-8, 10, 100_000)
     kept = best_scale(counted(even, seen)[None], seen)
     assert kept == pytest.approx(seen, rel=0.05, abs=2)
+
+
+def test_what_a_function_brings_to_its_limit_anyway_is_clipped():
+    """ELU makes -0.95 to -1 of all below -3: no level is spent there."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(-2, 4, size=100_000)
+    seen = to_scale(float(values.min()), float(values.max()))
+    plain = best_scale(counted(values, seen)[None], seen)
+    chosen = best_scale(counted(values, seen)[None], seen, FUNCTIONS["ELU"])
+
+    def after(scale):
+        step, zero = scale
+        kept = (np.clip(np.round(values / step) + zero, -128, 127) - zero) * step
+        return float(np.mean((FUNCTIONS["ELU"](kept) - FUNCTIONS["ELU"](values)) ** 2))
+
+    assert chosen[0] < 0.7 * plain[0]
+    assert after(chosen) < 0.6 * after(plain)
 
 
 def test_one_tile_of_noise_among_many_quiet_ones_keeps_its_range():
