@@ -78,11 +78,9 @@ def read_log(path: Path) -> list[Record]:
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path} is larger than {MOST_BYTES / 1e6:.0f} MB. Cut the run out of it.")
     data = path.read_bytes()
-    result = decode_result(data)
+    result = _result(data)
     if result is not None:
-        return [log_record(Parsed(runner={"name": "benchmark_model"}, **result), file=path)]
-    if b"\0" in data and is_cut_result(data):
-        return [log_record(Parsed(incomplete="The binary result is cut."), file=path)]
+        return [log_record(result, file=path)]
     text = _text(data, path)
     return [log_record(parsed, text=text, file=path) for parsed in parse_results(text)]
 
@@ -162,6 +160,22 @@ def _asked(name: str) -> dict[str, Any]:
         "accelerator": accelerator[1] if accelerator else None,
         "precision": {"gpu-fp16": "fp16", "gpu-default": "fp32"}.get(name),
     }
+
+
+def _result(data: bytes) -> Parsed | None:
+    """What a binary result says; None when the data is none."""
+    runner = {"name": "benchmark_model"}
+    parts = decode_result(data)
+    if parts is not None:
+        return Parsed(
+            round=parts["round"],
+            summary=parts["summary"],
+            memory=parts["memory"],
+            model=parts["model"],
+            runner=runner,
+        )
+    cut = b"\0" in data and is_cut_result(data)
+    return Parsed(runner=runner, incomplete="The binary result is cut.") if cut else None
 
 
 def _text(data: bytes, path: Path) -> str:

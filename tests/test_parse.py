@@ -216,7 +216,7 @@ def test_a_cut_log_is_incomplete_and_without_a_number(name):
     text = text_of(name)
     last = max(text.rfind("Inference timings"), text.rfind("Average inference"))
     last = max(last, text.find("Inference (std)"), text.find("=Summary of All"), 0)
-    start, end = max(text.find("2222  2222"), 0), last or len(text)
+    start, end = max(text.rfind("Log parameter values"), 0), last or len(text)
     for place in range(start, end, max((end - start) // 40, 1)):
         record = record_of(text[:place])
         assert record["verdict"] in ("incomplete", "failed"), text[:place][-200:]

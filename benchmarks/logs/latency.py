@@ -36,7 +36,7 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
     block = _block(lines)
     if timings:
         return _from_timings(timings[-1], counts)
-    if block:
+    if block is not None:
         return _from_block(block, counts)
     if any(each["count"] == 0 for each in counts):
         return {}, {}, "The log tells of no run."
@@ -112,22 +112,17 @@ def _warmup_runs(counts: list[Numbers], measured: Numbers, mean_ms: float | None
     return first["count"] if _equal(first.get("mean_ms"), mean_ms) else None
 
 
-def _block(lines: Sequence[Line]) -> dict[str, tuple[float, int | None]]:
-    """LiteRT's last block: {name: (ms, runs)}; empty when there is none."""
-    start = max(
-        (i for i, line in enumerate(lines) if _HEADER.match(line.text.strip())), default=None
-    )
-    found = (
-        [_BLOCK.match(line.text) for line in lines[start:] if line.whole]
-        if start is not None
-        else []
-    )
-    values = {
+def _block(lines: Sequence[Line]) -> dict[str, tuple[float, int | None]] | None:
+    """LiteRT's last block: {name: (ms, runs)}; None when there is none."""
+    starts = [i for i, line in enumerate(lines) if _HEADER.match(line.text.strip())]
+    if not starts:
+        return None
+    found = [_BLOCK.match(line.text) for line in lines[starts[-1] :] if line.whole]
+    return {
         match["name"]: (float(match["value"]), int(match["runs"]) if match["runs"] else None)
         for match in found
         if match
     }
-    return values or ({"": (0.0, None)} if start is not None else {})
 
 
 def _from_block(
