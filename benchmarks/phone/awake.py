@@ -5,7 +5,8 @@ import re
 import secrets
 from collections.abc import Iterator
 
-from lpie.benchmarks.phone.adb import LIMIT_S, Adb, PhoneError
+from lpie.benchmarks.phone.adb import LIMIT_S, Adb
+from lpie.benchmarks.phone.failures import PhoneError
 from lpie.stopping import undone_by_signals
 
 # Plugged in by AC, USB or wireless: bits of the setting.

@@ -1,8 +1,8 @@
 """The phone's `benchmark_model`: takes the real one's flags, runs the model, prints its format.
 
 It computes on the CPU, whatever is asked for; what it says of delegates is what a phone would.
-KIND is `classic` (TFLite's) or `litert` (LiteRT's CompiledModel build). /state/faults.json says what
-goes wrong: {"when": a part of the command line, "what": ..., "after": so many calls}.
+KIND is `classic` (TFLite's) or `litert` (LiteRT's CompiledModel build). /state/faults.json says
+what goes wrong: {"when": a part of the command line, "what": ..., "after": so many calls}.
 """
 
 import json
@@ -106,21 +106,29 @@ class Classic:
         if asked and fault == "fall back":
             yield f"ERROR: Following operations are not supported by {asked.upper()} delegate:"
             yield "CONV_2D: 3 operations are not supported"
-            yield f"Though {asked.upper()} delegate is explicitly applied, the model graph will " \
+            yield (
+                f"Though {asked.upper()} delegate is explicitly applied, the model graph will "
                 "not be executed by the delegate."
+            )
         elif asked:
             taken = nodes // 2 if fault == "half" else nodes
             pieces = 3 if fault == "half" else 1
-            yield f"INFO: Replacing {taken} out of {nodes} node(s) with delegate ({name}) node, " \
+            yield (
+                f"INFO: Replacing {taken} out of {nodes} node(s) with delegate ({name}) node, "
                 f"yielding {pieces} partitions for subgraph 0."
+            )
             how = "partially" if fault == "half" else "completely"
-            yield f"INFO: Explicitly applied {asked.upper()} delegate, and the model graph will " \
+            yield (
+                f"INFO: Explicitly applied {asked.upper()} delegate, and the model graph will "
                 f"be {how} executed by the delegate."
+            )
             return
         if not plain:
             yield "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
-            yield f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate " \
+            yield (
+                f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate "
                 "(TfLiteXNNPackDelegate) node, yielding 1 partitions for subgraph 0."
+            )
 
     def tensor(self):
         """The given file's, whose size must be the tensor's; else random."""
@@ -141,25 +149,36 @@ class Classic:
         self.times = self.loop("num_runs", "min_secs", "")
         self.counts(self.times)
         first, mean = self.warmup[0], np.mean
-        info("INFO",
-             f"Inference timings in us: Init: {self.init_us}, First inference: {first}, "
-             f"Warmup (avg): {mean(self.warmup):g}, Inference (avg): {mean(self.times):g}")
-        info("INFO", "Note: as the benchmark tool itself affects memory footprint, the following "
-                     "is only APPROXIMATE to the actual memory footprint of the model at runtime. "
-                     "Take the information at your discretion.")
-        info("INFO", "Memory footprint delta from the start of the tool (MB): init=12.5 "
-                     "overall=20.25")
+        info(
+            "INFO",
+            f"Inference timings in us: Init: {self.init_us}, First inference: {first}, "
+            f"Warmup (avg): {mean(self.warmup):g}, Inference (avg): {mean(self.times):g}",
+        )
+        info(
+            "INFO",
+            "Note: as the benchmark tool itself affects memory footprint, the following "
+            "is only APPROXIMATE to the actual memory footprint of the model at runtime. "
+            "Take the information at your discretion.",
+        )
+        info(
+            "INFO",
+            "Memory footprint delta from the start of the tool (MB): init=12.5 overall=20.25",
+        )
         if self.flags["report_peak_memory_footprint"]:
-            info("INFO", "Overall peak memory footprint (MB) via periodic monitoring: "
-                         f"{peak_mb():g}")
+            info(
+                "INFO", f"Overall peak memory footprint (MB) via periodic monitoring: {peak_mb():g}"
+            )
         if self.flags.get("enable_op_profiling"):
             profile(self.times)
 
     def loop(self, runs, seconds, fault):
         """Microseconds of each run; a fault strikes at the second."""
-        info("INFO", f"Running benchmark for at least {self.flags[runs]} iterations and at least "
-                     f"{self.flags[seconds]:g} seconds but terminate if exceeding "
-                     f"{self.flags['max_secs']:g} seconds.")
+        info(
+            "INFO",
+            f"Running benchmark for at least {self.flags[runs]} iterations and at least "
+            f"{self.flags[seconds]:g} seconds but terminate if exceeding "
+            f"{self.flags['max_secs']:g} seconds.",
+        )
         times: list[int] = []
         while len(times) < self.flags[runs] or sum(times) < 1e6 * self.flags[seconds]:
             begin = time.perf_counter()
@@ -176,10 +195,12 @@ class Classic:
         if len(times) == 1:
             info("INFO", f"count=1 curr={times[0]}")
             return
-        info("INFO",
-             f"count={len(times)} first={times[0]} curr={times[-1]} min={ordered[0]} "
-             f"max={ordered[-1]} avg={np.mean(times):g} std={int(np.std(times))} "
-             f"p5={rank(5)} median={rank(50)} p95={rank(95)}")
+        info(
+            "INFO",
+            f"count={len(times)} first={times[0]} curr={times[-1]} min={ordered[0]} "
+            f"max={ordered[-1]} avg={np.mean(times):g} std={int(np.std(times))} "
+            f"p5={rank(5)} median={rank(50)} p95={rank(95)}",
+        )
 
     def write_output(self) -> None:
         path = self.flags.get("output_filepath")
@@ -196,11 +217,15 @@ class Litert(Classic):
         name = "LITERT_CL" if self.flags["use_gpu"] else "DispatchDelegate"
         taken = 0 if fault == "fall back" else nodes
         if asked:
-            yield f"INFO: [delegate.cc:12] Replacing {taken} out of {nodes} node(s) with delegate " \
+            yield (
+                f"INFO: [delegate.cc:12] Replacing {taken} out of {nodes} node(s) with delegate "
                 f"({name}) node, yielding {int(taken > 0)} partitions for subgraph 0."
+            )
         if taken == 0 or not asked:
-            yield f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate " \
+            yield (
+                f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate "
                 "(TfLiteXNNPackDelegate) node, yielding 1 partitions for subgraph 0."
+            )
 
     def counts(self, times) -> None:
         pass

@@ -1,6 +1,7 @@
-"""Phones of our own: Debian's real adbd, each in a root of its own, with a phone's tools as scripts.
+"""Phones of our own: Debian's real adbd, each in its own root, with a phone's tools as scripts.
 
-They share one network namespace, which the adb client has to enter: no port of this machine is used.
+They share one network namespace, which the adb client has to enter: no port of this machine is
+used.
 """
 
 import contextlib
@@ -73,6 +74,14 @@ def unavailable() -> str:
         ["unshare", "-n", "-m", "--pid", "--fork", "true"], capture_output=True, check=False
     )
     return "" if tried.returncode == 0 else "this machine gives no namespaces (unshare)"
+
+
+def binary(folder: Path, kind: str = "classic") -> Path:
+    """A `benchmark_model` to push to a phone; kind: `classic` or `litert`."""
+    text = (HERE / "benchmark_model.py").read_text()
+    path = folder / f"benchmark_model_{kind}"
+    path.write_text(f"#!{sys.executable}\n" + text.replace('KIND = "classic"', f'KIND = "{kind}"'))
+    return path
 
 
 class Network:
