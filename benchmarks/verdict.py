@@ -83,6 +83,8 @@ def _fallen_back(record: Mapping[str, Any]) -> Iterator[str]:
     total, taken = ran["nodes_total"], ran["nodes_delegated"]
     if total is not None and taken is not None and taken < total:
         yield f"{asked} took {taken} of {total} nodes; the CPU ran the others.{because}"
+    elif ran["full"] is False:
+        yield f"{asked} took only a part of the graph; the CPU ran the rest.{because}"
 
 
 def _throttled(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:

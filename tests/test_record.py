@@ -108,6 +108,7 @@ def test_pairs_of_rounds_take_out_what_disturbed_both():
         ("gpu", {"delegate": "xnnpack"}, "fell_back"),
         ("gpu", {}, "fell_back"),  # no evidence is no GPU number
         ("gpu", {**GPU, "nodes_delegated": 80, "partitions": 3}, "fell_back"),
+        ("gpu", {"delegate": "gpu", "full": False}, "fell_back"),
         ("npu", GPU, "fell_back"),
         ("cpu", {"delegate": "xnnpack", "nodes_total": 9, "nodes_delegated": 4}, "valid"),
         ("xnnpack", {"delegate": "cpu"}, "fell_back"),
