@@ -154,7 +154,7 @@ def machine() -> Record:
 
 def state() -> Record:
     """The schema's `state` of this machine, as far as the system tells."""
-    sensors = getattr(psutil, "sensors_temperatures", dict)()
+    sensors: dict[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
     named = {f"{chip} {s.label}".strip(): s.current for chip, all_ in sensors.items() for s in all_}
     frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
     return {
