@@ -15,7 +15,7 @@ from lpie.benchmarks.phone.binary import VARIABLE, BinaryRunner
 from lpie.benchmarks.phone.failures import PhoneError
 from lpie.benchmarks.phone.job import Job
 from lpie.benchmarks.phone.measurement import Measurement
-from lpie.benchmarks.phone.place import HOST, Host, Phone, Place
+from lpie.benchmarks.phone.place import Host, Phone, Place
 from lpie.benchmarks.phone.protocol import Protocol
 from lpie.benchmarks.phone.python import Board, PythonRunner, ThisMachine
 from lpie.benchmarks.phone.quality import Picture
@@ -102,10 +102,11 @@ def _measure(
 ) -> list[Record]:
     records: list[Record] = []
 
-    def keep(found: Sequence[Record], jobs: Sequence[Job] = ()) -> None:
+    def keep(found: Sequence[Record]) -> None:
         records.extend(found)
-        for record in found if folder else ():
-            write_records(_file(folder, record), [record])
+        for record in found:
+            if folder is not None:
+                write_records(_file(folder, record), [record])
 
     def say(line: str) -> None:
         tell(f"{place.serial}: {line}")
@@ -178,5 +179,3 @@ def _file(folder: Path, record: Record) -> Path:
         path, number = folder / f"{safe}-{number}.json", number + 1
     return path
 
-
-__all__ = ["HOST", "Photos", "RunnerName", "Tools", "bench"]

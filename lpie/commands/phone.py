@@ -69,7 +69,8 @@ def bench_phones(
 ) -> None:
     """What `lpie bench --device`, `--suite` and `--devices` do."""
     from lpie.benchmarks.phone.adb import Adb, choose, find_adb, list_devices
-    from lpie.benchmarks.phone.bench import HOST, Photos, Tools, bench
+    from lpie.benchmarks.phone.bench import Photos, Tools, bench
+    from lpie.benchmarks.phone.place import HOST
     from lpie.benchmarks.record import collection, write_records
 
     if options["list_them"]:
