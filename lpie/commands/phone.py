@@ -13,7 +13,7 @@ from lpie.errors import InputError
 
 # Options that only make sense with a device or a suite, by their names in Python.
 NAMES = (
-    "device", "list_them", "suite_file", "runner", "delegates", "rounds", "warmup_s", "sustained",
+    "device", "list_them", "suite_file", "runner", "delegates", "warmup_s", "sustained",
     "profile", "whole", "photo", "reference", "binary", "libraries", "apk", "python", "adb",
     "cool_to_c", "cool_s", "limit_s",
 )  # fmt: skip
@@ -32,7 +32,6 @@ def phone_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--delegate", "delegates", multiple=True,
                      help="cpu, xnnpack, gpu[-cl|-gl][-fp32], nnapi[:NAME], npu; may be repeated.  "
                           "[default: xnnpack]"),
-        click.option("--rounds", type=int, help="Rounds, in turns.  [default: 5]"),
         click.option("--warm-up", "warmup_s", type=float, help="Seconds before a round."),
         click.option("--sustained", type=float, metavar="MINUTES",
                      help="Also without a pause: how much slower it gets as it heats."),
