@@ -30,13 +30,16 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tools:
-    """What measures on phones, and the files that it needs. On this machine it is our Python."""
+    """What measures on phones, and the files that it needs. On this machine it is our Python.
+
+    python: its command there, "" for the usual one.
+    """
 
     runner: RunnerName = "benchmark_model"
     binary: Path | None = None
     libraries: tuple[Path, ...] = ()
     apk: Path | None = None
-    python: str = "python3"
+    python: str = ""
 
     def __post_init__(self) -> None:
         if self.runner not in get_args(RunnerName):
@@ -133,7 +136,7 @@ def _runner(
     adb: Adb | None, folder: str, place: Place, tools: Tools, sleep: Callable[[float], None]
 ) -> Runner:
     if adb is None:
-        return PythonRunner(ThisMachine(Path(folder)), "host")
+        return PythonRunner(ThisMachine(Path(folder), tools.python), "host")
     if tools.runner == "python":
         return PythonRunner(Board(adb, folder, tools.python), "python_arm")
     if tools.runner == "apk":
@@ -178,4 +181,3 @@ def _file(folder: Path, record: Record) -> Path:
     while path.exists():
         path, number = folder / f"{safe}-{number}.json", number + 1
     return path
-
