@@ -27,8 +27,8 @@ class Limits:
     throttling: float = 1.10
     # Width of the bootstrap interval over the median: what a comparison could not see.
     interval: float = 0.10
-    # Deviation of the runs of a round over their middle, of the middle one of the rounds. From single
-    # runs it is that of the median, which one interruption does not move.
+    # Deviation of the runs of a round over their middle, of the middle one of the rounds. Where the
+    # single runs are known one interruption does not move it.
     deviation: float = 0.25
 
 
