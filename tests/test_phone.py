@@ -17,7 +17,7 @@ from lpie.benchmarks.phone.delegate import parse_delegate
 from lpie.benchmarks.phone.job import make_job
 from lpie.benchmarks.record import read_records
 from lpie.weights import shipped_file
-from tests.conftest import assert_one_sentence
+from tests.conftest import assert_one_sentence, run_lpie
 from tests.phone import phones
 
 pytestmark = pytest.mark.skipif(bool(phones.unavailable()), reason=phones.unavailable() or "-")
@@ -440,3 +440,12 @@ def test_a_suite_survives_all_of_it(phone, bench, tmp_path):
         r["run"] + r["model"]["file"] for r in records
     }
     assert len(list(out.glob("*.json"))) == 18
+    page = tmp_path / "page.html"
+    result = run_lpie("report", out, "-o", page)
+    assert result.returncode == 0, result.stderr
+    text = page.read_text()
+    assert "Papphone 1" in text
+    assert "SIGSEGV" in text
+    assert "Out of memory at 96x64" in text
+    again = phone.network.lpie("bench", "--suite", suite, "--device", phone.serial, "-o", out)
+    assert_one_sentence(again, 2, "is not empty")

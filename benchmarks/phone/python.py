@@ -149,6 +149,8 @@ class ThisMachine:
                 text, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             raise PhoneError("hung", "The program did not end.") from None
+        except (FileNotFoundError, PermissionError):
+            raise InputError(f"{self._python[0]} cannot be run. Give a Python: --python.") from None
         code = process.returncode
         return Printed(text, code if code >= 0 else 128 - code)
 
