@@ -15,7 +15,7 @@ from lpie.benchmarks.phone.binary import VARIABLE, BinaryRunner
 from lpie.benchmarks.phone.failures import PhoneError
 from lpie.benchmarks.phone.job import Job
 from lpie.benchmarks.phone.measurement import Measurement
-from lpie.benchmarks.phone.place import HOST, Host, Phone, Place
+from lpie.benchmarks.phone.place import Host, Phone, Place
 from lpie.benchmarks.phone.protocol import Protocol
 from lpie.benchmarks.phone.python import Board, PythonRunner, ThisMachine
 from lpie.benchmarks.phone.quality import Picture
@@ -30,13 +30,16 @@ Record = dict[str, Any]
 
 @dataclass(frozen=True)
 class Tools:
-    """What measures on phones, and the files that it needs. On this machine it is our Python."""
+    """What measures on phones, and the files that it needs. On this machine it is our Python.
+
+    python: its command there, "" for the usual one.
+    """
 
     runner: RunnerName = "benchmark_model"
     binary: Path | None = None
     libraries: tuple[Path, ...] = ()
     apk: Path | None = None
-    python: str = "python3"
+    python: str = ""
 
     def __post_init__(self) -> None:
         if self.runner not in get_args(RunnerName):
@@ -102,10 +105,11 @@ def _measure(
 ) -> list[Record]:
     records: list[Record] = []
 
-    def keep(found: Sequence[Record], jobs: Sequence[Job] = ()) -> None:
+    def keep(found: Sequence[Record]) -> None:
         records.extend(found)
-        for record in found if folder else ():
-            write_records(_file(folder, record), [record])
+        for record in found:
+            if folder is not None:
+                write_records(_file(folder, record), [record])
 
     def say(line: str) -> None:
         tell(f"{place.serial}: {line}")
@@ -132,7 +136,7 @@ def _runner(
     adb: Adb | None, folder: str, place: Place, tools: Tools, sleep: Callable[[float], None]
 ) -> Runner:
     if adb is None:
-        return PythonRunner(ThisMachine(Path(folder)), "host")
+        return PythonRunner(ThisMachine(Path(folder), tools.python), "host")
     if tools.runner == "python":
         return PythonRunner(Board(adb, folder, tools.python), "python_arm")
     if tools.runner == "apk":
@@ -177,6 +181,3 @@ def _file(folder: Path, record: Record) -> Path:
     while path.exists():
         path, number = folder / f"{safe}-{number}.json", number + 1
     return path
-
-
-__all__ = ["HOST", "Photos", "RunnerName", "Tools", "bench"]

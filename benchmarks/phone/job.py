@@ -1,5 +1,6 @@
 """What is to be measured: a model at a size, whole or by the tiles of `lpie restore`, somewhere."""
 
+import functools
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,6 +116,7 @@ def name_of(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
+@functools.cache
 def _peak_mb(model: Path, size: tuple[int, int]) -> float:
     graph = flatbuffer.read_tflite(model)
     flatbuffer.resize(graph, size[1], size[0])

@@ -96,7 +96,7 @@ class Protocol:
 
     def _warm_up(self, found: Sequence[Measurement]) -> None:
         """Until the medians of two calls in a row are alike: what a first run sets up is over."""
-        for each in found:
+        for each in found if self._settings.warmup_s else ():
             medians: list[float] = []
             while each.going and len(medians) < WARMUPS and not _alike(medians):
                 self._cool_down()

@@ -91,7 +91,7 @@ class PythonRunner:
     def _read(self, printed: Printed, job: Job) -> Outcome:
         log, _, answer = printed.text.rpartition(SAID)
         try:
-            found = json.loads(answer)
+            found = json.loads(answer.partition("\n")[0])  # runtimes talk on as they leave
         except ValueError:
             return failed(printed.text, printed.code, job)
         self._version = f"{found['runtime']} on {found['machine']}"
@@ -127,10 +127,10 @@ def _executed(job: Job, log: str, complete: bool | None) -> Section:
 
 
 class ThisMachine:
-    """This machine's own Python."""
+    """This machine. python: its command, as that of an environment with an older runtime."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = str(folder)
+    def __init__(self, folder: Path, python: str = "") -> None:
+        self.folder, self._python = str(folder), shlex.split(python) or [sys.executable]
 
     def put(self, name: str, data: bytes) -> None:
         """A file in the folder."""
@@ -144,20 +144,23 @@ class ThisMachine:
         """What the program printed; exit codes are a shell's."""
         pipe = subprocess.PIPE
         try:
-            with child([sys.executable, *words], stdout=pipe, stderr=subprocess.STDOUT,
+            with child([*self._python, *words], stdout=pipe, stderr=subprocess.STDOUT,
                        errors="replace") as process:  # fmt: skip
                 text, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             raise PhoneError("hung", "The program did not end.") from None
+        except (FileNotFoundError, PermissionError):
+            raise InputError(f"{self._python[0]} cannot be run. Give a Python: --python.") from None
         code = process.returncode
         return Printed(text, code if code >= 0 else 128 - code)
 
 
 class Board:
-    """A board behind adb. python: its command, as `/usr/bin/python3`."""
+    """A board behind adb. python: its command."""
 
-    def __init__(self, adb: Adb, folder: str, python: str) -> None:
-        self._adb, self.folder, self._python = adb, folder, shlex.split(python)
+    def __init__(self, adb: Adb, folder: str, python: str = "") -> None:
+        self._adb, self.folder = adb, folder
+        self._python = shlex.split(python) or ["python3"]
 
     def put(self, name: str, data: bytes) -> None:
         """A file in the folder."""

@@ -14,10 +14,11 @@ class Settings:
     """One protocol for all jobs of a bench.
 
     rounds, runs, seconds: each round has at least so many runs and lasts so long. warmup_s: before
-    each round. cool_to_c: a round begins at this temperature of skin and battery or below, and at
-    thermal status 0; cool_s: how long to wait for it. limit_s: of one call. sustained_min: minutes
-    without a pause, in a record of its own; 0 for none. profile: time each op in a pass of its own.
-    mode: `auto` takes tiles where the whole image does not fit.
+    each round; before the first one also calls until they are alike, 0 for none. cool_to_c: a round
+    begins at this temperature of skin and battery or below, and at thermal status 0; cool_s: how
+    long to wait for it. limit_s: of one call. sustained_min: minutes without a pause, in a record
+    of its own; 0 for none. profile: time each op in a pass of its own. mode: `auto` takes tiles
+    where the whole image does not fit.
     """
 
     rounds: int = 5

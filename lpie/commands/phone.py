@@ -44,7 +44,7 @@ def phone_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--library", "libraries", type=path, multiple=True,
                      help="A .so to lie beside it."),
         click.option("--apk", type=path, help="Install this app first, for apk and app."),
-        click.option("--python", default="python3", show_default=True, help="The board's."),
+        click.option("--python", default="", help="Command of the board's.  [default: python3]"),
         click.option("--adb", help="[default: $ADB, or the one in PATH]"),
         click.option("--cool-to", "cool_to_c", type=float, help="In °C.  [default: 38]"),
         click.option("--cool-limit", "cool_s", type=float, help="Seconds to wait for it."),
@@ -68,7 +68,8 @@ def bench_phones(
 ) -> None:
     """What `lpie bench --device`, `--suite` and `--devices` do."""
     from lpie.benchmarks.phone.adb import Adb, choose, find_adb, list_devices
-    from lpie.benchmarks.phone.bench import HOST, Photos, Tools, bench
+    from lpie.benchmarks.phone.bench import Photos, Tools, bench
+    from lpie.benchmarks.phone.place import HOST
     from lpie.benchmarks.record import collection, write_records
 
     if options["list_them"]:

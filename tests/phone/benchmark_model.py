@@ -2,7 +2,7 @@
 
 It computes on the CPU, whatever is asked for; what it says of delegates is what a phone would.
 KIND is `classic` (TFLite's) or `litert` (LiteRT's CompiledModel build). /state/faults.json says
-what goes wrong: {"when": a part of the command line, "what": ..., "after": so many calls}.
+what goes wrong: {"when": [parts of the command line], "what": ..., "after": so many calls}.
 """
 
 import json
@@ -64,7 +64,7 @@ class Classic:
         info("INFO", f"Min num runs: [{self.flags['num_runs']}]")
         info("INFO", f"Graph: [{self.flags['graph']}]")
         info("INFO", f"Loaded model {self.flags['graph']}")
-        fault = fault_now()
+        fault = self.fault = fault_now()
         self.prepare(fault)
         if fault == "no memory":
             info("ERROR", "Failed to allocate tensors!")
@@ -206,7 +206,10 @@ class Classic:
         path = self.flags.get("output_filepath")
         if path:
             (output,) = self.interpreter.get_output_details()
-            self.interpreter.get_tensor(output["index"]).tofile(path)
+            tensor = self.interpreter.get_tensor(output["index"])
+            if self.fault == "wrong":
+                tensor = tensor + np.random.default_rng(1).normal(0, 0.05, tensor.shape)
+            tensor.astype(output["dtype"]).tofile(path)
 
 
 class Litert(Classic):
@@ -258,7 +261,7 @@ def fault_now() -> str:
     faults = json.loads(path.read_text())
     found = ""
     for fault in faults:
-        if fault["when"] not in " ".join(sys.argv):
+        if not all(part in " ".join(sys.argv) for part in fault["when"]):
             continue
         fault["after"] = fault.get("after", 0) - 1
         if fault["after"] < 0 and not found:
@@ -278,6 +281,10 @@ def strike(fault) -> None:
     elif fault == "unplug":
         os.kill(int(Path("/state/adbd.pid").read_text()), signal.SIGKILL)
         time.sleep(1e6)
+    elif fault == "drain":
+        path = Path("/state/battery")
+        text = path.read_text().replace("counter: 3456000", "counter: 3455000")
+        path.write_text(text)
     elif fault == "heat":
         path = Path("/state/thermalservice")
         text = path.read_text().replace("Thermal Status: 0", "Thermal Status: 2")

@@ -78,10 +78,16 @@ def unavailable() -> str:
 
 def binary(folder: Path, kind: str = "classic") -> Path:
     """A `benchmark_model` to push to a phone; kind: `classic` or `litert`."""
-    text = (HERE / "benchmark_model.py").read_text()
     path = folder / f"benchmark_model_{kind}"
-    path.write_text(f"#!{sys.executable}\n" + text.replace('KIND = "classic"', f'KIND = "{kind}"'))
+    path.write_text(_program("benchmark_model").replace('KIND = "classic"', f'KIND = "{kind}"'))
     return path
+
+
+def _program(name: str) -> str:
+    """One of our programs for a phone, with no site to look through: it starts a third sooner."""
+    text = (HERE / f"{name}.py").read_text()
+    folders = sorted({str(Path(p).parent.resolve()) for p in ai_edge_litert.__path__})
+    return f"#!{sys.executable} -S\nimport sys\nsys.path += {folders}\n" + text
 
 
 class Network:
@@ -153,9 +159,14 @@ class Phone:
     def reset(self) -> None:
         """As a phone lies on the table: cool, charging, its screen off."""
         number = self.port - 6554
+        for setting in (self.state / "settings").iterdir():
+            setting.unlink()
         self.write("properties", PROPERTIES.format(number=number))
         self.write("wakefulness", "Asleep\n")
-        self.write("packages", "")
+        self.write("packages", "org.tensorflow.lite.benchmark\norg.lpie.demo\n")
+        self.write("logcat", "")
+        self.program("activity")
+        self.program("benchmark_model")
         self.write("calls", "")
         self.write("faults.json", "[]")
         self.write("proc-meminfo", "MemTotal: 7812500 kB\nMemAvailable: 3906250 kB\n")
@@ -168,6 +179,17 @@ class Phone:
         path = self.state / name
         path.write_text(text)
 
+    def program(self, name: str) -> None:
+        """One of our programs where the phone's tools find it."""
+        path = self.state / name
+        path.write_text(_program(name))
+        path.chmod(0o755)
+
+    def running(self, what: str) -> str:
+        """The phone's own processes whose command line holds `what`."""
+        words = ["adb", "-s", self.serial, "shell", f"pgrep -af '[{what[0]}]{what[1:]}'"]
+        return self.network.run(*words).stdout
+
     def heat(self, status: int, skin: float) -> None:
         self.write("thermalservice", THERMAL.format(status=status, skin=skin))
 
@@ -175,7 +197,7 @@ class Phone:
         self.write("battery", BATTERY.format(usb=usb, status=status, charge=charge_uah))
 
     def faults(self, *faults: dict) -> None:
-        """What goes wrong: {"when": a part of the command, "what": ..., "after": calls}."""
+        """What goes wrong: {"when": parts of the command, "what": ..., "after": calls}."""
         self.write("faults.json", json.dumps(faults))
 
     def calls(self) -> str:
