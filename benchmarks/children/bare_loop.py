@@ -1,5 +1,6 @@
 """The interpreter in a bare loop, for `lpie.benchmarks.overhead`."""
 
+import itertools
 import time
 from typing import Any
 
@@ -8,11 +9,9 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lpie.benchmarks.answering import answer_requests, read_job
 
-BLOCK = 10  # runs between two looks at the clock
-
 
 def main() -> None:
-    """Prepares the job on stdin, then answers each request with ms of a run, a mean a block."""
+    """Prepares the job on stdin, then answers each request with the ms from run to run."""
     job = read_job()
     interpreter = Interpreter(model_path=job["model"], num_threads=job["threads"])
     interpreter.allocate_tensors()
@@ -22,14 +21,13 @@ def main() -> None:
     interpreter.invoke()
 
     def reply(request: dict[str, Any]) -> dict[str, Any]:
-        times_ms: list[float] = []
         interpreter.invoke()
-        while sum(times_ms) * BLOCK < 1e3 * request["seconds"]:
-            start = time.perf_counter()
-            for _ in range(BLOCK):
-                interpreter.invoke()
-            times_ms.append(1e3 * (time.perf_counter() - start) / BLOCK)
-        return {"times_ms": times_ms}
+        stamps = [time.perf_counter()]
+        end = stamps[0] + request["seconds"]
+        while stamps[-1] < end:
+            interpreter.invoke()
+            stamps.append(time.perf_counter())
+        return {"times_ms": [1e3 * (b - a) for a, b in itertools.pairwise(stamps)]}
 
     answer_requests({}, reply)
 
