@@ -88,6 +88,7 @@ def test_the_record_of_a_run(phone, bench):
     before = record["state"]["before"]
     assert before["thermal_status"] == 0
     assert before["temperatures_c"] == {"skin": 30.5, "cpu": 41.5}  # none of the cache, none of BCL
+    assert before["frequencies_mhz"] == {"cpu0": 1803.0, "cpu0 max": 2400.0, "gpu": 585.0}
     assert before["battery"]["temperature_c"] == 30.1  # the first block's, not the log's
     assert record["runner"]["name"] == "benchmark_model"
     assert record["runner"]["flags"] == ["--use_xnnpack=true", "--num_threads=2"]
