@@ -27,7 +27,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar from 0 to `value`, with a whisker over [low, high]; pale when it is doubtful."""
+    """One bar from 0 to `value`, with a whisker from low to high; pale when it is doubtful."""
 
     label: str
     value: float
@@ -71,7 +71,9 @@ def bar_chart(bars: Sequence[Bar], *, title: str, unit: str) -> str:
         body.append(
             f'<rect class="{kind}" x="{left}" y="{y + 6}" width="{value - left:.1f}" height="16"/>'
         )
-        body.append(f'<path class="whisker" d="M{low:.1f} {y + 9}v10m0 -5H{high:.1f}m0 -5v10"/>')
+        if bar.high > bar.low:
+            whisker = f"M{low:.1f} {y + 9}v10m0 -5H{high:.1f}m0 -5v10"
+            body.append(f'<path class="whisker" d="{whisker}"/>')
         body.append(_text(max(value, high) + 6, y + 18, f"{_amount(bar.value)} {unit}", "start"))
     return _svg(body, 42 * len(bars), title)
 

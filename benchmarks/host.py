@@ -46,8 +46,11 @@ def benchmark(
     `max_memory_mb` (most of what is free unless given) is not run: its verdict is `failed`.
     """
     find_interpreter(runtime)
-    options = (tiles, tile_px, threads, min_runs, seconds, rounds, runtime)
-    jobs = [_job(Path(model), size, *options) for model in models for size in sizes]
+    options: dict[str, Any] = {
+        "tiles": tiles, "tile_px": tile_px, "threads": threads, "min_runs": min_runs,
+        "seconds": seconds, "rounds": rounds, "runtime": runtime,
+    }  # fmt: skip
+    jobs = [job_for(Path(model), size, **options) for model in models for size in sizes]
     limit_mb = max_memory_mb or USABLE * psutil.virtual_memory().available / 1e6
     groups = _groups(jobs, limit_mb)
     with contextlib.ExitStack() as stack:
@@ -75,16 +78,17 @@ def _groups(jobs: Sequence[dict[str, Any]], limit_mb: float) -> list[Turns]:
     return groups
 
 
-def _job(
+def job_for(
     model: Path,
     size: str,
-    tiles: bool,
-    tile_px: int,
-    threads: int | None,
-    min_runs: int,
-    seconds: float,
-    rounds: int,
-    runtime: str,
+    *,
+    tiles: bool = False,
+    tile_px: int = TILE_PX,
+    threads: int | None = None,
+    min_runs: int = 5,
+    seconds: float = 5.0,
+    rounds: int = 5,
+    runtime: str = "ai-edge-litert",
 ) -> dict[str, Any]:
     """What one child process is told; every input is checked here."""
     graph = flatbuffer.read_tflite(model)

@@ -2,18 +2,19 @@
 
 import codecs
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from lpie.benchmarks.logs import memory, profile
 from lpie.benchmarks.logs.delegation import find_execution
 from lpie.benchmarks.logs.failure import find_failure
 from lpie.benchmarks.logs.flags import find_request
 from lpie.benchmarks.logs.latency import count_line, find_latency
 from lpie.benchmarks.logs.lines import Line, runs
-from lpie.benchmarks.logs.memory import find_memory
-from lpie.benchmarks.logs.profile import find_profile
+from lpie.benchmarks.logs.result_json import decode_json
 from lpie.benchmarks.logs.result_proto import decode_result, is_cut_result
 from lpie.benchmarks.record import Record, new_record, summed_round
 from lpie.errors import InputError
@@ -22,8 +23,8 @@ _OPTIONS = "Summary of All Runs w/ Different Performance Options"
 _OPTION = re.compile(r"^ *(?P<name>\S.*?): +(?P<line>count=.*|failed!)\s*$")
 # Its run returns when the work is queued: LiteRT 2.3.0 tells 0.04 ms of a run of 15 ms and more.
 _ASYNCHRONOUS = "litert-benchmark does not wait for a GPU: these may be the times of the dispatch."
-# Larger than any benchmark's; a whole logcat of a day is about this.
-MOST_BYTES = 256_000_000
+# Larger than any benchmark's log.
+MOST_BYTES = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -65,23 +66,43 @@ def parse_results(text: str) -> list[Parsed]:
     options = [match for line in ended if (match := _OPTION.match(line.text))]
     if not options:
         return [Parsed(incomplete="The log ends within the summary of its runs.")]
-    return [_option(match, found) for match in options]
+    told = {match["line"] for match in options}
+    untold = [run for run in found if _has_result(run) and not told & _statistics(run)]
+    cut = [Parsed(incomplete="The summary of the runs is cut.")] * bool(untold)
+    return [*(_option(match, found) for match in options), *cut]
+
+
+def _has_result(run: Sequence[Line]) -> bool:
+    return not find_latency(run)[2]
+
+
+def _statistics(run: Sequence[Line]) -> set[str]:
+    return {line.text.strip() for line in run if line.text.startswith("count=")}
 
 
 def read_log(path: Path) -> list[Record]:
-    """The records of the log, or of the binary result, in `path`.
+    """The records of the log, or of the result that a tool wrote, in `path`; "-" is standard input.
 
     Raises an `InputError` when the file is missing, too large, or neither.
     """
+    if str(path) == "-":
+        return _read(sys.stdin.buffer.read(MOST_BYTES), Path("standard input"))
     if not path.is_file():
         raise InputError(f"{path} is not a file. Give the log of a benchmark.")
     if path.stat().st_size > MOST_BYTES:
         raise InputError(f"{path} is larger than {MOST_BYTES / 1e6:.0f} MB. Cut the run out of it.")
-    data = path.read_bytes()
+    return _read(path.read_bytes(), path)
+
+
+def _read(data: bytes, path: Path) -> list[Record]:
     result = _result(data)
     if result is not None:
         return [log_record(result, file=path)]
     text = _text(data, path)
+    written = decode_json(text)
+    if written is not None:
+        runner = {"name": "litert_benchmark"}
+        return [log_record(_doubted(Parsed(runner=runner, **written)), file=path)]
     return [log_record(parsed, text=text, file=path) for parsed in parse_results(text)]
 
 
@@ -106,32 +127,38 @@ def log_record(parsed: Parsed, *, text: str | None = None, file: Path | None = N
 def _parsed(lines: Sequence[Line], exit_code: int | None) -> Parsed:
     requested, runner, model = find_request(lines)
     numbers, summary, incomplete = find_latency(lines)
+    if not incomplete and (profile.is_cut(lines) or memory.is_cut(lines)):
+        incomplete = "The log ends after its result, in what it tells of memory or ops."
     failed = find_failure(lines, exit_code=exit_code, finished=not incomplete)
     gone = bool(failed or incomplete)
-    executed = find_execution(lines, requested["delegate"])
-    if runner["name"] == "litert_benchmark" and requested["delegate"] == "gpu":
-        executed["reasons"].append(_ASYNCHRONOUS)
-    return Parsed(
+    parsed = Parsed(
         round={} if gone else numbers,
         summary={} if gone else summary,
-        memory={} if gone else find_memory(lines),
+        memory={} if gone else memory.find_memory(lines),
         model=model,
         runner=runner,
         requested=requested,
-        executed=executed,
-        profile=None if gone else find_profile(lines),
+        executed=find_execution(lines, requested["delegate"]),
+        profile=None if gone else profile.find_profile(lines),
         failed=failed,
         incomplete="" if failed else incomplete,
     )
+    return _doubted(parsed)
+
+
+def _doubted(parsed: Parsed) -> Parsed:
+    """`parsed`, with a reason to doubt the times of a tool that does not wait for the GPU."""
+    python = parsed.runner["name"] == "litert_benchmark"
+    if python and str(parsed.requested.get("delegate")).startswith("gpu"):
+        parsed.executed.setdefault("reasons", []).append(_ASYNCHRONOUS)
+    return parsed
 
 
 def _option(match: re.Match[str], found: Sequence[Sequence[Line]]) -> Parsed:
     """One line of the summary of `..._performance_options`, with what its own run above says."""
     requested = _asked(match["name"])
     numbers = count_line(match["line"])
-    own = [
-        lines for lines in found if any(line.text.strip() == match["line"] for line in lines)
-    ]  # the same statistics to the digit
+    own = [lines for lines in found if match["line"] in _statistics(lines)]  # to the digit
     above = _parsed(own[-1], None) if own and numbers else Parsed()
     failed = f"The option {match['name']} failed." if match["line"] == "failed!" else ""
     garbled = "" if failed or numbers else f"The statistics of {match['name']} are garbled."

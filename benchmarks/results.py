@@ -49,7 +49,7 @@ def write_results(
     sections = {
         "latency": latency("Every measurement", records),
         "throttling": _charts(_throttling(good)),
-        "quality": _charts(_quality(good)),
+        "quality": _charts(_quality(good)) + _identical(good),
         "ops": _charts(_ops(good)),
         "verdicts": _verdicts(records),
     }
@@ -133,6 +133,17 @@ def _quality(records: Sequence[Record]) -> Iterator[tuple[str, str]]:
                 title = f"{where[0]}, {where[1]}: PSNR against {noun}"
                 drawing = scatter_chart(points, title=title, x_label="ms", y_label="dB")
                 yield title, drawing
+
+
+def _identical(records: Sequence[Record]) -> str:
+    """Those whose output has no finite PSNR, as it is that of the float model."""
+    names = [
+        f"{label(r)} on {' at '.join(place(r))}"
+        for r in records
+        if r["quality"] and r["quality"]["identical"]
+    ]
+    equal = "; ".join(dict.fromkeys(names))
+    return f'<p class="note">Equal to the float model: {text(equal)}.</p>' if names else ""
 
 
 def _ops(records: Sequence[Record]) -> Iterator[tuple[str, str]]:

@@ -1,3 +1,4 @@
+import json
 import random
 import re
 import struct
@@ -106,9 +107,10 @@ def test_where_it_ran_is_read_from_the_runtime():
 
 
 def test_a_gpu_that_no_line_mentions_did_not_run():
+    whole = text_of("tflite_2024_gpu")
     text = "".join(
         line
-        for line in text_of("tflite_2024_gpu").splitlines(keepends=True)
+        for line in whole[: whole.index("INFO: Profiling Info")].splitlines(keepends=True)
         if "elegate" not in line and "OpenCL" not in line
     )
     record = record_of(text)
@@ -257,6 +259,67 @@ def test_a_log_from_powershell_is_read(tmp_path):
     (tmp_path / "log.txt").write_text(text_of("tflite_2018").replace("\n", "\r\n"), "utf-16")
     (record,) = read_log(tmp_path / "log.txt")
     assert record["summary"]["mean_ms"] == 87.6545
+
+
+def test_what_litert_benchmark_writes_is_read(tmp_path):
+    written = {
+        "model": "/tmp/denoise.tflite", "accelerators": "GPU", "fully_accelerated": True,
+        "num_threads": 2,
+        "latency": {
+            "init_ms": 900.5, "warmup_first_ms": 20.5, "warmup_avg_ms": 18.5, "num_warmup_runs": 5,
+            "avg_ms": 15.25, "min_ms": 14.5, "max_ms": 17.75, "median_ms": 15.0, "std_ms": 0.5,
+            "p5_ms": 14.75, "p95_ms": 17.0, "num_runs": 50,
+        },
+    }  # fmt: skip
+    (tmp_path / "a.json").write_text(json.dumps(written))
+    (record,) = read_log(tmp_path / "a.json")
+    assert (record["verdict"], record["executed"]["delegate"]) == ("valid", "gpu")
+    assert (record["summary"]["median_ms"], record["summary"]["mean_ms"]) == (15.0, 15.25)
+    assert "does not wait for a GPU" in record["executed"]["reasons"][0]
+    (tmp_path / "b.json").write_text(json.dumps({**written, "fully_accelerated": False}))
+    assert read_log(tmp_path / "b.json")[0]["verdict"] == "fell_back"
+
+
+@pytest.mark.parametrize(
+    "prefix",
+    [
+        "05-01 08:00:00.100  1111  1111 I tflite  : ",
+        "2024-05-01 08:00:00.100 +0200  1111  1111 I tflite  : ",
+        "05-01 08:00:00.100 I/tflite  ( 1111): ",
+        "I/tflite  ( 1111): ",
+        "I/tflite: ",
+        "2024-05-01 08:00:00.100  1111-1111  tflite   org.tensorflow.lite.benchmark   I  ",
+        "2021-05-01 08:00:00.100 1111-1111/org.tensorflow.lite.benchmark I/tflite: ",
+        "\x1b[38;5;40m05-01 08:00:00.100  1111  1111 I tflite  : ",
+        "INFO: ",
+    ],
+)
+def test_every_kind_of_prefix_is_taken_away(prefix):
+    text = "".join(prefix + line for line in text_of("tflite_2020_gpu").splitlines(keepends=True))
+    plain, prefixed = (record_of(each) for each in (text_of("tflite_2020_gpu"), text))
+    for section in ("summary", "memory", "profile", "executed", "verdict"):
+        assert prefixed[section] == plain[section]
+
+
+def test_a_log_that_ends_after_its_result_is_cut_too():
+    text = text_of("tflite_2024_gpu")
+    for end in (
+        "INFO: Memory footprint",
+        "INFO: Operator-wise",
+        "\t                     TfLiteGpu",
+    ):
+        record = record_of(text[: text.index(end)])
+        assert record["verdict"] == "incomplete", end
+        assert latencies(record) == []
+    options = text_of("performance_options")
+    cut = parse_results(options[: options.index("INFO:                gpu-default")])
+    assert [bool(each.incomplete) for each in cut] == [False, False, True]
+
+
+def test_a_hostile_line_takes_no_time(tmp_path):
+    lines = ["count=" + "1" * 10**6, " " * 10**6, "pplied " * 10**5, "[node type] [avg ms] [Name]",
+             "x" + " " * 10**6 + "1", "Inference timings in us: " + "A: 1, " * 10**5]  # fmt: skip
+    assert record_of("\n".join(lines * 3))["verdict"] == "incomplete"
 
 
 def test_what_is_no_log_is_refused(tmp_path):

@@ -7,7 +7,7 @@ from typing import Any
 
 from lpie.benchmarks.logs.lines import Line
 
-_COMMAND = re.compile(r"benchmark|args:")
+_COMMAND = re.compile(r"benchmark|\bargs\b|^\s*--\w")
 _FLAG = re.compile(r"(?<![\w-])--(?P<name>[a-z][\w-]*)(?:=(?P<value>[^\s'\"]*))?")
 _ECHO = re.compile(r"^(?P<name>[#A-Za-z][^:\[\]]*?) ?: \[(?P<value>[^\]]*)\]")
 # How the tools repeat a flag in words, in any case.

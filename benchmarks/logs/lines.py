@@ -4,19 +4,25 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-# What stands in front of a line, by who wrote it: logcat (threadtime, time, brief, tag), TensorFlow
-# of 2017, absl, Python's logging. Then the level, since 2.8 also of the tool's own lines, and
-# LiteRT's source line.
+# What stands in front of a line, by who wrote it: logcat (threadtime, time, brief, tag), Android
+# Studio (new, old), TensorFlow of 2017, absl, Python's logging. Then the level, which since 2.8 also
+# the tool's own lines have, and LiteRT's source line.
 _TIME = r"(?:\d{4}-)?\d\d-\d\d [\d:.]+(?: [+-]\d{4})?"
 _PREFIX = re.compile(
-    rf"^(?:{_TIME} +(?:\w+ +)?(?P<pid>\d+) +\d+ [VDIWEFA] (?P<tag>[^:]+?) *: ?"
+    rf"^(?:{_TIME} +(?:\w+ +)?(?P<pid>\d+) +\d+ [VDIWEFA] (?P<tag>[^:]{{1,80}}?) *: ?"
     rf"|(?:{_TIME} +)?[VDIWEFA]/(?P<tag2>[^:(\s]+)\s*(?:\( *(?P<pid2>\d+)\))?: ?"
+    rf"|{_TIME} +(?P<pid3>\d+)-\d+ +(?P<tag3>\S+) +\S+ +[VDIWEFA] +"
+    rf"|{_TIME} +(?P<pid4>\d+)-\d+/\S+ [VDIWEFA]/(?P<tag4>[^:\s]+) *: ?"
     r"|\d{4}-\d\d-\d\d [\d:.]+: [IWEF] \S+:\d+\] ?"
     r"|[IWEF]\d{4} [\d:.]+ +\d+ \S+:\d+\] ?"
     r"|\d{4}-\d\d-\d\d [\d:,]+ (?=(?:INFO|WARNING|ERROR|DEBUG) \S+: )"
     r")?(?:(?P<level>INFO|WARN|WARNING|ERROR|VERBOSE|FATAL|DEBUG)(?: \S+)?: )?"
     r"(?:\[[^\]\s]+:\d+\] ?)?(?:└ ?)?"
 )
+_TAGS, _PIDS = ("tag", "tag2", "tag3", "tag4"), ("pid", "pid2", "pid3", "pid4")
+_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+# Longer than any line of a tool; what is longer is cut, and not whole.
+_LONGEST = 8000
 _TOOL = re.compile(r"(?i)tflite|litert|lpie")
 # Whoever tells of a crash; the lines count only when they are about the tool's process.
 _WITNESS = re.compile(r"libc|AndroidRuntime|ActivityManager|lowmemorykiller|lmkd")
@@ -72,12 +78,13 @@ def runs(text: str) -> list[list[Line]]:
     """
     processes: dict[str, _Process] = {}
     order: list[tuple[_Process, int]] = []
-    for raw in text.splitlines(keepends=True):
+    for printed in text.splitlines(keepends=True):
+        raw = _COLOUR.sub("", printed[:_LONGEST])
         match = _PREFIX.match(raw)
         assert match is not None  # every part is optional
         stripped = raw[match.end() :].strip("\r\n")
         line = Line(stripped, match["level"] or "", raw.endswith(("\n", "\r")))
-        tag, pid = match["tag"] or match["tag2"] or "", match["pid"] or match["pid2"] or ""
+        tag, pid = (next(filter(None, match.group(*names)), "") for names in (_TAGS, _PIDS))
         if tag and not _TOOL.search(tag):
             pid = _victim(processes, pid, stripped) if _WITNESS.search(tag) else ""
             if not pid:

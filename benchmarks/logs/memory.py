@@ -16,6 +16,16 @@ _RULES = (
 )
 
 
+# What stands before the lines of memory.
+_NOTE = "Note: as the benchmark tool itself affects memory footprint"
+
+
+def is_cut(lines: Sequence[Line]) -> bool:
+    """Whether the log announces the memory that a run took, and does not tell it."""
+    announced = any(line.text.startswith(_NOTE) for line in lines)
+    return announced and not find_memory(lines)
+
+
 def find_memory(lines: Sequence[Line]) -> dict[str, float]:
     """The schema's `memory` of one run, as far as its log tells."""
     return {

@@ -18,7 +18,16 @@ _COLUMNS = {
 _CSV = re.compile(
     r"^node type, ?(?:start, ?)?first, ?avg[_ ]ms, ?%, ?cdf%, ?mem KB, ?times called, ?name"
 )
-_VALUE = r"[\d.]+(?:e[+-]?\d+)?%?"
+_MOST_TABLES = 20  # a tool prints at most eight
+_VALUE = re.compile(r"\d{1,15}(?:\.\d{1,15})?(?:e[+-]?\d{1,2})?%?")
+
+
+def is_cut(lines: Sequence[Line]) -> bool:
+    """Whether the log announces a table of the runs' ops that is not there."""
+    texts = [line.text for line in lines]
+    initial = any(text.startswith("Profiling Info for Benchmark Initialization") for text in texts)
+    regular = any(text.startswith(_SECTION) for text in texts)
+    return (initial and not regular) or (regular and find_profile(lines) is None)
 
 
 def find_profile(lines: Sequence[Line]) -> list[dict[str, Any]] | None:
@@ -32,7 +41,8 @@ def find_profile(lines: Sequence[Line]) -> list[dict[str, Any]] | None:
     if not starts and initial:
         return None  # cut before the runs' own table
     texts = texts[starts[-1] :] if starts else texts
-    tables = [(i, _table(texts[i:])) for i, text in enumerate(texts) if _is_head(text)]
+    heads = [i for i, text in enumerate(texts) if _is_head(text)][:_MOST_TABLES]
+    tables = [(i, _table(texts[i:])) for i in heads]
     main = next((rows for i, rows in tables if rows), None)
     inside = next((i for i, text in enumerate(texts) if _INSIDE.match(text)), None)
     if main is None or inside is None:
@@ -53,28 +63,37 @@ def _table(texts: Sequence[str]) -> list[dict[str, Any]]:
     columns = [_COLUMNS.get(name.strip().lower(), "") for name in names]
     if columns[:1] != ["type"] or columns[-1:] != ["name"] or "mean_ms" not in columns:
         return []
-    gap = r", ?" if csv else r"(?:\t *| {2,}\t? *)"
-    numbers = gap.join(rf"(?P<c{i}>{_VALUE})" for i in range(1, len(columns) - 1))
-    row = re.compile(rf"^\s*(?P<type>\S.*?){gap}{numbers}{gap}(?P<name>.*)$")
     rows = []
     for text in texts[1:]:
-        match = row.match(text)
-        if match is None:
+        row = _row(text.strip(), columns[1:-1], csv)
+        if row is None:
             break
-        rows.append(_row(match, columns))
-    return [each for each in rows if each]
+        rows.append(row)
+    return rows
 
 
-def _row(match: re.Match[str], columns: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": match["type"].strip(), "name": match["name"].strip()}
-    for i, column in enumerate(columns[1:-1], start=1):
-        text = match[f"c{i}"].rstrip("%")
-        if column in ("mean_ms", "percent", "memory_kb") and _is_number(text):
-            found[column] = float(text)
-        if column == "count" and re.fullmatch(r"\d{1,9}", text):
+def _row(text: str, columns: Sequence[str], csv: bool) -> dict[str, Any] | None:
+    """The row in `text`: a type, numbers for `columns`, a name; None when it is none."""
+    gap = "," if csv else "\t" if "\t" in text else "  "
+    fields = [each.strip() for each in text.split(gap)]
+    if gap == "  ":
+        fields = [each for each in fields if each]
+    # Types and names may hold commas: the numbers are where as many as there must be follow.
+    for start in range(1, len(fields) - len(columns)):
+        numbers = fields[start : start + len(columns)]
+        if all(_VALUE.fullmatch(number) for number in numbers):
+            kind, name = gap.join(fields[:start]), gap.join(fields[start + len(columns) :])
+            if csv:
+                kind, name = kind.replace(",", ", "), name.replace(",", ", ")
+            return {"type": kind, **_numbers(columns, numbers), "name": name}
+    return None
+
+
+def _numbers(columns: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for column, text in zip(columns, texts, strict=True):
+        if column in ("mean_ms", "percent", "memory_kb"):
+            found[column] = float(text.rstrip("%"))
+        if column == "count" and text.isdigit():
             found[column] = int(text)
     return found
-
-
-def _is_number(text: str) -> bool:
-    return bool(re.fullmatch(r"\d{1,15}(?:\.\d{1,15})?(?:e[+-]?\d{1,2})?", text))
