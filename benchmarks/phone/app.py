@@ -60,7 +60,7 @@ class AppRunner:
             "id": name, "model": self._model(job), "size": name_of(job.size),
             "delegate": job.delegate.name, "precision": job.delegate.precision or "fp16",
             "accelerator": job.delegate.accelerator, "threads": str(job.threads or 4),
-            "rounds": "1", "seconds": f"{ask.seconds:g}", "tile": str(max(job.tile)),
+            "rounds": "1", "seconds": f"{ask.seconds:.3f}", "tile": str(max(job.tile)),
         }  # fmt: skip
         extras = [word for key, value in said.items() if value for word in ("--es", key, value)]
         text, ended = start_and_follow(

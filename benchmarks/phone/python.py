@@ -89,7 +89,7 @@ class PythonRunner:
         return outcome
 
     def _read(self, printed: Printed, job: Job) -> Outcome:
-        log, _, answer = printed.text.rpartition(SAID)
+        _, _, answer = printed.text.rpartition(SAID)
         try:
             found = json.loads(answer.partition("\n")[0])  # runtimes talk on as they leave
         except ValueError:
@@ -104,7 +104,7 @@ class PythonRunner:
         return Outcome(
             log=printed.text,
             rounds=[timed_round(found["times_ms"])],
-            executed=_executed(job, log, found["complete"]),
+            executed=_executed(job, printed.text, found["complete"]),
             summary={
                 "init_ms": found["init_ms"],
                 "first_ms": found["first_ms"],

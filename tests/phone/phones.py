@@ -18,6 +18,17 @@ import ai_edge_litert
 
 HERE = Path(__file__).parent
 SERVER_PORT = "5138"
+# Without the first two XNNPACK does not start on Arm.
+SYS = {
+    "devices/system/cpu/possible": "0-1\n",
+    "devices/system/cpu/present": "0-1\n",
+    "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1803000\n",
+    "devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "2400000\n",
+    "devices/system/cpu/cpu0/cpufreq/scaling_governor": "schedutil\n",
+    "class/kgsl/kgsl-3d0/gpuclk": "585000000\n",
+    "class/thermal/thermal_zone0/type": "cpu-0\n",
+    "class/thermal/thermal_zone0/temp": "41500\n",
+}
 PROPERTIES = """[ro.product.manufacturer]: [Lpie]
 [ro.product.model]: [Papphone {number}]
 [ro.soc.manufacturer]: [Debian]
@@ -153,6 +164,10 @@ class Phone:
         for folder in (self.state / "settings", self.tmp, root / "system", root / "sys"):
             folder.mkdir(parents=True)
         shutil.copytree(HERE / "tools", root / "system/bin")
+        for name, text in SYS.items():
+            path = root / "sys" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         self.reset()
         self.on()
 
