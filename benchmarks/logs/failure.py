@@ -40,7 +40,8 @@ _FAILURES = tuple(
         (r"^FATAL EXCEPTION", "It crashed: "),
         (r"^(?:\S+: (?:line \d+: )?\d* *)?(?:Segmentation fault|Bus error|Illegal instruction|"
          r"Aborted|Trace/breakpoint trap)\b", "It crashed: "),
-        (r"^(?:\S+: (?:line \d+: )?\d* *)?Killed\b", "The system killed it, likely out of memory: "),
+        (r"^(?:\S+: (?:line \d+: )?\d* *)?Killed\b",
+         "The system killed it, likely out of memory: "),
         (r"^Benchmarking failed", ""),
     )
 )  # fmt: skip
