@@ -18,13 +18,17 @@ UNDO_S = 8.0  # somebody has pressed Ctrl-C
 def workplace(adb: Adb) -> Iterator[str]:
     """A folder on the device, which goes with the block and takes along what still runs in it."""
     folder = f"/data/local/tmp/lpie-{secrets.token_hex(4)}"
-    # The brackets keep the pattern from matching the shell that runs it.
-    pattern = folder.replace("/lpie-", "/[l]pie-")
-    undo = f"pkill -9 -f '{pattern}/'; rm -rf {folder}"
+    undo = f"{end_all(folder)}; rm -rf {folder}"
     # Others may read it: an app runs as another user.
     adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
     with _undone(adb, undo):
         yield folder
+
+
+def end_all(folder: str) -> str:
+    """The script that ends every program in a `workplace`."""
+    # The brackets keep the pattern from matching the shell that runs it.
+    return f"pkill -9 -f '{folder.replace('/lpie-', '/[l]pie-')}/'"
 
 
 @contextlib.contextmanager
