@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Iterator
 
 from lpie.benchmarks.phone.adb import LIMIT_S, Adb
-from lpie.benchmarks.phone.failures import PhoneError
+from lpie.benchmarks.phone.failures import PhoneError, last_words
 from lpie.stopping import undone_by_signals
 
 # Plugged in by AC, USB or wireless: bits of the setting.
@@ -20,7 +20,9 @@ def workplace(adb: Adb) -> Iterator[str]:
     folder = f"/data/local/tmp/lpie-{secrets.token_hex(4)}"
     undo = f"{end_all(folder)}; rm -rf {folder}"
     # Others may read it: an app runs as another user.
-    adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
+    made = adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
+    if made.code:
+        raise PhoneError("no folder", f"{adb.serial} makes no folder: {last_words(made.text)}.")
     with _undone(adb, undo):
         yield folder
 

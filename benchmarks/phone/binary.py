@@ -107,7 +107,7 @@ class BinaryRunner:
         return f"{self._folder}/{job.key()}.{suffix}"
 
     def _is_litert(self) -> bool:
-        printed = self._adb.shell([self._program, "--help"]).text
+        printed = self._adb.shell(self._script([self._program, "--help"], watched=False)).text
         if "--dispatch_library_path" in printed or "--use_npu" in printed:
             return True
         if "--graph" in printed:
