@@ -43,7 +43,8 @@ def prepared(job: dict[str, Any]) -> tuple[dict[str, Any], Callable[[], object]]
 
 def one_round(run: Callable[[], object], *, min_runs: int, seconds: float) -> list[float]:
     """The ms of each run: at least `min_runs`, over at least `seconds`."""
-    times_ms, total_ms = [], 0.0
+    times_ms: list[float] = []
+    total_ms = 0.0
     while len(times_ms) < min_runs or total_ms < 1e3 * seconds:
         times_ms.append(_timed(run))
         total_ms += times_ms[-1]

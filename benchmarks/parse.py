@@ -101,8 +101,15 @@ def _read(data: bytes, path: Path) -> list[Record]:
     text = _text(data, path)
     written = decode_json(text)
     if written is not None:
-        runner = {"name": "litert_benchmark"}
-        return [log_record(_doubted(Parsed(runner=runner, **written)), file=path)]
+        parsed = Parsed(
+            round=written["round"],
+            summary=written["summary"],
+            model=written["model"],
+            runner={"name": "litert_benchmark"},
+            requested=written["requested"],
+            executed=written["executed"],
+        )
+        return [log_record(_doubted(parsed), file=path)]
     return [log_record(parsed, text=text, file=path) for parsed in parse_results(text)]
 
 

@@ -39,7 +39,9 @@ _FAILURES = tuple(
         (r"Fatal signal \d+ \(SIG\w+\)", "It crashed: "),
         (r"^FATAL EXCEPTION", "It crashed: "),
         (r"^(?:\S+: (?:line \d+: )?\d* *)?(?:Segmentation fault|Bus error|Illegal instruction|"
-         r"Aborted|Killed|Trace/breakpoint trap)\b", "It crashed: "),
+         r"Aborted|Trace/breakpoint trap)\b", "It crashed: "),
+        (r"^(?:\S+: (?:line \d+: )?\d* *)?Killed\b",
+         "The system killed it, likely out of memory: "),
         (r"^Benchmarking failed", ""),
     )
 )  # fmt: skip

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 # What stands in front of a line, by who wrote it: logcat (threadtime, time, brief, tag), Android
-# Studio (new, old), TensorFlow of 2017, absl, Python's logging. Then the level, which since 2.8 also
-# the tool's own lines have, and LiteRT's source line.
+# Studio (new, old), TensorFlow of 2017, absl, Python's logging. Then the level, since 2.8 also of
+# the tool's own lines, and LiteRT's source line.
 _TIME = r"(?:\d{4}-)?\d\d-\d\d [\d:.]+(?: [+-]\d{4})?"
 _PREFIX = re.compile(
     rf"^(?:{_TIME} +(?:\w+ +)?(?P<pid>\d+) +\d+ [VDIWEFA] (?P<tag>[^:]{{1,80}}?) *: ?"

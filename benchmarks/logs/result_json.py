@@ -44,9 +44,10 @@ def _asked(accelerators: object) -> str | None:
     return next((name for word, name in _ACCELERATORS.items() if word in said), None)
 
 
-def _amount(value: object) -> float | None:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if number and math.isfinite(value) and 0 <= value < 1e15 else None  # type: ignore[arg-type]
+def _amount(value: Any) -> float | None:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if math.isfinite(value) and 0 <= value < 1e15 else None
 
 
 def _whole(value: object) -> int | None:
