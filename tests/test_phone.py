@@ -142,6 +142,7 @@ def test_what_goes_wrong_on_the_gpu(phone, bench, fault, verdict, words):
     gpu, cpu = records
     assert gpu["verdict"] == verdict, gpu["why"]
     assert words in gpu["why"]
+    assert len(gpu["executed"]["reasons"]) <= 3  # what was refused, not the rest of the log
     if verdict == "failed":
         assert gpu["summary"]["median_ms"] is None
         assert gpu["rounds"] == []
@@ -453,7 +454,10 @@ def test_a_suite_survives_all_of_it(phone, bench, tmp_path):
         else:
             assert record["verdict"] in ("valid", "unstable"), record["why"]
             assert len(record["rounds"]) == 2
-    assert len({r["run"] for r in records}) == 3  # those of a size took turns
+    assert len({r["run"] for r in records}) == 3
+    for size in sizes:  # those of a size took turns: no second round before the last first one
+        turns = [r["rounds"] for r in records if r["requested"]["size"] == size and r["rounds"]]
+        assert max(first["at_s"] for first, _ in turns) < min(last["at_s"] for _, last in turns)
     assert {r["run"] + r["model"]["file"] for r in read_records(out)} == {
         r["run"] + r["model"]["file"] for r in records
     }

@@ -72,7 +72,8 @@ def told(tmp_path):
     return {
         "model": str(tmp_path / "m.tflite"), "input": str(tmp_path / "in.raw"),
         "output": str(tmp_path / "out.raw"), "size": [192, 128], "tiles": [], "threads": 1,
-        "precision": "fp32", "runs": 5, "seconds": 0, "warmup_s": 0, "delegate": "xnnpack",
+        "precision": "fp32", "runs": 5, "seconds": 0, "warmup_s": 0, "most_s": 60,
+        "delegate": "xnnpack",
         "scales": [[1.0, 0], [1.0, 0]],
     }  # fmt: skip
 

@@ -31,6 +31,8 @@ _BACKEND = r"Initialized (?P<name>OpenCL|OpenGL)-based API"
 _REFERENCE = r"NNAPI accelerators available: \[nnapi-reference\]"
 _REFUSALS = re.compile(r"^(?:Following|Next) operations are not supported by ")
 _SPLIT = re.compile(r"operations will run on the (?:GPU|TPU|NPU), and the remaining")
+# Ends the list of what was refused: "No operations will run on the GPU, and all 9 ..." does too.
+_LISTED = re.compile(r"operations will run on the ")
 _REASONS = (
     r"TfLiteGpuDelegate (?:Init|Prepare): .*",
     r"Node number \d+ \(.*\) failed to prepare.*",
@@ -116,7 +118,7 @@ def _reasons(lines: Sequence[Line]) -> list[str]:
             continue
         if listing:
             found.append(line.text.strip())
-        if _SPLIT.search(line.text) or len(found) >= _MOST_REASONS:
+        if _LISTED.search(line.text) or len(found) >= _MOST_REASONS:
             listing = False
     found += [match[0].strip() for match in all_matches(lines, *_REASONS)]
     found += [f"{m[0].strip()}." for m in all_matches(lines, _NOT + r" executed by the delegate")]

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lpie.benchmarks.phone.adb import Adb
+from lpie.benchmarks.phone.awake import end_all
 from lpie.benchmarks.phone.delegate import Delegate
 from lpie.benchmarks.phone.failures import PhoneError
 from lpie.benchmarks.phone.job import Job
@@ -106,7 +107,7 @@ class BinaryRunner:
         return f"{self._folder}/{job.key()}.{suffix}"
 
     def _is_litert(self) -> bool:
-        printed = self._adb.shell([self._program, "--help"]).text
+        printed = self._adb.shell(self._script([self._program, "--help"], watched=False)).text
         if "--dispatch_library_path" in printed or "--use_npu" in printed:
             return True
         if "--graph" in printed:
@@ -134,7 +135,7 @@ class BinaryRunner:
 
     def _hung(self, command: Sequence[str], limit_s: float) -> Outcome:
         """The time is over: end it there too, lest it disturb the next."""
-        self._adb.shell("pkill -9 -f '" + self._program.replace("/lpie-", "/[l]pie-") + "'")
+        self._adb.shell(end_all(self._folder))
         return Outcome(
             log=f"$ {shlex.join(command)}\n",
             failed=f"benchmark_model did not end within {limit_s:.0f} s and was stopped; raise the "

@@ -111,11 +111,9 @@ class Protocol:
                 if not each.going:
                     continue
                 self._tell(f"{each.job}: round {number + 1} of {self._settings.rounds}")
-                try:
-                    before = self._cool_down()
-                except TooHot as hot:
-                    each.stop(str(hot))
-                    continue
+                before = self._cool_down()
+                if number == 0:  # not the state of the check, before it had cooled
+                    each.before = before
                 at_s = time.monotonic() - began
                 outcome = self._runner.run(each.job, self._ask())
                 after = self._place.state()

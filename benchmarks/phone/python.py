@@ -7,10 +7,12 @@ import json
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from lpie.benchmarks.phone.adb import Adb, Printed
+from lpie.benchmarks.phone.awake import end_all
 from lpie.benchmarks.phone.delegate import CPU
 from lpie.benchmarks.phone.failures import PhoneError
 from lpie.benchmarks.phone.job import Job
@@ -73,7 +75,7 @@ class PythonRunner:
             "tiles": [] if job.whole else [list(tile) for tile in job.plan()],
             "delegate": job.delegate.name, "precision": job.delegate.precision,
             "threads": job.threads or 1, "runs": ask.runs, "seconds": ask.seconds,
-            "warmup_s": ask.warmup_s, "scales": self._scales,
+            "warmup_s": ask.warmup_s, "most_s": ask.limit_s / 2, "scales": self._scales,
         }  # fmt: skip
         self._machine.put("job.json", json.dumps(told).encode())
         words = [f"{folder}/{PROGRAM.name}", f"{folder}/job.json"]
@@ -85,7 +87,7 @@ class PythonRunner:
             return Outcome(log="", failed=f"{self._name} did not end within {ask.limit_s:.0f} s.")
         outcome = self._read(printed, job)
         if ask.check and not outcome.wrong:
-            return Outcome(**{**vars(outcome), "output": self._machine.get("output.raw")})
+            return replace(outcome, output=self._machine.get("output.raw"))
         return outcome
 
     def _read(self, printed: Printed, job: Job) -> Outcome:
@@ -171,8 +173,13 @@ class Board:
         return self._adb.fetch(f"{self.folder}/{name}")
 
     def python(self, words: list[str], limit_s: float) -> Printed:
-        """What the program printed. One that hangs goes with the folder, at the end."""
-        return self._adb.shell([*self._python, *words], limit_s=limit_s)
+        """What the program printed. One that hangs is ended there too."""
+        try:
+            return self._adb.shell([*self._python, *words], limit_s=limit_s)
+        except PhoneError as error:
+            if error.kind == "hung":
+                self._adb.shell(end_all(self.folder))
+            raise
 
 
 def _check_python(machine: Machine) -> None:

@@ -25,10 +25,13 @@ class Ask:
     limit_s: float = 600.0
 
     def flags(self) -> list[str]:
-        """For `benchmark_model`, which would stop at 150 s: one run at 4K may take as long."""
+        """For `benchmark_model`: it would stop at 150 s, which one run at 4K may take.
+
+        Warm-up and measurement stop by themselves before the call is stopped.
+        """
         return [
             f"--num_runs={self.runs}", f"--min_secs={self.seconds:g}",
-            f"--max_secs={self.limit_s:g}", "--warmup_runs=1",
+            f"--max_secs={self.limit_s / 2:g}", "--warmup_runs=1",
             f"--warmup_min_secs={self.warmup_s:g}",
         ]  # fmt: skip
 

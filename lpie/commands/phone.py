@@ -69,6 +69,7 @@ def bench_phones(
     """What `lpie bench --device`, `--suite` and `--devices` do."""
     from lpie.benchmarks.phone.adb import Adb, choose, find_adb, list_devices
     from lpie.benchmarks.phone.bench import Photos, Tools, bench
+    from lpie.benchmarks.phone.failures import failure
     from lpie.benchmarks.phone.place import HOST
     from lpie.benchmarks.record import collection, write_records
 
@@ -83,7 +84,11 @@ def bench_phones(
     devices: list[Adb | None] = []
     if set(asked) != {HOST}:
         program = find_adb(options["adb"])
-        serials = choose(list_devices(program), [each for each in asked if each != HOST])
+        listed = list_devices(program)
+        serials = choose(listed, [each for each in asked if each != HOST])
+        for each in listed:
+            if "all" in asked and each.serial not in serials:
+                click.echo(f"Left out: {failure(each.state, each.serial)}", err=True)
         devices += [Adb(program, serial) for serial in serials]
     devices += [None] if HOST in asked else []
     folder = output if output and output.suffix != ".json" else None

@@ -105,7 +105,11 @@ class Classic:
         name = {"gpu": "TfLiteGpuDelegateV2", "nnapi": "TfLiteNnapiDelegate"}.get(asked, "")
         if asked and fault == "fall back":
             yield f"ERROR: Following operations are not supported by {asked.upper()} delegate:"
-            yield "CONV_2D: 3 operations are not supported"
+            yield "CONV_2D: Expected at most 4 dimensions, but tensor has 5."
+            yield (
+                f"No operations will run on the {asked.upper()}, and all {nodes} operations will "
+                "run on the CPU."
+            )
             yield (
                 f"Though {asked.upper()} delegate is explicitly applied, the model graph will "
                 "not be executed by the delegate."
