@@ -71,6 +71,7 @@ def test_the_list_of_devices(adb):
         ("0a1b2c", "unauthorized", "still being authorized"),
         ("emulator-5556", "offline", "adb reconnect offline"),
         ("R58M123", "no permission", "udev rules"),
+        ("77", "not started", "start it and wait"),
     ],
 )
 def test_one_that_cannot_be_used_says_why(adb, serial, kind, words):

@@ -29,6 +29,8 @@ FAILURES = (
     (r"device offline|^offline$", "offline",
      "{serial} is offline: it is plugged in but does not answer. Plug it in again, or run `adb "
      "reconnect offline`."),
+    (r"^(recovery|rescue|sideload|bootloader|host|detached|connecting|unknown)$", "not started",
+     "{serial} does not run Android now: start it and wait until it shows its home screen."),
     (r"more than one device", "several devices",
      "More than one device is connected: choose one with --device SERIAL (`lpie bench --devices` "
      "lists them)."),
