@@ -36,7 +36,7 @@ class Turns:
         self._start_s = 0.0
 
     def add(self, job: dict[str, Any], *, refused: str = "") -> None:
-        """Add a job of `lpie.benchmarks.host`. refused: why it is not run; then it is no member."""
+        """Add a job of `lpie.benchmarks.host`. refused: why it is not run, for its record."""
         self.members.append(Measurement(job, run=self._run, refused=refused))
 
     def take_turns(self, number: int) -> None:

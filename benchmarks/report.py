@@ -54,9 +54,7 @@ def write_report(run: Path, out: Path, *, today: datetime.date | None = None) ->
         "curves": _curves(rows),
         "quality": _quality(evaluations),
         "exports": _exports(list(exports.values())),
-        "latency": "".join(
-            latency(path.name, read_records(path)) for path in sorted(run.glob("bench*.json"))
-        ),
+        "latency": "".join(_bench(path) for path in sorted(run.glob("bench*.json"))),
     }
     network = _network(config)
     shown = {name: section or _missing(name, run) for name, section in sections.items()}
@@ -69,6 +67,14 @@ def write_report(run: Path, out: Path, *, today: datetime.date | None = None) ->
         sections={**shown, "configuration": _configuration(config)},
         headings=_HEADINGS,
         today=today,
+    )
+
+
+def _bench(path: Path) -> str:
+    records = read_records(path)
+    days = sorted({str(record["started"])[:10] for record in records})
+    return latency(
+        f"{path.name}, measured {' to '.join(dict.fromkeys((days[0], days[-1])))}", records
     )
 
 

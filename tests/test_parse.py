@@ -316,6 +316,11 @@ def test_a_log_that_ends_after_its_result_is_cut_too():
     assert [bool(each.incomplete) for each in cut] == [False, False, True]
 
 
+def test_nothing_in_a_log_reaches_a_terminal():
+    text = text_of("failed_gpu").replace("MAXIMUM", "\x1b]0;title\x07MAXIMUM")
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", record_of(text)["why"])
+
+
 def test_a_hostile_line_takes_no_time(tmp_path):
     lines = ["count=" + "1" * 10**6, " " * 10**6, "pplied " * 10**5, "[node type] [avg ms] [Name]",
              "x" + " " * 10**6 + "1", "Inference timings in us: " + "A: 1, " * 10**5]  # fmt: skip

@@ -21,6 +21,7 @@ _PREFIX = re.compile(
 )
 _TAGS, _PIDS = ("tag", "tag2", "tag3", "tag4"), ("pid", "pid2", "pid3", "pid4")
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what a terminal might obey
 # Longer than any line of a tool; what is longer is cut, and not whole.
 _LONGEST = 8000
 _TOOL = re.compile(r"(?i)tflite|litert|lpie")
@@ -82,7 +83,7 @@ def runs(text: str) -> list[list[Line]]:
         raw = _COLOUR.sub("", printed[:_LONGEST])
         match = _PREFIX.match(raw)
         assert match is not None  # every part is optional
-        stripped = raw[match.end() :].strip("\r\n")
+        stripped = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", raw[match.end() :].strip("\r\n"))
         line = Line(stripped, match["level"] or "", raw.endswith(("\n", "\r")))
         tag, pid = (next(filter(None, match.group(*names)), "") for names in (_TAGS, _PIDS))
         if tag and not _TOOL.search(tag):

@@ -17,12 +17,12 @@ _RULES = (
 
 
 # What stands before the lines of memory.
-_NOTE = "Note: as the benchmark tool itself affects memory footprint"
+_NOTES = ("Note: as the benchmark tool itself affects memory footprint", "Memory Usage:")
 
 
 def is_cut(lines: Sequence[Line]) -> bool:
     """Whether the log announces the memory that a run took, and does not tell it."""
-    announced = any(line.text.startswith(_NOTE) for line in lines)
+    announced = any(line.text.startswith(_NOTES) for line in lines)
     return announced and not find_memory(lines)
 
 

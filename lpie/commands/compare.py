@@ -2,11 +2,14 @@
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpie.commands.output import json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from lpie.benchmarks.compare import Comparison
 
 
 @click.command()
@@ -35,24 +38,11 @@ def compare(a: Path, b: Path, threshold: float, anyway: bool, as_json: bool) -> 
       lpie compare results/monday results/tuesday --threshold 0.02
     """
     from lpie.benchmarks.compare import compare as compared
-    from lpie.benchmarks.compare import name
-    from lpie.benchmarks.record import latency_ms, read_records
+    from lpie.benchmarks.record import read_records
 
     old, new = read_records(a), read_records(b)
     found = compared(old, new, threshold=threshold, anyway=anyway)
-    rows = [
-        {
-            "name": name(each),
-            "a_ms": latency_ms(each.old) if each.ratio is not None else None,
-            "b_ms": latency_ms(each.new) if each.ratio is not None else None,
-            "ratio": each.ratio,
-            "interval": each.interval,
-            "paired": each.paired,
-            "verdict": each.verdict,
-            "why": each.why,
-        }
-        for each in found
-    ]
+    rows = [_row(each) for each in found]
     bad = [row for row in rows if row["verdict"] in ("slower", "invalid")]
     if as_json:
         print_json({"threshold": threshold, "regression": bool(bad), "results": rows})
@@ -63,6 +53,24 @@ def compare(a: Path, b: Path, threshold: float, anyway: bool, as_json: bool) -> 
             click.echo(f"{alone} of {len(new)} records of B have no counterpart in A.", err=True)
     if bad:
         sys.exit(1)
+
+
+def _row(found: "Comparison") -> dict[str, Any]:
+    """A comparison, ready for JSON."""
+    from lpie.benchmarks.compare import name
+    from lpie.benchmarks.record import latency_ms
+
+    compared = found.ratio is not None
+    return {
+        "name": name(found),
+        "a_ms": latency_ms(found.old) if compared else None,
+        "b_ms": latency_ms(found.new) if compared else None,
+        "ratio": found.ratio,
+        "interval": found.interval,
+        "paired": found.paired,
+        "verdict": found.verdict,
+        "why": found.why,
+    }
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
