@@ -109,6 +109,12 @@ def test_each_failure_has_its_kind(adb, said, kind):
     assert str(caught.value).endswith(".")
 
 
+def test_a_device_cannot_colour_the_terminal(adb):
+    with pytest.raises(PhoneError) as caught:
+        Adb(adb(err="adb: \x1b[31mred\x07", code=1), "X").shell("true")
+    assert str(caught.value) == "adb failed on X: adb:  [31mred ."
+
+
 def test_a_full_device_says_so(adb, tmp_path):
     said = (
         "adb: error: failed to copy 'm' to '/data/m': remote write failed: No space left on device"

@@ -60,4 +60,9 @@ def failure(said: str, serial: str) -> PhoneError:
 def last_words(said: str) -> str:
     """The last line that says something, without its full stop."""
     lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
-    return (lines or ["no message"])[-1].rstrip(".")
+    return plain((lines or ["no message"])[-1].rstrip("."))
+
+
+def plain(said: str) -> str:
+    """What a device said, without what would move a terminal's cursor or change its colours."""
+    return "".join(each if each.isprintable() else " " for each in said)

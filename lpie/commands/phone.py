@@ -186,10 +186,12 @@ def _print_devices(devices: "list[Listed]", as_json: bool) -> None:
 def _print_records(records: list[dict[str, Any]]) -> None:
     """A row for each; a number only where it is one of what was asked for."""
     header = ["model", "device", "size", "asked", "ran", "verdict", "median ms", "95 %", "PSNR dB"]
-    print_table(header, [_row(record) for record in records])
+    from lpie.benchmarks.phone.failures import plain
+
+    print_table(header, [[plain(cell) for cell in _row(record)] for record in records])
     for record in records:
         if record["why"]:
-            click.echo(f"{record['model']['file']}: {record['why']}", err=True)
+            click.echo(plain(f"{record['model']['file']}: {record['why']}"), err=True)
 
 
 def _row(record: dict[str, Any]) -> list[str]:
