@@ -71,6 +71,7 @@ def test_the_list_of_devices(adb):
         ("0a1b2c", "unauthorized", "still being authorized"),
         ("emulator-5556", "offline", "adb reconnect offline"),
         ("R58M123", "no permission", "udev rules"),
+        ("77", "not started", "start it and wait"),
     ],
 )
 def test_one_that_cannot_be_used_says_why(adb, serial, kind, words):
@@ -106,6 +107,12 @@ def test_each_failure_has_its_kind(adb, said, kind):
         Adb(adb(err=said, code=1), "X").shell("true")
     assert caught.value.kind == kind
     assert str(caught.value).endswith(".")
+
+
+def test_a_device_cannot_colour_the_terminal(adb):
+    with pytest.raises(PhoneError) as caught:
+        Adb(adb(err="adb: \x1b[31mred\x07", code=1), "X").shell("true")
+    assert str(caught.value) == "adb failed on X: adb:  [31mred ."
 
 
 def test_a_full_device_says_so(adb, tmp_path):

@@ -8,13 +8,13 @@ import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lpie.benchmarks.phone.failures import PhoneError, failure, last_words
 from lpie.errors import InputError, unknown_name
-from lpie.stopping import child
+from lpie.stopping import child, undone_by_signals
 
 LIMIT_S = 30.0  # of a call that does no work on the phone
 PUSH_BYTES_PER_S = 1e6  # slower than any USB or Wi-Fi that one would wait for
@@ -75,15 +75,13 @@ class Adb:
 
     def send(self, data: bytes, target: str) -> None:
         """Write `data` to a file on the device."""
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(data)
-            file.flush()
-            self.push(Path(file.name), target)
+        with _temporary() as path:
+            path.write_bytes(data)
+            self.push(path, target)
 
     def fetch(self, source: str) -> bytes:
         """What a file on the device holds."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "file")
+        with _temporary() as path:
             self.pull(source, path)
             return path.read_bytes()
 
@@ -181,6 +179,16 @@ def _run(program: str, words: Sequence[str], limit_s: float, serial: str) -> _Ca
             "hangs. Try again after `adb kill-server`, or after a restart of the device.",
         ) from None
     return _Called(text, errors, process.returncode)
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """A file's name; what lies there goes with the block, or with the process: it may be large."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lpie-") as folder,
+        undone_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)),
+    ):
+        yield Path(folder, "file")
 
 
 def _listed(row: str) -> Listed:

@@ -14,7 +14,7 @@ from lpie.files import sha256
 
 ACTIVITY = "org.tensorflow.lite.benchmark/.BenchmarkModelActivity"
 TAGS = ("tflite:V", "litert:V", "tflite_BenchmarkModelActivity:V")
-ENDED = r"Inference timings in us|Benchmarking failed|Failed to"
+ENDED = r"Inference timings in us|Benchmarking failed"
 
 
 class ApkRunner:

@@ -122,10 +122,9 @@ def _measure(
             protocol = Protocol(place, runner, suite.settings, pictures, tell=say, sleep=sleep)
             for jobs in groups:
                 keep(protocol.compare(jobs))
-    except PhoneError as error:
-        left = [job for jobs in groups for job in jobs]
+    except PhoneError as error:  # before the first job: the protocol keeps what comes later
         run = new_run()
-        for job in left[len(records) :]:
+        for job in (job for jobs in groups for job in jobs):
             missed = Measurement(job)
             missed.stop(str(error))
             keep([missed.record({"serial": place.serial}, {}, suite.settings, run)])

@@ -29,6 +29,8 @@ FAILURES = (
     (r"device offline|^offline$", "offline",
      "{serial} is offline: it is plugged in but does not answer. Plug it in again, or run `adb "
      "reconnect offline`."),
+    (r"^(recovery|rescue|sideload|bootloader|host|detached|connecting|unknown)$", "not started",
+     "{serial} does not run Android now: start it and wait until it shows its home screen."),
     (r"more than one device", "several devices",
      "More than one device is connected: choose one with --device SERIAL (`lpie bench --devices` "
      "lists them)."),
@@ -58,4 +60,9 @@ def failure(said: str, serial: str) -> PhoneError:
 def last_words(said: str) -> str:
     """The last line that says something, without its full stop."""
     lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
-    return (lines or ["no message"])[-1].rstrip(".")
+    return plain((lines or ["no message"])[-1].rstrip("."))
+
+
+def plain(said: str) -> str:
+    """What a device said, without what would move a terminal's cursor or change its colours."""
+    return "".join(each if each.isprintable() else " " for each in said)

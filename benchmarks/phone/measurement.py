@@ -84,7 +84,7 @@ class Measurement:
             requested={
                 **self.job.requested(),
                 "min_runs": settings.runs,
-                "seconds": settings.seconds,
+                "seconds": None if self.sustained else settings.seconds,
                 "rounds": rounds or len(self._rounds),
             },
             executed=_executed(counted) or (first.executed if first else {}),

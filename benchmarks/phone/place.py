@@ -3,9 +3,9 @@
 import contextlib
 import os
 import platform
+import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
@@ -14,6 +14,7 @@ from lpie.benchmarks.phone.adb import Adb
 from lpie.benchmarks.phone.awake import awake, workplace
 from lpie.benchmarks.phone.device import State, free_mb, read_facts, read_state
 from lpie.machine import cpu_name
+from lpie.stopping import undone_by_signals
 
 HOST = "host"
 
@@ -87,5 +88,8 @@ class Host:
     @contextlib.contextmanager
     def ready(self) -> Iterator[str]:
         """A temporary folder."""
-        with tempfile.TemporaryDirectory(prefix="lpie-") as folder:
-            yield str(Path(folder))
+        with (
+            tempfile.TemporaryDirectory(prefix="lpie-") as folder,
+            undone_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)),
+        ):
+            yield folder

@@ -122,7 +122,7 @@ def _executed(job: Job, log: str, complete: bool | None) -> Section:
     """The `executed` of a record, from what the runtime announces."""
     if job.delegate.name == "gpu":
         if complete and "Selected adapter" in log:
-            return {"delegate": "gpu"}
+            return {"delegate": "gpu", "full": True}
         why = "LiteRT's accelerator found no GPU, or left ops to the CPU."
         return {"delegate": "xnnpack", "reasons": [why]}
     return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in log else "cpu"}

@@ -4,12 +4,16 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lpie.commands.output import print_json, print_table
 from lpie.errors import InputError
+
+if TYPE_CHECKING:
+    from lpie.benchmarks.phone.adb import Adb, Listed
+    from lpie.benchmarks.phone.suite import Suite
 
 # Options that only make sense with a device or a suite, by their names in Python.
 NAMES = (
@@ -67,10 +71,8 @@ def bench_phones(
     models: tuple[Path, ...], output: Path | None, as_json: bool, options: dict[str, Any]
 ) -> None:
     """What `lpie bench --device`, `--suite` and `--devices` do."""
-    from lpie.benchmarks.phone.adb import Adb, choose, find_adb, list_devices
+    from lpie.benchmarks.phone.adb import find_adb, list_devices
     from lpie.benchmarks.phone.bench import Photos, Tools, bench
-    from lpie.benchmarks.phone.failures import failure
-    from lpie.benchmarks.phone.place import HOST
     from lpie.benchmarks.record import collection, write_records
 
     if options["list_them"]:
@@ -80,17 +82,7 @@ def bench_phones(
                   options["python"])  # fmt: skip
     suite = _suite(models, options)
     _check_output(output)
-    asked = options["device"] or ("all",)
-    devices: list[Adb | None] = []
-    if set(asked) != {HOST}:
-        program = find_adb(options["adb"])
-        listed = list_devices(program)
-        serials = choose(listed, [each for each in asked if each != HOST])
-        for each in listed:
-            if "all" in asked and each.serial not in serials:
-                click.echo(f"Left out: {failure(each.state, each.serial)}", err=True)
-        devices += [Adb(program, serial) for serial in serials]
-    devices += [None] if HOST in asked else []
+    devices = _devices(options)
     folder = output if output and output.suffix != ".json" else None
     records = bench(
         suite,
@@ -110,7 +102,27 @@ def bench_phones(
         sys.exit(1)
 
 
-def _suite(models: tuple[Path, ...], options: dict[str, Any]) -> Any:
+def _devices(options: dict[str, Any]) -> "list[Adb | None]":
+    """Those that were asked for; None is this machine."""
+    from lpie.benchmarks.phone.adb import Adb, choose, find_adb, list_devices
+    from lpie.benchmarks.phone.failures import failure
+    from lpie.benchmarks.phone.place import HOST
+
+    asked = options["device"] or ("all",)
+    devices: list[Adb | None] = []
+    if set(asked) != {HOST}:
+        program = find_adb(options["adb"])
+        listed = list_devices(program)
+        serials = choose(listed, [each for each in asked if each != HOST])
+        for each in listed:
+            if "all" in asked and each.serial not in serials:
+                click.echo(f"Left out: {failure(each.state, each.serial)}", err=True)
+        devices += [Adb(program, serial) for serial in serials]
+    devices += [None] if HOST in asked else []
+    return devices
+
+
+def _suite(models: tuple[Path, ...], options: dict[str, Any]) -> "Suite":
     """The file's suite, or the one that the options describe."""
     import dataclasses
 
@@ -124,7 +136,7 @@ def _suite(models: tuple[Path, ...], options: dict[str, Any]) -> Any:
         "sustained_min": options["sustained"], "profile": options["profile"] or None,
         "mode": "tiles" if options["tiles"] else "whole" if options["whole"] else None,
     }  # fmt: skip
-    given = {key: value for key, value in told.items() if value is not None}
+    given: dict[str, Any] = {key: value for key, value in told.items() if value is not None}
     if options["tiles"] and options["whole"]:
         raise InputError("Choose one of --tiles and --whole.")
     if options["suite_file"]:
@@ -157,7 +169,7 @@ def _existing(path: Path) -> Path:
     return path if path.exists() else _existing(path.absolute().parent)
 
 
-def _print_devices(devices: list[Any], as_json: bool) -> None:
+def _print_devices(devices: "list[Listed]", as_json: bool) -> None:
     from lpie.benchmarks.phone.failures import failure
 
     if as_json:
@@ -174,10 +186,12 @@ def _print_devices(devices: list[Any], as_json: bool) -> None:
 def _print_records(records: list[dict[str, Any]]) -> None:
     """A row for each; a number only where it is one of what was asked for."""
     header = ["model", "device", "size", "asked", "ran", "verdict", "median ms", "95 %", "PSNR dB"]
-    print_table(header, [_row(record) for record in records])
+    from lpie.benchmarks.phone.failures import plain
+
+    print_table(header, [[plain(cell) for cell in _row(record)] for record in records])
     for record in records:
         if record["why"]:
-            click.echo(f"{record['model']['file']}: {record['why']}", err=True)
+            click.echo(plain(f"{record['model']['file']}: {record['why']}"), err=True)
 
 
 def _row(record: dict[str, Any]) -> list[str]:
