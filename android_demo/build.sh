@@ -78,7 +78,7 @@ compile() {
     local into=$1 path=$2
     shift 2
     javac --release 8 -Xlint:all,-options,-classfile,-deprecation,-serial -Werror -g \
-        -d "$into" -cp "$path" $(find "$@" -name '*.java')
+        -d "$into" -cp "$path" $(find "$@" -name '*.java') 2>&1 | { grep -v '^Note:' || true; }
 }
 
 compile_app() {
@@ -89,7 +89,7 @@ compile_app() {
     tool aapt2 compile --dir $main/res -o "$out/res.zip"
     # Debian's aapt2 is older than <uses-native-library>, which it takes with a warning.
     tool aapt2 link --warn-manifest-validation -I "$libraries/android-all.jar" \
-        --manifest "$out/AndroidManifest.xml" --java "$out/gen" -A "$out/assets" -0 tflite \
+        --manifest "$out/AndroidManifest.xml" --java "$out/gen" -A "$out/assets" -0 .tflite \
         --min-sdk-version "$(setting minSdk)" --target-sdk-version "$(setting targetSdk)" \
         --version-code 1 --version-name "$(sed -n 's/^version = //p' ../setup.cfg)" \
         -o "$out/unsigned.apk" "$out/res.zip" 2>"$out/aapt2.log" || { cat "$out/aapt2.log"; exit 1; }
@@ -115,7 +115,7 @@ pack() {
     tool zipalign -f -p 4 "$out/unsigned.apk" "$out/aligned.apk"
     # A key for trying the app out, made once.
     [[ -f build/debug.jks ]] || keytool -genkeypair -keystore build/debug.jks -storepass android \
-        -keypass android -alias debug -keyalg RSA -validity 10000 -dname CN=debug 2>/dev/null
+        -keypass android -alias debug -keyalg RSA -validity 10000 -dname CN=debug >/dev/null 2>&1
     signer sign --ks build/debug.jks --ks-pass pass:android --out build/lpie-demo.apk \
         "$out/aligned.apk"
 }

@@ -67,10 +67,7 @@ def _plan(size: tuple[int, int], most: int, halo_px: int, multiple: int) -> dict
     tile = even_tile(size, (most, most), **grid)
     fixed = (min(size[0], most), min(size[1], most))
     plans = [
-        [
-            [*part.origin, *part.start, *part.stop]
-            for part in plan_tiles(size, each, **grid)
-        ]
+        [[*part.origin, *part.start, *part.stop] for part in plan_tiles(size, each, **grid)]
         for each in (tile, fixed)
     ]
     return {"size": size, "most": most, **grid, "tile": tile, "even": plans[0], "fixed": plans[1]}

@@ -25,6 +25,7 @@ public final class BenchmarkActivity extends Activity
     private Spinner sizes;
     private TextView status;
     private BenchmarkWorker worker;
+    private boolean running;
     private JSONObject record;
 
     @Override
@@ -41,6 +42,7 @@ public final class BenchmarkActivity extends Activity
         findViewById(R.id.share).setOnClickListener(this);
         worker = (BenchmarkWorker) getLastNonConfigurationInstance();
         if (worker != null) {
+            running = true; // until a report says that it ended
             worker.listen(this);
         } else if (saved == null && getIntent().getExtras() != null) {
             begin(extras(getIntent().getExtras()));
@@ -68,7 +70,7 @@ public final class BenchmarkActivity extends Activity
     public void onClick(View view) {
         if (view.getId() == R.id.share) {
             share();
-        } else if (worker != null && worker.isRunning()) {
+        } else if (running) {
             worker.cancel();
         } else {
             ModelRunner.Choice chosen = choice.choice();
@@ -83,6 +85,7 @@ public final class BenchmarkActivity extends Activity
     @Override
     public void report(BenchmarkWorker.Report report) {
         record = report.record;
+        running = !report.ended;
         if (report.failure != null) {
             status.setText(getString(R.string.failed, report.failure));
         } else if (report.record != null) {
@@ -99,6 +102,7 @@ public final class BenchmarkActivity extends Activity
         try {
             worker = new BenchmarkWorker(this, BenchmarkRequest.parse(extras));
             record = null;
+            running = true;
             worker.start(this);
         } catch (InputException error) {
             BenchmarkWorker.answer(BenchmarkRequest.idOf(extras), null, error.getMessage());
@@ -108,7 +112,6 @@ public final class BenchmarkActivity extends Activity
     }
 
     private void show() {
-        boolean running = worker != null && worker.isRunning();
         ((Button) findViewById(R.id.start)).setText(running ? R.string.cancel : R.string.start);
         findViewById(R.id.share).setVisibility(record != null ? View.VISIBLE : View.GONE);
     }

@@ -45,7 +45,7 @@ final class BenchmarkWorker extends Worker<BenchmarkWorker.Report> {
     }
 
     @Override
-    protected void work() {
+    public void run() {
         report(new Report());
         Report report = new Report();
         report.ended = true;
@@ -61,7 +61,7 @@ final class BenchmarkWorker extends Worker<BenchmarkWorker.Report> {
             report.failure = "Not enough memory for this size.";
         }
         answer(request.id, report.record, report.failure);
-        finish(report);
+        report(report);
     }
 
     /** Writes the end of a run, `id`, to the log. */
@@ -96,7 +96,7 @@ final class BenchmarkWorker extends Worker<BenchmarkWorker.Report> {
         try (ModelRunner runner = new ModelRunner(context, file, plan.tile, choice())) {
             record.executed(runner.executed);
             double initMb = Device.residentMb();
-            if (!run(new Restoration(runner, plan), size, record)) {
+            if (!repeat(new Restoration(runner, plan), size, record)) {
                 return null;
             }
             record.memory(baselineMb, initMb, Device.peakMb());
@@ -106,7 +106,7 @@ final class BenchmarkWorker extends Worker<BenchmarkWorker.Report> {
     }
 
     /** First run, warm-up and rounds; false when cancelled. */
-    private boolean run(final Restoration restoration, Size size, final BenchmarkRecord record)
+    private boolean repeat(final Restoration restoration, Size size, final BenchmarkRecord record)
             throws JSONException {
         final int[] images = {0};
         final BitmapPhoto source = new BitmapPhoto(noise(size));

@@ -2,6 +2,7 @@ package org.lpie.demo;
 
 import android.graphics.Bitmap;
 import android.graphics.Canvas;
+import android.graphics.ColorSpace;
 import java.nio.ByteBuffer;
 import org.lpie.demo.core.Photo;
 import org.lpie.demo.core.Size;
@@ -24,7 +25,12 @@ final class BitmapPhoto implements Photo {
     /** A bitmap of the same size and colour space as {@code model}. */
     static Bitmap emptyLike(Bitmap model) {
         return Bitmap.createBitmap(model.getWidth(), model.getHeight(), Bitmap.Config.ARGB_8888,
-                false, model.getColorSpace());
+                false, space(model));
+    }
+
+    private static ColorSpace space(Bitmap bitmap) {
+        ColorSpace known = bitmap.getColorSpace();
+        return known != null ? known : ColorSpace.get(ColorSpace.Named.SRGB);
     }
 
     @Override
@@ -44,7 +50,7 @@ final class BitmapPhoto implements Photo {
     @Override
     public void write(int y, int x, Size part, ByteBuffer rgba) {
         Bitmap piece = Bitmap.createBitmap(part.width, part.height, Bitmap.Config.ARGB_8888, false,
-                bitmap.getColorSpace());
+                space(bitmap));
         piece.setDensity(Bitmap.DENSITY_NONE);
         piece.copyPixelsFromBuffer(rgba);
         new Canvas(bitmap).drawBitmap(piece, x, y, null);

@@ -4,17 +4,13 @@ import android.app.Activity;
 import android.content.ActivityNotFoundException;
 import android.content.Intent;
 import android.net.Uri;
-import android.os.Build;
 import android.os.Bundle;
-import android.provider.MediaStore;
 import android.view.Menu;
 import android.view.MenuItem;
 import android.view.View;
-import android.view.WindowManager;
 import android.widget.Button;
 import android.widget.ProgressBar;
 import android.widget.TextView;
-import java.io.File;
 
 /** Choose, take or receive a photo; restore, compare, save and share it. */
 public final class MainActivity extends Activity implements View.OnClickListener {
@@ -52,7 +48,7 @@ public final class MainActivity extends Activity implements View.OnClickListener
     /** The first start, or one after the system ended the app: then the photo is read again. */
     private void begin(Bundle saved) {
         session = new Session();
-        Uri uri = saved != null ? (Uri) saved.getParcelable(URI) : shared(getIntent());
+        Uri uri = saved != null ? (Uri) saved.getParcelable(URI) : Intents.shared(getIntent());
         if (uri != null) {
             read(uri);
         }
@@ -61,8 +57,8 @@ public final class MainActivity extends Activity implements View.OnClickListener
     @Override
     protected void onNewIntent(Intent intent) {
         super.onNewIntent(intent);
-        if (shared(intent) != null && !session.isBusy()) {
-            read(shared(intent));
+        if (Intents.shared(intent) != null && !session.isBusy()) {
+            read(Intents.shared(intent));
         }
     }
 
@@ -105,15 +101,15 @@ public final class MainActivity extends Activity implements View.OnClickListener
     public void onClick(View view) {
         int id = view.getId();
         if (id == R.id.choose) {
-            ask(chooser(), CHOSEN);
+            ask(Intents.choose(), CHOSEN);
         } else if (id == R.id.camera) {
-            ask(cameraIntent(), TAKEN);
+            ask(Intents.camera(this), TAKEN);
         } else if (id == R.id.restore) {
             restoreOrCancel();
         } else if (id == R.id.save && PhotoWriter.canAddToPictures()) {
             save(SaveWorker.Aim.PICTURES, null);
         } else if (id == R.id.save) {
-            ask(documentIntent(), PLACED);
+            ask(Intents.place(), PLACED);
         } else if (id == R.id.share) {
             save(SaveWorker.Aim.SHARE, null);
         }
@@ -126,7 +122,7 @@ public final class MainActivity extends Activity implements View.OnClickListener
             return;
         }
         if (request == TAKEN) {
-            read(PhotoProvider.uri(this, taken()));
+            read(PhotoProvider.uri(this, Intents.taken(this)));
         } else if (data != null && data.getData() != null) {
             if (request == CHOSEN) {
                 read(data.getData());
@@ -146,7 +142,7 @@ public final class MainActivity extends Activity implements View.OnClickListener
     }
 
     private void restoreOrCancel() {
-        if (session.isRestoring()) {
+        if (session.restoring != null) {
             session.restoring.cancel();
             return;
         }
@@ -154,6 +150,7 @@ public final class MainActivity extends Activity implements View.OnClickListener
         session.file = null;
         session.status = getString(R.string.preparing);
         session.restoring = new RestoreWorker(this, session.photo, choice.choice());
+        showTiles(0, 1);
         session.restoring.start(new Reports(this).restoring);
         show();
     }
@@ -167,18 +164,20 @@ public final class MainActivity extends Activity implements View.OnClickListener
 
     private void listen() {
         Reports reports = new Reports(this);
-        if (session.isRestoring()) {
-            session.restoring.listen(reports.restoring);
-        } else if (session.isBusy() && session.saving != null) {
-            session.saving.listen(reports.saving);
-        } else if (session.isBusy()) {
+        if (session.reading != null) {
             session.reading.listen(reports.reading);
+        }
+        if (session.restoring != null) {
+            session.restoring.listen(reports.restoring);
+        }
+        if (session.saving != null) {
+            session.saving.listen(reports.saving);
         }
     }
 
     private void hush() {
-        for (Worker<?> worker : new Worker<?>[] {
-            session.reading, session.restoring, session.saving}) {
+        Worker<?>[] workers = {session.reading, session.restoring, session.saving};
+        for (Worker<?> worker : workers) {
             if (worker != null) {
                 worker.listen(null);
             }
@@ -192,36 +191,27 @@ public final class MainActivity extends Activity implements View.OnClickListener
     /** Shows the session as it is now. */
     void show() {
         boolean busy = session.isBusy();
+        boolean restoring = session.restoring != null;
         compare.show(session.photo, session.restored);
+        // TalkBack is not to read every tile.
+        status.setAccessibilityLiveRegion(restoring ? View.ACCESSIBILITY_LIVE_REGION_NONE
+                : View.ACCESSIBILITY_LIVE_REGION_POLITE);
         status.setText(session.status != null ? session.status : getString(R.string.no_photo));
         progress.setVisibility(busy ? View.VISIBLE : View.GONE);
-        progress.setIndeterminate(!session.isRestoring() || progress.getProgress() == 0);
+        progress.setIndeterminate(!restoring || progress.getProgress() == 0);
         Button restore = findViewById(R.id.restore);
-        restore.setText(session.isRestoring() ? R.string.cancel : R.string.restore);
-        restore.setEnabled(session.isRestoring() || session.photo != null && !busy);
+        restore.setText(restoring ? R.string.cancel : R.string.restore);
+        restore.setEnabled(restoring || session.photo != null && !busy);
         findViewById(R.id.choose).setEnabled(!busy);
         findViewById(R.id.camera).setEnabled(!busy);
         findViewById(R.id.save).setEnabled(session.restored != null && !busy);
         findViewById(R.id.share).setEnabled(session.restored != null && !busy);
-        if (session.isRestoring()) {
-            getWindow().addFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
-        } else {
-            getWindow().clearFlags(WindowManager.LayoutParams.FLAG_KEEP_SCREEN_ON);
-        }
+        compare.setKeepScreenOn(restoring);
     }
 
     void showTiles(int done, int total) {
         progress.setMax(total);
         progress.setProgress(done);
-    }
-
-    void share(File file) {
-        Intent send = new Intent(Intent.ACTION_SEND)
-                .setType(PhotoWriter.mimeType(file.getName()))
-                .putExtra(Intent.EXTRA_STREAM, PhotoProvider.uri(this, file))
-                .addFlags(Intent.FLAG_GRANT_READ_URI_PERMISSION);
-        send.setClipData(android.content.ClipData.newRawUri("", PhotoProvider.uri(this, file)));
-        startActivity(Intent.createChooser(send, getString(R.string.share)));
     }
 
     private void ask(Intent intent, int request) {
@@ -231,37 +221,5 @@ public final class MainActivity extends Activity implements View.OnClickListener
             session.status = getString(R.string.no_app);
             show();
         }
-    }
-
-    private static Intent chooser() {
-        if (Build.VERSION.SDK_INT >= Build.VERSION_CODES.TIRAMISU) {
-            return new Intent(MediaStore.ACTION_PICK_IMAGES).setType("image/*");
-        }
-        return new Intent(Intent.ACTION_GET_CONTENT).setType("image/*")
-                .addCategory(Intent.CATEGORY_OPENABLE);
-    }
-
-    private Intent cameraIntent() {
-        Uri uri = PhotoProvider.uri(this, taken());
-        Intent intent = new Intent(MediaStore.ACTION_IMAGE_CAPTURE)
-                .putExtra(MediaStore.EXTRA_OUTPUT, uri)
-                .addFlags(Intent.FLAG_GRANT_WRITE_URI_PERMISSION);
-        intent.setClipData(android.content.ClipData.newRawUri("", uri));
-        return intent;
-    }
-
-    private Intent documentIntent() {
-        return new Intent(Intent.ACTION_CREATE_DOCUMENT).setType("image/jpeg")
-                .addCategory(Intent.CATEGORY_OPENABLE)
-                .putExtra(Intent.EXTRA_TITLE, PhotoWriter.restoredName("photo", false));
-    }
-
-    private File taken() {
-        return PhotoProvider.file(this, "camera.jpg");
-    }
-
-    private static Uri shared(Intent intent) {
-        boolean sent = Intent.ACTION_SEND.equals(intent.getAction());
-        return sent ? (Uri) intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
     }
 }

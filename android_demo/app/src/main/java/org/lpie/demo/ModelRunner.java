@@ -121,10 +121,15 @@ final class ModelRunner implements Network, AutoCloseable {
             return false;
         }
         DelegateLog log = DelegateLog.read(OwnLog.read(), marker, wanted.logged);
-        boolean whole = log.taken == null || log.taken == executed.nodesTotal;
+        // Ops that unpack weights are done before a run; whether they count depends on the delegate.
+        boolean whole = log.taken == null
+                || log.taken >= executed.nodesTotal - graph.weightNodes();
         if (whole || wanted == Delegate.CPU || wanted == Delegate.XNNPACK) {
             executed.nodesDelegated = wanted == Delegate.CPU ? null : log.taken;
             executed.partitions = wanted == Delegate.CPU ? null : log.partitions;
+            if (whole && log.taken != null) {
+                executed.nodesTotal = log.taken;
+            }
             return true;
         }
         executed.reasons.add(wanted.recordName() + " took " + log.taken + " of "

@@ -5,9 +5,11 @@ import android.content.Context;
 import android.graphics.Bitmap;
 import android.net.Uri;
 import java.io.IOException;
+import org.lpie.demo.core.InputException;
+import org.lpie.demo.core.ModelSpec;
 import org.lpie.demo.core.Size;
 
-/** Reads one photo. */
+/** Reads one photo, and the model's spec. */
 final class ReadWorker extends Worker<ReadWorker.Report> {
     /** The photo and its restored twin, RGBA each. */
     private static final int BYTES_PER_PIXEL = 8;
@@ -15,6 +17,9 @@ final class ReadWorker extends Worker<ReadWorker.Report> {
     /** The photo, or why there is none. */
     static final class Report {
         Bitmap photo;
+        /** Of the model that will restore it. */
+        ModelSpec spec;
+        String failure;
         String tooLarge;
         boolean unreadable;
     }
@@ -28,21 +33,24 @@ final class ReadWorker extends Worker<ReadWorker.Report> {
     }
 
     @Override
-    protected void work() {
+    public void run() {
         Report report = new Report();
         try {
+            report.spec = ModelFile.packaged(context).spec;
             Size size = PhotoFile.size(context.getContentResolver(), uri);
             if (size.pixels() * BYTES_PER_PIXEL > freeBytes()) {
                 report.tooLarge = size.toString();
             } else {
                 report.photo = PhotoFile.read(context.getContentResolver(), uri);
             }
+        } catch (InputException error) {
+            report.failure = error.getMessage();
         } catch (IOException | SecurityException unreadable) {
             report.unreadable = true;
         } catch (OutOfMemoryError error) {
             report.tooLarge = "";
         }
-        finish(report);
+        report(report);
     }
 
     private long freeBytes() {

@@ -34,9 +34,13 @@ final class Reports {
 
     private void read(ReadWorker.Report report) {
         Session session = screen.session();
+        session.reading = null;
         session.photo = report.photo;
-        if (report.photo != null) {
-            session.status = report.photo.getWidth() + " × " + report.photo.getHeight() + " px";
+        if (report.failure != null) {
+            session.status = screen.getString(R.string.failed, report.failure);
+        } else if (report.photo != null) {
+            session.status = screen.getString(R.string.ready, size(), report.spec.network,
+                    report.spec.recipe);
         } else if (report.tooLarge != null) {
             session.status = screen.getString(R.string.no_memory, report.tooLarge);
         } else {
@@ -47,6 +51,9 @@ final class Reports {
 
     private void restored(RestoreWorker.Report report) {
         Session session = screen.session();
+        if (report.ended) {
+            session.restoring = null;
+        }
         screen.showTiles(report.done, report.total);
         session.status = status(report);
         session.restored = report.restored;
@@ -82,12 +89,13 @@ final class Reports {
 
     private void saved(SaveWorker.Report report) {
         Session session = screen.session();
+        session.saving = null;
         session.file = report.file;
         if (report.failure != null) {
             session.status = screen.getString(R.string.failed, report.failure);
         } else if (report.aim == SaveWorker.Aim.SHARE) {
             session.status = null;
-            screen.share(report.file);
+            screen.startActivity(Intents.share(screen, report.file));
         } else {
             session.status = screen.getString(R.string.saved);
         }

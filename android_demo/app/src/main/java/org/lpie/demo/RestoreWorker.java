@@ -35,7 +35,7 @@ final class RestoreWorker extends Worker<RestoreWorker.Report> {
     }
 
     @Override
-    protected void work() {
+    public void run() {
         report(new Report());
         Report result = new Report();
         try {
@@ -47,7 +47,7 @@ final class RestoreWorker extends Worker<RestoreWorker.Report> {
             result.outOfMemory = true;
         }
         result.ended = true;
-        finish(result);
+        report(result);
     }
 
     private void restore(final Report result) throws InputException, IOException {

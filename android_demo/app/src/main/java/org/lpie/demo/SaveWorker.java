@@ -47,7 +47,7 @@ final class SaveWorker extends Worker<SaveWorker.Report> {
     }
 
     @Override
-    protected void work() {
+    public void run() {
         Report report = new Report(aim);
         ContentResolver resolver = context.getContentResolver();
         try {
@@ -60,7 +60,7 @@ final class SaveWorker extends Worker<SaveWorker.Report> {
         } catch (IOException | SecurityException error) {
             report.failure = error.getMessage();
         }
-        finish(report);
+        report(report);
     }
 
     private File encode(ContentResolver resolver) throws IOException {

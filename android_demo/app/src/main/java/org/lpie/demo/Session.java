@@ -4,7 +4,7 @@ import android.graphics.Bitmap;
 import android.net.Uri;
 import java.io.File;
 
-/** What the photo screen keeps over a rotation. */
+/** What the photo screen keeps over a rotation; only the main thread touches it. */
 final class Session {
     Uri uri;
     Bitmap photo;
@@ -13,19 +13,12 @@ final class Session {
     File file;
     /** What the user reads; null for the invitation to choose a photo. */
     String status;
+    /** Each is null again once its last report was heard. */
     ReadWorker reading;
     RestoreWorker restoring;
     SaveWorker saving;
 
     boolean isBusy() {
-        return runs(reading) || runs(restoring) || runs(saving);
-    }
-
-    boolean isRestoring() {
-        return runs(restoring);
-    }
-
-    private static boolean runs(Worker<?> worker) {
-        return worker != null && worker.isRunning();
+        return reading != null || restoring != null || saving != null;
     }
 }

@@ -17,14 +17,11 @@ abstract class Worker<R> implements Runnable {
     private Listener<R> listener;
     private R last;
     private volatile boolean cancelled;
-    private volatile boolean running = true;
 
     /** Starts the work; {@code listener} hears of it until {@link #listen} names another. */
     final void start(Listener<R> listener) {
         this.listener = listener;
-        Thread thread = new Thread(this, getClass().getSimpleName());
-        thread.setPriority(Thread.NORM_PRIORITY);
-        thread.start();
+        new Thread(this, getClass().getSimpleName()).start();
     }
 
     /** Tells {@code listener} from now on, at once the last report; null for nobody. */
@@ -43,22 +40,6 @@ abstract class Worker<R> implements Runnable {
         return cancelled;
     }
 
-    final boolean isRunning() {
-        return running;
-    }
-
-    /** The work itself; calls {@link #report}. */
-    protected abstract void work();
-
-    @Override
-    public final void run() {
-        try {
-            work();
-        } finally {
-            running = false;
-        }
-    }
-
     /** Reports from the worker's thread. */
     protected final void report(final R report) {
         main.post(new Runnable() {
@@ -70,11 +51,5 @@ abstract class Worker<R> implements Runnable {
                 }
             }
         });
-    }
-
-    /** The final report: the work counts as ended before the listener hears it. */
-    protected final void finish(R report) {
-        running = false;
-        report(report);
     }
 }

@@ -17,6 +17,7 @@ import java.util.Set;
  * resizeInput, then see one fixed size, and RESIZE ops, whose target is a constant, follow.
  */
 public final class ModelGraph {
+    private static final int DEQUANTIZE = 6;
     private static final int MEAN = 40;
     /** BATCH_MATMUL, CUMSUM, GATHER, RESHAPE, SLICE, STRIDED_SLICE: they hold a size otherwise. */
     private static final Set<Integer> SIZED =
@@ -64,6 +65,16 @@ public final class ModelGraph {
     /** How many ops the graph has. */
     public int nodes() {
         return operators.size();
+    }
+
+    /** How many of these only unpack float16 weights, which is done before a run. */
+    public int weightNodes() {
+        int count = 0;
+        for (FlatTable op : operators) {
+            boolean unpacks = codes[op.intField(0)] == DEQUANTIZE;
+            count += unpacks && isConstant(op.ints(1)[0]) ? 1 : 0;
+        }
+        return count;
     }
 
     /** The image size that the graph takes. */
@@ -150,7 +161,7 @@ public final class ModelGraph {
 
     private void findKept() {
         for (int i = 0; i < tensors.size(); i++) {
-            if (buffers.get(tensors.get(i).intField(2)).vector(0).length > 0) {
+            if (isConstant(i)) {
                 kept.add(i);
             }
         }
@@ -165,6 +176,10 @@ public final class ModelGraph {
             }
             sizeIsPartOfIt |= SIZED.contains(code) && !keeps;
         }
+    }
+
+    private boolean isConstant(int tensor) {
+        return buffers.get(tensors.get(tensor).intField(2)).vector(0).length > 0;
     }
 
     private boolean onlyKept(int[] inputs) {

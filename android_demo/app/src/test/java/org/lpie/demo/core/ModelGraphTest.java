@@ -43,6 +43,7 @@ public final class ModelGraphTest {
             assertEquals(graph.size(), spec.size);
             assertNotNull(spec.haloPx);
             assertEquals(0, spec.size.height % spec.multiple);
+            assertTrue(graph.weightNodes() > 0 && graph.weightNodes() < graph.nodes());
         }
     }
 

@@ -1,0 +1,166 @@
+"""The Android demo that android_demo/build.sh has built: what is in it, and that it computes."""
+
+import json
+import os
+import re
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lpie import flatbuffer
+from lpie.benchmarks.record import summarized
+from lpie.benchmarks.schema import check
+from lpie.benchmarks.verdict import judge
+from lpie.image import to_float
+from lpie.restorer import Restorer
+from lpie.runtime import Session, resized
+from lpie.spec import spec_inside
+from lpie.weights import shipped_file
+from tests.conftest import ROOT
+from tests.dex import Dex, Framework, Member
+
+APP = ROOT / "android_demo"
+BUILD = APP / "build"
+ABIS = ("arm64-v8a", "x86_64")
+
+
+@pytest.fixture(scope="module")
+def apk():
+    path = BUILD / "lpie-demo.apk"
+    if not path.is_file():
+        pytest.skip("android_demo/build.sh has built no app here")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+@pytest.fixture(scope="module")
+def made(apk):
+    """The folder of what the build's own tests wrote."""
+    return BUILD / "standalone"
+
+
+@pytest.fixture(scope="module")
+def framework(apk):
+    jdk = Path(shutil.which("javac")).resolve().parent.parent
+    return Framework(BUILD / "libraries/android-all.jar", jdk / "lib/ct.sym")
+
+
+def test_what_android_reads_of_it(made):
+    badging = (made / "badging.txt").read_text()
+    assert "package: name='org.lpie.demo' versionCode='1'" in badging
+    assert "sdkVersion:'26'" in badging
+    assert "targetSdkVersion:'34'" in badging
+    assert "launchable-activity: name='org.lpie.demo.MainActivity'" in badging
+    assert "native-code: 'arm64-v8a' 'x86_64'" in badging
+    assert "application-label-de:'lpie-Demo'" in badging
+    assert "uses-permission" not in badging
+
+
+def test_optional_libraries_of_the_gpu_are_named(apk):
+    manifest = apk.read("AndroidManifest.xml")
+    for name in ("libOpenCL.so", "libOpenCL-pixel.so"):
+        assert name.encode("utf-16-le") in manifest or name.encode() in manifest
+
+
+def test_the_runtime_is_inside_uncompressed(apk):
+    for library in ("tensorflow-lite", "tensorflow-lite-gpu"):
+        for abi in ABIS:
+            (source,) = (BUILD / "libraries" / library / "jni" / abi).glob("*.so")
+            entry = apk.getinfo(f"lib/{abi}/{source.name}")
+            assert entry.compress_type == zipfile.ZIP_STORED
+            assert apk.read(entry) == source.read_bytes()
+
+
+def test_no_class_or_member_is_missing(apk, framework):
+    dex = Dex(apk.read("classes.dex"))
+    assert "org/lpie/demo/MainActivity" in dex.defined
+    absent = {name for name in dex.types - dex.defined if not framework.has(name)}
+    # Annotations that the runtime's makers left in it, which Android never looks for.
+    assert {name for name in absent if not name.startswith("androidx/annotation/")} == set()
+    outside = {each for each in dex.members if each.owner in dex.types - dex.defined}
+    assert len(outside) > 200
+    assert {each for each in outside if not framework.has_member(each)} == set()
+
+
+def test_what_is_missing_would_be_found(framework):
+    assert framework.has_member(
+        Member("android/app/Activity", "getResources", "()Landroid/content/res/Resources;")
+    )  # inherited
+    assert not framework.has_member(Member("android/app/Activity", "getResources", "()V"))
+    assert not framework.has_member(Member("android/app/Actovity", "getResources", "()V"))
+
+
+def test_activities_of_the_manifest_are_in_the_code(apk):
+    dex = Dex(apk.read("classes.dex"))
+    manifest = (APP / "app/src/main/AndroidManifest.xml").read_text()
+    names = re.findall(r'android:name="\.(\w+)"', manifest)
+    assert len(names) == 3
+    assert {f"org/lpie/demo/{name}" for name in names} <= dex.defined
+
+
+def test_both_languages_say_everything():
+    def keys(folder):
+        text = (APP / f"app/src/main/res/{folder}/strings.xml").read_text()
+        places = {
+            name: sorted(re.findall(r"%\d?\$?[\w.]+", value))
+            for name, value in re.findall(r'<string name="(\w+)">(.*?)</string>', text, re.S)
+        }
+        return places, set(re.findall(r'<plurals name="(\w+)">', text))
+
+    assert keys("values") == keys("values-de")
+
+
+def test_the_model_inside_is_whole(apk):
+    entry = apk.getinfo("assets/model.tflite")
+    assert entry.compress_type == zipfile.ZIP_STORED
+    spec = spec_inside(flatbuffer.parse_tflite(apk.read(entry)))
+    assert spec is not None
+    assert spec.layout == "NHWC"
+
+
+@pytest.mark.parametrize("name", ["denoise", "denoise-s", "denoise-lpienet"])
+def test_the_app_resizes_graphs_as_lpie_does(made, name, astronaut):
+    """The files are those that the app's own test ModelGraphTest wrote."""
+    image = to_float(astronaut[100:276, 200:464])
+    found = Session((made / f"{name}_264x176.tflite").read_bytes()).run(image)
+    expected = Session(resized(shipped_file(name, ".tflite").read_bytes(), 176, 264)).run(image)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_the_record_of_the_app_is_one_of_lpie(made):
+    """The file is the one that the app's own test BenchmarkTest wrote."""
+    record = check(json.loads((made / "record.json").read_text()), "the app's record")
+    assert (record["verdict"], record["why"]) == judge(record)
+    for key, value in summarized(record["rounds"]).items():
+        if key not in ("interval_ms", "throttling"):  # which lpie adds to it
+            assert record["summary"][key] == pytest.approx(value), key
+
+
+def test_the_packaged_model_restores_on_arm(apk, tmp_path, astronaut):
+    command = os.environ.get("LPIE_ARM", "")
+    if not command or not shutil.which(command.split()[0]):
+        pytest.skip("LPIE_ARM names no Arm Python (see .ci/arm)")
+    pytest.importorskip("keras")
+    from lpie.export.places import also, run_in
+
+    model = tmp_path / "model.tflite"
+    model.write_bytes(apk.read("assets/model.tflite"))
+    host = Restorer(model, tile_px=176)
+
+    class Arm:
+        multiple, halo_px, fixed = 8, 80, None
+
+        def run(self, image):
+            data = resized(model.read_bytes(), *image.shape[:2])
+            runtime, outputs = run_in(also(f"Arm={command}"), data, image[None])
+            assert runtime.endswith("on aarch64")
+            return outputs[0]
+
+    photo = astronaut[100:276, 200:380]  # 176 x 180: two tiles, and reflection
+    found = Restorer(Arm(), tile_px=176).restore(photo).astype(int)
+    expected = host.restore(photo).astype(int)
+    assert np.abs(expected - photo).max() > 3, "it should do something"
+    assert np.abs(found - expected).max() <= 1
