@@ -19,10 +19,11 @@ fetch_libraries() {
     command -v mvn >/dev/null || cannot "Maven is not installed."
     command -v javac >/dev/null || cannot "a JDK is not installed."
     [[ -f "$libraries/json.jar" ]] && return
-    mvn -q -B -f pom.xml dependency:copy -DoutputDirectory="$PWD/$libraries" >"$out/mvn.log" \
-        || cannot "Maven says: $(grep -m1 ERROR "$out/mvn.log")"
+    timeout 300 mvn -q -B -f pom.xml dependency:copy -DoutputDirectory="$PWD/$libraries" \
+        >"$out/mvn.log" || cannot "Maven says: $(grep -m1 ERROR "$out/mvn.log")"
     for archive in "$libraries"/*.aar; do
-        unzip -qo "$archive" -d "${archive%.aar}"
+        mkdir -p "${archive%.aar}"
+        (cd "${archive%.aar}" && jar -xf "../$(basename "$archive")")
     done
 }
 
@@ -31,20 +32,22 @@ fetch_tools() {
     [[ -x "$tools/usr/bin/aapt2" ]] && return
     command -v apt-get >/dev/null || cannot "aapt2 is fetched by apt-get, which is not here."
     source /etc/os-release
-    local packages=(aapt zipalign dexdump apksigner libapksig-java p7zip-full libprotobuf-lite32
-        libzopfli1 liblz4-1) name
+    local packages=(aapt zipalign dexdump apksigner libapksig-java p7zip-full libatomic1
+        libexpat1 liblz4-1 libpng16-16 libprotobuf-lite32 libzopfli1) name
     for name in aapt androidfw art backtrace base cutils log nativebridge nativeloader utils \
         ziparchive; do packages+=("android-lib$name"); done
-    (cd "$tools" && apt-get download -qq "${packages[@]/%//$VERSION_CODENAME}") 2>"$out/apt.log" \
+    (cd "$tools" && timeout 120 apt-get download -qq -o Acquire::http::Timeout=20 \
+        "${packages[@]/%//$VERSION_CODENAME}") 2>"$out/apt.log" \
         || cannot "apt-get download failed: $(tail -1 "$out/apt.log")"
     for name in "$tools"/*.deb; do dpkg-deb -x "$name" "$tools"; done
 }
 
 # A Debian tool, with the libraries that it was built with.
 tool() {
-    local name=$1 lib=$PWD/$tools/usr/lib
+    local name=$1 lib=$PWD/$tools/usr/lib machine
+    machine=$(uname -m)-linux-gnu
     shift
-    LD_LIBRARY_PATH=$lib/$(uname -m)-linux-gnu/android:$lib/$(uname -m)-linux-gnu:$lib/p7zip:$lib \
+    LD_LIBRARY_PATH=$lib/$machine/android:$lib/$machine:$lib/p7zip:$lib:$PWD/$tools/lib/$machine \
         "$tools/usr/bin/$name" "$@"
 }
 
@@ -88,13 +91,14 @@ compile_app() {
         $main/AndroidManifest.xml >"$out/AndroidManifest.xml"
     tool aapt2 compile --dir $main/res -o "$out/res.zip"
     # Debian's aapt2 is older than <uses-native-library>, which it takes with a warning.
-    tool aapt2 link --warn-manifest-validation -I "$libraries/android-all.jar" \
+    tool aapt2 link --warn-manifest-validation -I "$libraries/android-34.jar" \
         --manifest "$out/AndroidManifest.xml" --java "$out/gen" -A "$out/assets" -0 .tflite \
         --min-sdk-version "$(setting minSdk)" --target-sdk-version "$(setting targetSdk)" \
         --version-code 1 --version-name "$(sed -n 's/^version = //p' ../setup.cfg)" \
-        -o "$out/unsigned.apk" "$out/res.zip" 2>"$out/aapt2.log" || { cat "$out/aapt2.log"; exit 1; }
+        -o "$out/unsigned.apk" "$out/res.zip" 2>"$out/aapt2.log" \
+        || { cat "$out/aapt2.log"; exit 1; }
     compile "$out/classes" \
-        "$libraries/android-all.jar:$(echo "$libraries"/*/classes.jar | tr ' ' ':')" \
+        "$libraries/android-34.jar:$(echo "$libraries"/*/classes.jar | tr ' ' ':')" \
         $main/java "$out/gen"
     java -cp "$libraries/dalvik-dx.jar" com.android.dx.command.Main --dex \
         --min-sdk-version="$(setting minSdk)" --output="$out/classes.dex" \
@@ -125,8 +129,11 @@ check() {
     signer verify --min-sdk-version "$(setting minSdk)" build/lpie-demo.apk
     tool aapt dump badging build/lpie-demo.apk >"$out/badging.txt"
     tool dexdump "$out/classes.dex" >"$out/dexdump.txt"
-    # What Android before 8 would call and dx does not translate: a lambda.
-    ! grep -q invoke-custom "$out/dexdump.txt"
+    # javac makes one of each lambda, which no Android can do, and dx lets it pass.
+    if grep -q invoke-custom "$out/dexdump.txt"; then
+        echo "The app has a lambda, which this build's dexer does not translate."
+        exit 1
+    fi
 }
 
 fetch_libraries

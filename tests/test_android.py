@@ -43,9 +43,11 @@ def made(apk):
 
 
 @pytest.fixture(scope="module")
-def framework(apk):
-    jdk = Path(shutil.which("javac")).resolve().parent.parent
-    return Framework(BUILD / "libraries/android-all.jar", jdk / "lib/ct.sym")
+def frameworks(apk):
+    """The newest that the app knows, and the oldest that it runs on, by their API level."""
+    signatures = Path(shutil.which("javac")).resolve().parent.parent / "lib/ct.sym"
+    jars = {level: BUILD / f"libraries/android-{level}.jar" for level in (26, 34)}
+    return {level: Framework(jar, signatures) for level, jar in jars.items()}
 
 
 def test_what_android_reads_of_it(made):
@@ -74,23 +76,32 @@ def test_the_runtime_is_inside_uncompressed(apk):
             assert apk.read(entry) == source.read_bytes()
 
 
-def test_no_class_or_member_is_missing(apk, framework):
-    dex = Dex(apk.read("classes.dex"))
+# What Android 8 lacks; the code asks for the level first.
+NEWER = ("android/graphics/ImageDecoder", "android/os/Build.SOC_", "android/os/PowerManager.getCu")
+
+
+@pytest.mark.parametrize("level", [26, 34])
+def test_no_class_or_member_is_missing(apk, frameworks, level):
+    dex, framework = Dex(apk.read("classes.dex")), frameworks[level]
     assert "org/lpie/demo/MainActivity" in dex.defined
-    absent = {name for name in dex.types - dex.defined if not framework.has(name)}
+    outside = dex.types - dex.defined
+    members = {each for each in dex.members if each.owner in outside}
+    assert len(members) > 200
+    missing = {name for name in outside if not framework.has(name)}
+    missing |= {f"{m.owner}.{m.name}{m.kind}" for m in members if not framework.has_member(m)}
     # Annotations that the runtime's makers left in it, which Android never looks for.
-    assert {name for name in absent if not name.startswith("androidx/annotation/")} == set()
-    outside = {each for each in dex.members if each.owner in dex.types - dex.defined}
-    assert len(outside) > 200
-    assert {each for each in outside if not framework.has_member(each)} == set()
+    known = ("androidx/annotation/", *(NEWER if level == 26 else ()))
+    assert {name for name in missing if not name.startswith(known)} == set()
 
 
-def test_what_is_missing_would_be_found(framework):
-    assert framework.has_member(
-        Member("android/app/Activity", "getResources", "()Landroid/content/res/Resources;")
-    )  # inherited
-    assert not framework.has_member(Member("android/app/Activity", "getResources", "()V"))
-    assert not framework.has_member(Member("android/app/Actovity", "getResources", "()V"))
+def test_what_is_missing_would_be_found(frameworks):
+    inherited = Member("android/app/Activity", "getResources", "()Landroid/content/res/Resources;")
+    for framework in frameworks.values():
+        assert framework.has_member(inherited)
+        assert not framework.has_member(inherited._replace(kind="()V"))
+        assert not framework.has_member(inherited._replace(owner="android/app/Actovity"))
+        assert framework.has_member(Member("java/lang/Math", "rint", "(D)D"))
+    assert not frameworks[26].has("android/graphics/ImageDecoder")
 
 
 def test_activities_of_the_manifest_are_in_the_code(apk):
