@@ -14,7 +14,7 @@ from lpie import flatbuffer
 from lpie.benchmarks.record import summarized
 from lpie.benchmarks.schema import check
 from lpie.benchmarks.verdict import judge
-from lpie.image import to_float
+from lpie.image import read_image, to_float
 from lpie.restorer import Restorer
 from lpie.runtime import Session, resized
 from lpie.spec import spec_inside
@@ -143,11 +143,46 @@ def test_the_app_resizes_graphs_as_lpie_does(made, name, astronaut):
 
 def test_the_record_of_the_app_is_one_of_lpie(made):
     """The file is the one that the app's own test BenchmarkTest wrote."""
-    record = check(json.loads((made / "record.json").read_text()), "the app's record")
+    judged(made / "record.json")
+
+
+def judged(path):
+    """The record in `path`, which follows the schema and says of itself what lpie would."""
+    record = check(json.loads(path.read_text()), "the app's record")
     assert (record["verdict"], record["why"]) == judge(record)
     for key, value in summarized(record["rounds"]).items():
         if key not in ("interval_ms", "throttling"):  # which lpie adds to it
             assert record["summary"][key] == pytest.approx(value), key
+    return record
+
+
+@pytest.fixture(scope="module")
+def screens(apk):
+    """The folder of what the app did and drew on this computer."""
+    if not (BUILD / "screens/restored.png").is_file():
+        pytest.skip("android_demo/screens.sh has run no app here")
+    return BUILD / "screens"
+
+
+def test_the_app_restores_as_lpie_does(screens, apk, tmp_path):
+    """Its whole way of a photo, from the share of another app to the file that it shares on."""
+    model = tmp_path / "model.tflite"
+    model.write_bytes(apk.read("assets/model.tflite"))
+    photo = read_image(screens / "noisy.png")
+    expected = Restorer(model).restore(photo)
+    assert np.abs(expected.astype(int) - photo).mean() > 5, "it should do something"
+    np.testing.assert_array_equal(read_image(screens / "restored.png"), expected)
+
+
+def test_the_app_answers_a_benchmark_with_a_record(screens):
+    record = judged(screens / "record.json")
+    assert record["requested"]["tiles"] == {"tile": "176x176", "count": 7, "halo_px": 80}
+    assert record["executed"]["delegate"] == "xnnpack"
+    assert [each["count"] for each in record["rounds"]] == [1, 1]
+    parts = record["summary"]["parts_ms"]
+    assert sum(parts.values()) <= record["summary"]["mean_ms"]
+    assert record["model"]["spec"]["network"] == "lpienet_rt"
+    assert record["memory"]["peak_mb"] > record["memory"]["baseline_mb"]
 
 
 def test_the_packaged_model_restores_on_arm(apk, tmp_path, astronaut):
