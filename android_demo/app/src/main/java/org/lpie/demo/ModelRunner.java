@@ -2,7 +2,6 @@ package org.lpie.demo;
 
 import android.content.Context;
 import android.os.Build;
-import android.os.SystemClock;
 import java.io.File;
 import java.nio.ByteBuffer;
 import org.lpie.demo.core.Delegate;
@@ -55,14 +54,14 @@ final class ModelRunner implements Network, AutoCloseable {
         this.cache = context.getCodeCacheDir();
         // What a delegate compiled serves this file at this size in this precision only.
         this.token = file.sha256.substring(0, 16) + "_" + tile + (choice.halfPrecision ? "h" : "f");
-        long start = SystemClock.elapsedRealtimeNanos();
+        long start = System.nanoTime();
         graph = new ModelGraph(file.data);
         graph.resize(tile);
         executed.nodesTotal = graph.nodes();
         if (!opened(choice.delegate)) {
             open(Delegate.XNNPACK);
         }
-        executed.initMs = (SystemClock.elapsedRealtimeNanos() - start) / 1e6;
+        executed.initMs = (System.nanoTime() - start) / 1e6;
     }
 
     @Override
