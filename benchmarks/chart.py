@@ -2,7 +2,7 @@
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 # Narrow, so that on a phone, where the drawing fills the width, its text is still about 11 px.
@@ -27,12 +27,13 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar from 0 to `value`, with a whisker over the interval [low, high]."""
+    """One bar from 0 to `value`, with a whisker from low to high; pale when it is doubtful."""
 
     label: str
     value: float
     low: float
     high: float
+    doubtful: bool = False
 
 
 def line_chart(series: Sequence[Series], *, title: str, x_label: str) -> str:
@@ -43,19 +44,7 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str) -> str:
     """
     lines = [(s, _thin(s.points)) for s in series]
     xs = [x for _, points in lines for x, _ in points]
-    ys = ticks(*_span([y for _, points in lines for _, y in points]))
-    low, high = _span(xs)
-    bottom = _HEIGHT - _BOTTOM
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
-        up = (y - ys[0]) / (ys[-1] - ys[0]) * (bottom - _TOP)
-        return _LEFT + across, bottom - up
-
-    body = [_rule(place(low, y)[1], _number(y)) for y in ys]
-    inside = [x for x in ticks(low, high) if low <= x <= high]
-    body += [_text(place(x, ys[0])[0], bottom + 16, _number(x), "middle") for x in inside]
-    body.append(_text(_WIDTH - _RIGHT, bottom + 31, x_label, "end"))
+    place, body = _axes(xs, [y for _, points in lines for _, y in points], x_label)
     styles = _styles(series)
     body += [
         _line([place(*p) for p in points], style)
@@ -78,12 +67,54 @@ def bar_chart(bars: Sequence[Bar], *, title: str, unit: str) -> str:
         y = 14 + 42 * index
         low, value, high = (left + scale * max(v, 0) for v in (bar.low, bar.value, bar.high))
         body.append(_text(left, y, _shorten(bar.label, _WIDTH - left), "start"))
+        kind = "bar doubtful" if bar.doubtful else "bar"
         body.append(
-            f'<rect class="bar" x="{left}" y="{y + 6}" width="{value - left:.1f}" height="16"/>'
+            f'<rect class="{kind}" x="{left}" y="{y + 6}" width="{value - left:.1f}" height="16"/>'
         )
-        body.append(f'<path class="whisker" d="M{low:.1f} {y + 9}v10m0 -5H{high:.1f}m0 -5v10"/>')
+        if bar.high > bar.low:
+            whisker = f"M{low:.1f} {y + 9}v10m0 -5H{high:.1f}m0 -5v10"
+            body.append(f'<path class="whisker" d="{whisker}"/>')
         body.append(_text(max(value, high) + 6, y + 18, f"{_amount(bar.value)} {unit}", "start"))
     return _svg(body, 42 * len(bars), title)
+
+
+def scatter_chart(
+    points: Sequence[tuple[str, float, float]], *, title: str, x_label: str, y_label: str
+) -> str:
+    """An `<svg>` of labelled points (label, x, y); a line joins those that no other beats.
+
+    A point is beaten by one that is smaller in x and larger in y. Each has the number of its line
+    in the legend. Raises `ValueError` when there is no point.
+    """
+    low, high = _span([x for _, x, _ in points])
+    edge = 0.08 * (high - low)  # room for the dots
+    place, body = _axes([low - edge, high + edge], [y for _, _, y in points], x_label)
+    body.append(_text(_LEFT + 5, _TOP + 11, y_label, "start"))
+    best = front(points)
+    corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(x, y) for _, x, y in best))
+    body.append(f'<polyline class="dashed" points="{corners}"/>')
+    for number, (label, x, y) in enumerate(points, start=1):
+        across, up = place(x, y)
+        kind = "c0" if (label, x, y) in best else "c1"
+        body.append(f'<circle class="{kind}" cx="{across:.1f}" cy="{up:.1f}" r="4"/>')
+        left = across > _WIDTH - 40
+        body.append(
+            _text(across + (-7 if left else 7), up - 5, str(number), "end" if left else "start")
+        )
+        line = f"{number}  {label}"
+        body.append(
+            _text(_LEFT, _HEIGHT + 20 * number - 6, _shorten(line, _WIDTH - _LEFT), "start")
+        )
+    return _svg(body, _HEIGHT + 20 * len(points) + 4, title)
+
+
+def front(points: Sequence[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
+    """Those of `points` (label, x, y) that none beats in both, small x and large y; x ascends."""
+    best: list[tuple[str, float, float]] = []
+    for point in sorted(points, key=lambda p: (p[1], -p[2])):
+        if not best or point[2] > best[-1][2]:
+            best.append(point)
+    return best
 
 
 def ticks(low: float, high: float) -> list[float]:
@@ -97,6 +128,26 @@ def ticks(low: float, high: float) -> list[float]:
     # A hair of slack, or 0.3 / 0.1 = 2.9999 would add a tick below the data.
     first, last = math.floor(low / step + 1e-6), math.ceil(high / step - 1e-6)
     return [i * step for i in range(first, last + 1)]
+
+
+def _axes(
+    xs: Sequence[float], ys: Sequence[float], x_label: str
+) -> tuple[Callable[[float, float], tuple[float, float]], list[str]]:
+    """(where a point of the data lies in the drawing, the axes with their ticks)."""
+    levels = ticks(*_span(ys))
+    low, high = _span(xs)
+    bottom = _HEIGHT - _BOTTOM
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        across = (x - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
+        up = (y - levels[0]) / (levels[-1] - levels[0]) * (bottom - _TOP)
+        return _LEFT + across, bottom - up
+
+    body = [_rule(place(low, y)[1], _number(y)) for y in levels]
+    inside = [x for x in ticks(low, high) if low <= x <= high]
+    body += [_text(place(x, low)[0], bottom + 16, _number(x), "middle") for x in inside]
+    body.append(_text(_WIDTH - _RIGHT, bottom + 31, x_label, "end"))
+    return place, body
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

@@ -1,14 +1,22 @@
 """A process that stays up and works only when it is asked, so that several can take turns."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
+import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from lpie.errors import LpieError, last_line
+from lpie.stopping import child
+
+
+class Killed(LpieError):
+    """The system ended a child, which it does to the largest process when memory runs out."""
 
 
 class Child:
@@ -25,21 +33,29 @@ class Child:
         self.name = name
         # A file, not a pipe: nobody reads it while the child works, and a full pipe would stop it.
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed with the child)
-        self._process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            text=True,
-            env={**os.environ, **(variables or {})},
+        self._stack = contextlib.ExitStack()
+        self._process = self._stack.enter_context(
+            child(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env={**os.environ, **(variables or {})},
+            )
         )
-        self.about = self.ask(job)
+        try:
+            self.about = self.ask(job)
+        except BaseException:
+            self.__exit__(*sys.exc_info())
+            raise
 
     def __enter__(self) -> "Child":
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()  # closes its stdin, at whose end it stops
+    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
+        if error is None:
+            self._process.communicate()  # closes its stdin, at whose end it stops
+        self._stack.__exit__(kind, error, trace)  # kills it after an error
         self._errors.close()
 
     def ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +82,7 @@ class Child:
         return int(line.split()[1]) * 1024 / 1e6
 
     def _died(self) -> LpieError:
-        self._process.wait()
+        if self._process.wait() == -signal.SIGKILL:
+            return Killed(f"{self.name} was killed, likely out of memory.")
         self._errors.seek(0)
         return LpieError(f"{self.name} failed: {last_line(self._errors.read())}")

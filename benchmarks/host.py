@@ -1,13 +1,7 @@
 """Latency and memory of `.tflite` files on this machine, each in a process of its own."""
 
-import datetime
-import importlib.metadata
-import json
+import contextlib
 import os
-import platform
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,13 +9,14 @@ from typing import Any
 import psutil
 
 from lpie import flatbuffer
+from lpie.benchmarks.measurement import Turns
+from lpie.benchmarks.record import Record
 from lpie.cost import xnnpack_peak_mb
-from lpie.errors import InputError, LpieError, last_line
-from lpie.machine import cpu_name
+from lpie.errors import InputError
 from lpie.restorer import TILE_PX
 from lpie.runtime import RuntimeName, find_interpreter
-from lpie.spec import ModelSpec, parse_size, spec_inside
-from lpie.stopping import child
+from lpie.spec import parse_size, spec_inside
+from lpie.tiling import plan_tiles
 
 SIZES = ("256x256", "fhd", "4k")
 # Of the memory that is free now; the rest is for the system and for what the estimate misses.
@@ -37,43 +32,63 @@ def benchmark(
     tile_px: int = TILE_PX,
     min_runs: int = 5,
     seconds: float = 5.0,
+    rounds: int = 5,
     max_memory_mb: float | None = None,
     runtime: RuntimeName = "ai-edge-litert",
     progress: Callable[[Sequence[Any]], Any] = lambda jobs: jobs,
-) -> dict[str, Any]:
-    """Time each model at each size: one record per pair, beside the machine and the date.
+) -> list[Record]:
+    """Time each model at each size: one record per pair, in the order models, then sizes.
 
     The graph is resized to the image and run whole or, with `tiles`, restored by exact tiles of
-    `tile_px`, copies and padding included. Each record has `init_ms`, `first_ms` (first run),
-    `median_ms`, `p10_ms`, `p90_ms`, `min_ms`, `std_ms` of at least `min_runs` runs over at least
-    `seconds`, after a warm-up (until stable, `seconds` at most), and `peak_mb` (resident memory of
-    the process, of which `baseline_mb` before the model). A size whose estimated memory exceeds
-    `max_memory_mb` (most of what is free unless given) is not run: its `refused` says why.
+    `tile_px`, copies and padding included. After a warm-up (until stable, `seconds` at most) come
+    `rounds` of together at least `min_runs` runs over at least `seconds`; the rounds of models of
+    one size take turns, as many at once as fit in memory. A size whose estimated memory exceeds
+    `max_memory_mb` (most of what is free unless given) is not run: its verdict is `failed`.
     """
     find_interpreter(runtime)
-    jobs = [
-        _job(Path(model), size, tiles, tile_px, threads, min_runs, seconds, runtime)
-        for model in models
-        for size in sizes
-    ]
-    free_mb = psutil.virtual_memory().available / 1e6
-    limit_mb = max_memory_mb or USABLE * free_mb
-    return {
-        "machine": _machine(runtime),
-        "date": datetime.date.today().isoformat(),
-        "results": [_measure(job, limit_mb) for job in progress(jobs)],
-    }
+    options: dict[str, Any] = {
+        "tiles": tiles, "tile_px": tile_px, "threads": threads, "min_runs": min_runs,
+        "seconds": seconds, "rounds": rounds, "runtime": runtime,
+    }  # fmt: skip
+    jobs = [job_for(Path(model), size, **options) for model in models for size in sizes]
+    limit_mb = max_memory_mb or USABLE * psutil.virtual_memory().available / 1e6
+    groups = _groups(jobs, limit_mb)
+    with contextlib.ExitStack() as stack:
+        for group, number in progress([(group, n) for group in groups for n in range(rounds)]):
+            if number == 0:
+                stack.enter_context(group)
+            group.take_turns(number)
+            if number == rounds - 1:
+                stack.pop_all().close()
+    records = {id(each.job): each.record() for group in groups for each in group.members}
+    return [records[id(job)] for job in jobs]
 
 
-def _job(
+def _groups(jobs: Sequence[dict[str, Any]], limit_mb: float) -> list[Turns]:
+    """Jobs of one size together, as far as the processes of all fit in memory side by side."""
+    groups: list[Turns] = []
+    for size in dict.fromkeys(job["size"] for job in jobs):
+        used_mb = limit_mb
+        for job in (job for job in jobs if job["size"] == size):
+            used_mb += job["estimated_mb"]
+            if used_mb > limit_mb:
+                groups.append(Turns())
+                used_mb = job["estimated_mb"]
+            groups[-1].add(job, refused=_refusal(job, limit_mb))
+    return groups
+
+
+def job_for(
     model: Path,
     size: str,
-    tiles: bool,
-    tile_px: int,
-    threads: int | None,
-    min_runs: int,
-    seconds: float,
-    runtime: str,
+    *,
+    tiles: bool = False,
+    tile_px: int = TILE_PX,
+    threads: int | None = None,
+    min_runs: int = 5,
+    seconds: float = 5.0,
+    rounds: int = 5,
+    runtime: str = "ai-edge-litert",
 ) -> dict[str, Any]:
     """What one child process is told; every input is checked here."""
     graph = flatbuffer.read_tflite(model)
@@ -83,50 +98,30 @@ def _job(
         raise InputError(f"{model} cannot be run by tiles: its spec names no halo.")
     run_size = (min(height, tile_px), min(width, tile_px)) if tiles else (height, width)
     flatbuffer.resize(graph, *run_size)
+    halo_px, multiple = (spec.halo_px or 0, spec.multiple) if spec else (0, 1)
+    parts = plan_tiles((height, width), run_size, halo_px=halo_px, multiple=multiple)
+    plan = {"tile": f"{run_size[1]}x{run_size[0]}", "count": len(parts), "halo_px": halo_px}
     return {
         "model": str(model),
-        "recipe": spec.recipe if spec else "",
-        "verified": _verified(spec),
         "size": f"{width}x{height}",
         "mode": "tiles" if tiles else "whole",
+        "tiles": plan if tiles else None,
         "tile_px": tile_px,
         "threads": threads or os.cpu_count() or 1,
         "min_runs": min_runs,
         "seconds": seconds,
+        "rounds": rounds,
         "runtime": runtime,
         "estimated_mb": round(xnnpack_peak_mb(graph)),
     }
 
 
-def _verified(spec: ModelSpec | None) -> bool:
-    return bool(spec and spec.verified and spec.verified["passed"])
-
-
-def _measure(job: dict[str, Any], limit_mb: float) -> dict[str, Any]:
-    if job["estimated_mb"] > limit_mb:
-        hint = "Use a smaller size." if job["mode"] == "tiles" else "Run it by tiles: --tiles."
-        reason = (
-            f"{job['size']} would need about {job['estimated_mb']:,} MB, mostly the runtime's own "
-            f"buffers; {limit_mb:,.0f} MB may be used. {hint}"
-        )
-        return {**job, "refused": reason}
-    command = [sys.executable, "-m", "lpie.benchmarks.measure"]
-    pipe = subprocess.PIPE
-    with child(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:
-        printed, errors = process.communicate(json.dumps(job))
-    if process.returncode == -signal.SIGKILL:
-        return {**job, "refused": f"{job['size']}: the process was killed, likely out of memory."}
-    if process.returncode:
-        why = last_line(errors)
-        raise LpieError(f"Timing {job['model']} at {job['size']} failed: {why}")
-    return {**job, **json.loads(printed), "refused": None}
-
-
-def _machine(runtime: str) -> dict[str, Any]:
-    return {
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "memory_mb": round(psutil.virtual_memory().total / 1e6),
-        "system": f"{platform.system()} {platform.machine()}",
-        "runtime": f"{runtime} {importlib.metadata.version(runtime)}",
-    }
+def _refusal(job: dict[str, Any], limit_mb: float) -> str:
+    """Why a job is not run; empty when it is."""
+    if job["estimated_mb"] <= limit_mb:
+        return ""
+    hint = "Use a smaller size." if job["mode"] == "tiles" else "Run it by tiles: --tiles."
+    return (
+        f"{job['size']} would need about {job['estimated_mb']:,} MB, mostly the runtime's own "
+        f"buffers; {limit_mb:,.0f} MB may be used. {hint}"
+    )

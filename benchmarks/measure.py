@@ -1,8 +1,6 @@
-"""One timed run in a process of its own: reads a job as JSON, writes its numbers as JSON."""
+"""Timed rounds in a process of its own, which `lpie.benchmarks.measurement` starts and asks."""
 
-import json
 import resource
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,40 +9,46 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.benchmarks.answering import answer_requests, read_job
 from lpie.restorer import Restorer
 from lpie.runtime import Session, resized
 
 # Relative spread of the last three warm-up runs at which warm-up ends; at the latest it ends after
 # as many seconds as the measurement takes at the least.
 STABLE = 0.05
+# A run shorter than this is made once more, untimed, when the round of another model has been
+# between: its caches are cold. Of a longer one that is lost in the time of the run.
+COLD_MS = 200.0
 
 
-def measure(job: dict[str, Any]) -> dict[str, float]:
-    """The numbers of one job made by `lpie.benchmarks.host`."""
+def prepared(job: dict[str, Any]) -> tuple[dict[str, Any], Callable[[], object]]:
+    """(set-up and warm-up of a job of `lpie.benchmarks.host`, what is to be timed)."""
     width, height = (int(n) for n in job["size"].split("x"))
     image = photo_like(height, width)
     baseline_mb = peak_mb()
     run, init_ms = _prepare(job, image)
-    first_ms = _timed(run)
-    warmups = [first_ms]
+    warmups = [_timed(run)]
     while sum(warmups) < 1e3 * job["seconds"] and not _is_stable(warmups):
         warmups.append(_timed(run))
-    times_ms: list[float] = []
-    while len(times_ms) < job["min_runs"] or sum(times_ms) < 1e3 * job["seconds"]:
-        times_ms.append(_timed(run))
-    return {
+    about = {
         "init_ms": init_ms,
-        "first_ms": first_ms,
+        "first_ms": warmups[0],
+        "warmup_ms": float(np.mean(warmups)),
         "warmup_runs": len(warmups),
-        "runs": len(times_ms),
-        "median_ms": float(np.median(times_ms)),
-        "p10_ms": float(np.percentile(times_ms, 10)),
-        "p90_ms": float(np.percentile(times_ms, 90)),
-        "min_ms": min(times_ms),
-        "std_ms": float(np.std(times_ms)),
-        "peak_mb": peak_mb(),
+        "last_ms": warmups[-1],
         "baseline_mb": baseline_mb,
     }
+    return about, run
+
+
+def one_round(run: Callable[[], object], *, min_runs: int, seconds: float) -> list[float]:
+    """The ms of each run: at least `min_runs`, over at least `seconds`."""
+    times_ms: list[float] = []
+    total_ms = 0.0
+    while len(times_ms) < min_runs or total_ms < 1e3 * seconds:
+        times_ms.append(_timed(run))
+        total_ms += times_ms[-1]
+    return times_ms
 
 
 def photo_like(height: int, width: int) -> NDArray[np.float32]:
@@ -102,5 +106,18 @@ def _is_stable(times_ms: list[float]) -> bool:
     return len(times_ms) > 3 and max(last) - min(last) < STABLE * min(last)
 
 
+def main() -> None:
+    """Prepare the job on stdin, then answer each request for a round with its times."""
+    about, run = prepared(read_job())
+
+    def reply(request: dict[str, Any]) -> dict[str, Any]:
+        if request["cold"] and about["last_ms"] < COLD_MS:
+            run()
+        times_ms = one_round(run, min_runs=request["min_runs"], seconds=request["seconds"])
+        return {"times_ms": times_ms, "peak_mb": peak_mb()}
+
+    answer_requests(about, reply)
+
+
 if __name__ == "__main__":
-    json.dump(measure(json.load(sys.stdin)), sys.stdout)
+    main()

@@ -5,16 +5,16 @@ import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
-from string import Template
 from typing import Any
 
-import lpie
 from lpie.benchmarks.chart import Series, line_chart
 from lpie.benchmarks.latency import latency
+from lpie.benchmarks.page import write_page
+from lpie.benchmarks.record import read_records
 from lpie.benchmarks.slider import slider
 from lpie.benchmarks.table import finite, gain, number, table, text
 from lpie.errors import InputError
-from lpie.files import read_json, write_atomic
+from lpie.files import read_json
 from lpie.run import read_log, read_settings
 
 # What the page says of a part that the run lacks, and the command that makes it.
@@ -24,6 +24,15 @@ _MISSING = {
     "quality": ("No evaluation yet", "lpie evaluate {run} --builtin -o {run}/evaluation.json"),
     "exports": ("No export yet", "lpie export {run} --recipe float16 --size fhd"),
     "latency": ("No benchmark yet", "lpie bench {run}/exports/*.tflite -o {run}/bench.json"),
+}
+
+_HEADINGS = {
+    "samples": "Before and after",
+    "curves": "Training curves",
+    "quality": "Quality",
+    "exports": "Exports",
+    "latency": "Latency",
+    "configuration": "Configuration",
 }
 
 # A JSON object: a whole file or a row of one. None of its values is to be trusted.
@@ -40,26 +49,33 @@ def write_report(run: Path, out: Path, *, today: datetime.date | None = None) ->
     rows = _merged(read_log(run))
     evaluations = _read_objects(run, "evaluation*.json", rows="images")
     exports = _read_objects(run, "exports/*.spec.json")
-    benches = _read_objects(run, "bench*.json", rows="results")
     sections = {
         "samples": _samples(run / "samples"),
         "curves": _curves(rows),
         "quality": _quality(evaluations),
         "exports": _exports(list(exports.values())),
-        "latency": "".join(latency(name, bench) for name, bench in benches.items()),
+        "latency": "".join(_bench(path) for path in sorted(run.glob("bench*.json"))),
     }
     network = _network(config)
-    page = Template(Path(__file__).with_name("page.html").read_text("utf-8")).substitute(
-        {name: section or _missing(name, run) for name, section in sections.items()},
-        title=text(f"{network}: {run.resolve().name}"),
+    shown = {name: section or _missing(name, run) for name, section in sections.items()}
+    write_page(
+        out,
+        title=f"{network}: {run.resolve().name}",
         summary=_summary(
             network, [*exports.values(), *evaluations.values(), config], evaluations, rows
         ),
-        configuration=_configuration(config),
-        footer=f"Written by lpie {lpie.__version__} on {today or datetime.date.today()}.",
+        sections={**shown, "configuration": _configuration(config)},
+        headings=_HEADINGS,
+        today=today,
     )
-    # A lone surrogate, from JSON or a file's name, has no UTF-8.
-    write_atomic(out, page.encode("utf-8", "replace"))
+
+
+def _bench(path: Path) -> str:
+    records = read_records(path)
+    days = sorted({str(record["started"])[:10] for record in records})
+    return latency(
+        f"{path.name}, measured {' to '.join(dict.fromkeys((days[0], days[-1])))}", records
+    )
 
 
 def _read_object(path: Path, *, rows: str = "") -> Record:

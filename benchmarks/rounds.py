@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from lpie.benchmarks.host import benchmark
+from lpie.benchmarks.record import Record
 
 
 def time_in_rounds(
@@ -17,19 +18,31 @@ def time_in_rounds(
     min_runs: int = 5,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, dict[str, Any]]:
-    """{file: its `rounds`, as `benchmark` records them, and the medians of `median_ms`, `peak_mb`}.
+    """{file: its `rounds`, and the medians of `median_ms`, `peak_mb` over them}.
 
-    A file that was refused in every round has no medians. tiles: by exact tiles, not
-    whole. min_runs: of each file in each round.
+    Each round is a process of its own; of it there are `median_ms`, `min_ms`, `peak_mb`, and why it
+    was `refused`, None when it was not. A file that was refused in every round has no medians.
+    tiles: by exact tiles, not whole. min_runs: of each file in each round.
     """
     found: dict[str, dict[str, Any]] = {file: {"rounds": []} for file in files}
     for n in range(rounds):
         progress(f"round {n + 1} of {rounds}")
-        result = benchmark(files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=min_runs)
-        for timing in result["results"]:
-            found[timing["model"]]["rounds"].append(timing)
-    for file in found.values():
-        timings = [each for each in file["rounds"] if each["refused"] is None]
+        records = benchmark(
+            files, sizes=(size,), seconds=seconds, tiles=tiles, min_runs=min_runs, rounds=1
+        )
+        for file, record in zip(files, records, strict=True):
+            found[file]["rounds"].append(_round(record))
+    for timed in found.values():
+        timings = [each for each in timed["rounds"] if each["refused"] is None]
         for key in ("median_ms", "peak_mb") if timings else ():
-            file[key] = statistics.median(each[key] for each in timings)
+            timed[key] = statistics.median(each[key] for each in timings)
     return found
+
+
+def _round(record: Record) -> dict[str, Any]:
+    return {
+        "refused": record["why"] if record["verdict"] == "failed" else None,
+        "median_ms": record["summary"]["median_ms"],
+        "min_ms": record["summary"]["min_ms"],
+        "peak_mb": record["memory"]["peak_mb"],
+    }

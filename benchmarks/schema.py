@@ -30,7 +30,7 @@ def check(record: Any, name: str) -> Record:
     try:
         _validator()(record)
     except fastjsonschema.JsonSchemaException as error:
-        where = str(error).removeprefix("data").removeprefix(".")[:300]
+        where = str(error).removeprefix("data").lstrip(". ")[:300]
         raise InputError(f"{name} is not a record of {SCHEMA}: {where}. Measure again.") from None
     return record
 

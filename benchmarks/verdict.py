@@ -5,11 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from lpie.benchmarks.sample import deviation
+
 Verdict = Literal["valid", "unstable", "throttled", "fell_back", "incomplete", "failed"]
 # From good to bad: of several that apply the last one counts.
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 # Where a graph runs when no delegate takes it; XNNPACK is the runtime's own choice there.
 CPU = ("cpu", "xnnpack")
+# Times the median absolute deviation: the standard deviation, where the distribution is normal.
+NORMAL = 1.4826
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,8 @@ class Limits:
     throttling: float = 1.10
     # Width of the bootstrap interval over the median: what a comparison could not see.
     interval: float = 0.10
-    # Deviation over the mean of the runs of a round, the middle one of the rounds.
+    # Deviation of the runs of a round over their middle, of the middle one of the rounds. Where the
+    # single runs are known one interruption does not move it.
     deviation: float = 0.25
 
 
@@ -83,6 +88,8 @@ def _fallen_back(record: Mapping[str, Any]) -> Iterator[str]:
     total, taken = ran["nodes_total"], ran["nodes_delegated"]
     if total is not None and taken is not None and taken < total:
         yield f"{asked} took {taken} of {total} nodes; the CPU ran the others.{because}"
+    elif ran["full"] is False:
+        yield f"{asked} took only a part of the graph; the CPU ran the rest.{because}"
 
 
 def _throttled(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
@@ -108,16 +115,22 @@ def _unstable(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
                 f"The interval of the median, {low:.4g} to {high:.4g} ms, is wider than "
                 f"{limits.interval:.0%} of it."
             )
-    shares = [
-        each["std_ms"] / each["mean_ms"]
-        for each in record["rounds"]
-        if each["std_ms"] is not None and each["mean_ms"]
-    ]
+    shares = [share for each in record["rounds"] if (share := _share(each)) is not None]
     if shares and statistics.median(shares) > limits.deviation:
         yield (
-            f"The runs deviate by {statistics.median(shares):.0%} of their mean, "
+            f"The runs of a round deviate by {statistics.median(shares):.0%} of their middle, "
             f"more than {limits.deviation:.0%}."
         )
+
+
+def _share(numbers: Mapping[str, Any]) -> float | None:
+    """The deviation of a round's runs over their middle."""
+    if numbers["times_ms"]:
+        middle = statistics.median(numbers["times_ms"])
+        return NORMAL * deviation(numbers["times_ms"]) / middle if middle else None
+    if numbers["std_ms"] is None or not numbers["mean_ms"]:
+        return None
+    return numbers["std_ms"] / numbers["mean_ms"]
 
 
 def _middle(numbers: Mapping[str, Any]) -> float | None:

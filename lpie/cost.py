@@ -59,6 +59,29 @@ def graph_cost(model: Any) -> GraphCost:
     )
 
 
+@dataclass(frozen=True)
+class OpWork:
+    """Of one op: multiply-adds, and the values that it reads and writes, weights too."""
+
+    name: str
+    macs: int
+    values: int
+
+
+def op_work(model: Any) -> list[OpWork]:
+    """The work of each op of `model`, of fixed size; ops that only unpack weights are left out."""
+    graph, stored = model.subgraphs[0], stored_tensors(model)
+    return [
+        OpWork(
+            op_name(model, op),
+            _macs(model, op),
+            sum(_elements(graph.tensors[i]) for i in (*links(op.inputs), *links(op.outputs))),
+        )
+        for op in graph.operators
+        if not set(links(op.outputs)) <= stored
+    ]
+
+
 def xnnpack_peak_mb(model: Any) -> float:
     """Estimated peak resident memory (10^6 bytes) when XNNPACK runs the whole model on a CPU.
 

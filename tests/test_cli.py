@@ -31,7 +31,9 @@ def test_light_verbs_never_import_tensorflow_or_keras():
     code = (
         "import sys; from click.testing import CliRunner; from lpie.cli import lpie as cli\n"
         "import lpie, lpie.export, lpie.benchmarks, lpie.restorer, lpie.export.delegates\n"
-        "import lpie.benchmarks.host, lpie.benchmarks.report, lpie.evaluation\n"
+        "import lpie.benchmarks.host, lpie.benchmarks.report, lpie.benchmarks.results\n"
+        "import lpie.benchmarks.parse, lpie.benchmarks.compare, lpie.benchmarks.predict\n"
+        "import lpie.evaluation\n"
         "lpie.export.check_delegate; lpie.benchmarks.benchmark; lpie.psnr; lpie.ModelSpec\n"
         f"for verb in {sorted(COMMANDS)!r}:\n"
         "    assert CliRunner().invoke(cli, [verb, '--help']).exit_code == 0, verb\n"
@@ -115,8 +117,9 @@ def test_the_demo_end_to_end_with_few_steps(tmp_path):
     assert result.returncode == 1, result.stderr
     assert "less than the 3 dB expected" in result.stderr
     table = json.loads(result.stdout)
-    assert len(table["bench"]["results"]) == 9
-    assert {(r["size"], r["mode"]) for r in table["bench"]["results"]} == {
+    asked = [record["requested"] for record in table["bench"]["records"]]
+    assert len(asked) == 9
+    assert {(each["size"], each["mode"]) for each in asked} == {
         ("256x256", "whole"), ("1920x1080", "whole"), ("3840x2160", "tiles"),
     }  # fmt: skip
     page = (tmp_path / "demo" / "report.html").read_text()

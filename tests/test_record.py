@@ -108,6 +108,7 @@ def test_pairs_of_rounds_take_out_what_disturbed_both():
         ("gpu", {"delegate": "xnnpack"}, "fell_back"),
         ("gpu", {}, "fell_back"),  # no evidence is no GPU number
         ("gpu", {**GPU, "nodes_delegated": 80, "partitions": 3}, "fell_back"),
+        ("gpu", {"delegate": "gpu", "full": False}, "fell_back"),
         ("npu", GPU, "fell_back"),
         ("cpu", {"delegate": "xnnpack", "nodes_total": 9, "nodes_delegated": 4}, "valid"),
         ("xnnpack", {"delegate": "cpu"}, "fell_back"),
@@ -137,7 +138,10 @@ def test_heat_and_noise_are_seen():
     assert falling["verdict"] == "throttled"
     assert falling["summary"]["throttling"] == pytest.approx(17 / 11)
     assert verdict(rounds=[[10.0] * 3, [14.0] * 3, [9.0] * 3, [13.0] * 3]) == "unstable"
-    assert verdict(rounds=[[10.0, 30.0, 10.0, 12.0]]) == "unstable"
+    assert verdict(rounds=[[10.0, 30.0, 10.0, 22.0]]) == "unstable"
+    assert verdict(rounds=[[10.0, 900.0, 10.1, 10.2, 10.0]]) == "valid"  # one interruption
+    wide = summed_round(count=9, mean_ms=10.0, std_ms=3.0, min_ms=5.0, max_ms=30.0)
+    assert new_record(rounds=[wide])["verdict"] == "unstable"
 
 
 def test_the_worst_verdict_counts():

@@ -1,4 +1,6 @@
+import csv
 import datetime
+import io
 import json
 import re
 from pathlib import Path
@@ -8,8 +10,19 @@ import pytest
 from click.testing import CliRunner
 
 import lpie
-from lpie.benchmarks.chart import Bar, Series, bar_chart, line_chart, ticks
+from lpie.benchmarks.chart import (
+    Bar,
+    Series,
+    bar_chart,
+    front,
+    line_chart,
+    scatter_chart,
+    ticks,
+)
+from lpie.benchmarks.record import new_record, timed_round, write_records
 from lpie.benchmarks.report import write_report
+from lpie.benchmarks.results import write_results
+from lpie.benchmarks.results_text import to_csv, to_markdown
 from lpie.commands.report import report
 from lpie.errors import InputError
 from lpie.image import to_uint8, write_image
@@ -32,16 +45,16 @@ SPEC = {
         "residual_correlation": 0.9991, "budget": {"output_psnr_db": 40},
     },
 }  # fmt: skip
-TIMED = {
-    "model": "a.tflite", "recipe": "int8", "size": "1920x1080", "mode": "whole", "threads": 2,
-    "init_ms": 31.0, "first_ms": 812.0, "median_ms": 640.5, "p10_ms": 611.0, "p90_ms": 702.0,
-    "runs": 12, "peak_mb": 512.0, "refused": None,
-}  # fmt: skip
-BENCH = {
-    "machine": {"cpu": "Some CPU", "cores": 2},
-    "date": "2026-11-21",
-    "results": [TIMED, {**TIMED, "size": "3840x2160", "refused": "It needs 9 GB of memory."}],
-}
+DEVICE = {"cpu": "Some CPU", "cores": 2}
+ASKED = {"delegate": "cpu", "size": "1920x1080", "mode": "whole", "threads": 2}
+
+
+def timed(times=(640.5, 611.0, 702.0), **sections):
+    base = {"model": {"file": "a.tflite"}, "device": DEVICE, "requested": ASKED}
+    return new_record(rounds=[timed_round(times)], **{**base, **sections})
+
+
+BENCH = [timed(), new_record(failed="It needs 9 GB of memory.", requested=ASKED, device=DEVICE)]
 
 
 @pytest.fixture
@@ -60,7 +73,7 @@ def full(bare: Path) -> Path:
     images = [{"name": "one.png", **SCORES}]
     _write(bare / "evaluation.json", {"source": "photos", "model": "m", **SCORES, "images": images})
     _write(bare / "exports" / "a.spec.json", SPEC)
-    _write(bare / "bench.json", BENCH)
+    write_records(bare / "bench.json", BENCH)
     return bare
 
 
@@ -97,13 +110,11 @@ def test_a_missing_part_says_how_to_make_it(bare: Path) -> None:
 
 
 def test_nothing_from_a_file_becomes_markup(full: Path) -> None:
-    nasty_row = {key: NASTY for key in [*SCORES, "name", "file", "median_ms", "verified", "size"]}
+    nasty_row = {key: NASTY for key in [*SCORES, "name", "file", "verified", "size"]}
     _write(full / "config.json", {"model": {"name": NASTY, NASTY: NASTY}})
     _write(full / "evaluation.json", {"source": NASTY, **nasty_row, "images": [nasty_row]})
     _write(full / "exports" / "a.spec.json", nasty_row)
-    _write(
-        full / "bench.json", {"machine": {NASTY: NASTY}, "results": [nasty_row, {"refused": NASTY}]}
-    )
+    write_records(full / "bench.json", nasty_records())
     _write_samples(full / "samples", "a<script>$x")
     row = {"step": 1, "parts": {NASTY: 0.5}, "loss": float("nan")}
     (full / "log.jsonl").write_text(json.dumps(row))
@@ -128,8 +139,11 @@ def test_what_is_no_run_or_is_damaged_is_refused_by_name(full: Path, tmp_path: P
     (full / "bench.json").write_text("[1, 2")
     with pytest.raises(InputError, match=r"bench\.json is not valid JSON"):
         _page(full)
-    _write(full / "bench.json", {"results": 3})
-    with pytest.raises(InputError, match=r"'results' must be a list"):
+    _write(full / "bench.json", {"machine": {}, "results": []})
+    with pytest.raises(InputError, match=r"bench\.json is not a record of lpie-bench/1"):
+        _page(full)
+    _write(full / "evaluation.json", {"images": 3})
+    with pytest.raises(InputError, match=r"'images' must be a list"):
         _page(full)
 
 
@@ -153,6 +167,93 @@ def test_the_command_writes_once_and_prints_json(full: Path, tmp_path: Path) -> 
     assert isinstance(second.exception, InputError)
     assert third.exit_code == 0
     assert "Examples:" in CliRunner().invoke(report, ["--help"]).output
+
+
+def nasty_records():
+    """Records in which every free string is hostile."""
+    executed = {"delegate": "gpu", "reasons": [NASTY]}
+    device = dict.fromkeys(("serial", "manufacturer", "model", "soc", "cpu"), NASTY)
+    asked = {"accelerator": NASTY, "delegate": "gpu"}
+    base = {"model": {"file": NASTY}, "device": device, "requested": asked, "executed": executed}
+    quality = {"psnr_db": 40.0, "reference": NASTY}
+    profile = [{"type": NASTY, "name": NASTY, "mean_ms": 1.0}]
+    rounds = [timed_round([9.0, 9.1], at_s=60.0 * n) for n in range(7)]
+    return [
+        new_record(rounds=rounds, quality=quality, profile=profile, **base),
+        new_record(failed=NASTY, log={"text": NASTY, "file": NASTY}, **base),
+    ]
+
+
+def test_a_page_of_records_has_every_part_and_no_markup_of_theirs(tmp_path: Path) -> None:
+    write_results(nasty_records(), tmp_path / "page.html", today=datetime.date(2026, 11, 28))
+    page = (tmp_path / "page.html").read_text()
+    assert page.count("<script>") == 1
+    assert page.count("<svg") == 4  # latency, over time, quality, ops
+    assert 'class="missing"' not in page
+    for section in ("latency", "throttling", "quality", "ops", "verdicts"):
+        assert f'id="{section}"' in page
+    assert not re.search(r"https?://|<link|@import|url\(|<script src", page)
+
+
+def test_what_did_not_do_what_was_asked_is_never_drawn(tmp_path: Path) -> None:
+    gpu = {"requested": {**ASKED, "delegate": "gpu"}}
+    fell = timed((77.25, 77.25), executed={"delegate": "xnnpack"}, **gpu)
+    cut = timed((78.25, 78.25), incomplete="The log is cut.")
+    ran = timed((79.25, 79.25), executed={"delegate": "gpu", "full": True}, **gpu)
+    for suffix, render in (("md", to_markdown), ("csv", to_csv)):
+        (tmp_path / f"page.{suffix}").write_text(render([fell, cut, ran]))
+    write_results([fell, cut, ran], tmp_path / "page.html")
+    for suffix in ("html", "md", "csv"):
+        page = (tmp_path / f"page.{suffix}").read_text()
+        assert "79.2" in page
+        assert "77.2" not in page
+        assert "78.2" not in page
+        assert "Asked for gpu; the graph ran on xnnpack." in page
+    assert "needs 6 rounds" in (tmp_path / "page.html").read_text()
+
+
+def test_a_doubtful_measurement_is_drawn_pale(tmp_path: Path) -> None:
+    write_results([timed((10.0, 20.0, 30.0, 40.0))], tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert 'class="bar doubtful"' in page
+    assert "(unstable)" in page
+
+
+def test_markdown_and_csv_hold_one_line_for_each_record() -> None:
+    nasty = timed(model={"file": "=cmd|'x'\n[a](b)<i>"})
+    lines = to_markdown([timed(), nasty]).splitlines()
+    assert len(lines) == 4
+    assert len({line.replace("\\|", "").count("|") for line in lines}) == 1
+    assert "<i>" not in lines[3].replace("\\<i\\>", "")
+    rows = list(csv.DictReader(io.StringIO(to_csv([timed(), nasty]))))
+    assert [row["median_ms"] for row in rows] == ["640.5", "640.5"]
+    assert rows[1]["model"].startswith("'=cmd")
+
+
+def test_the_command_reports_records_by_suffix(tmp_path: Path) -> None:
+    write_records(tmp_path / "results" / "a.json", BENCH)
+    results = str(tmp_path / "results")
+    for name, words in (
+        ("a.html", "<!doctype html>"),
+        ("a.md", "| model"),
+        ("a.csv", "model,device"),
+    ):
+        result = CliRunner().invoke(report, [results, "-o", str(tmp_path / name)])
+        assert result.exit_code == 0, result.output
+        assert words in (tmp_path / name).read_text()
+    wrong = CliRunner().invoke(report, [results, "-o", str(tmp_path / "a.pdf")])
+    assert "must end in .html, .md or .csv" in str(wrong.exception)
+    (tmp_path / "empty").mkdir()
+    empty = CliRunner().invoke(report, [str(tmp_path / "empty"), "-o", str(tmp_path / "b.html")])
+    assert isinstance(empty.exception, InputError)
+
+
+def test_a_point_that_another_beats_is_not_on_the_front() -> None:
+    points = [("slow", 30.0, 41.0), ("good", 10.0, 40.0), ("bad", 20.0, 39.0), ("fast", 5.0, 30.0)]
+    assert [name for name, _, _ in front(points)] == ["fast", "good", "slow"]
+    drawing = scatter_chart(points, title="t", x_label="ms", y_label="dB")
+    assert drawing.count('<circle class="c0"') == 3
+    assert drawing.count('<circle class="c1"') == 1
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""Phones and boards over adb: how a `.tflite` runs there, how fast, how exactly, how hot it gets."""
+"""Phones and boards over adb: how a `.tflite` runs there, how fast, how exactly, how hot."""

@@ -7,15 +7,18 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpie.errors import InputError, LpieError, unknown_name
+from lpie.benchmarks.phone.failures import PhoneError, failure, last_words
+from lpie.errors import InputError, unknown_name
 from lpie.stopping import child
 
 LIMIT_S = 30.0  # of a call that does no work on the phone
 PUSH_BYTES_PER_S = 1e6  # slower than any USB or Wi-Fi that one would wait for
+PULL_BYTES = 200_000_000  # the outputs of a 4K image; what one does not know beforehand
 # Ends what a command printed. adb's own exit code is 0 on old devices, and where the device went
 # away it prints nothing.
 END = "lpie-exit:"
@@ -23,14 +26,6 @@ STATES = (
     "device|offline|unauthorized|authorizing|connecting|no permissions.*?|recovery|rescue|sideload|"
     "bootloader|host|detached|unknown"
 )
-
-
-class PhoneError(LpieError):
-    """The phone, or adb, did not do what was asked; `kind` names why in a word or two."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass(frozen=True)
@@ -50,40 +45,6 @@ class Listed:
     about: str
 
 
-# What adb says: (pattern, kind, the sentence, with {serial}). The first that fits counts.
-FAILURES = (
-    (r"unauthorized", "unauthorized",
-     "{serial} does not trust this computer yet: unlock it and confirm the question about USB "
-     "debugging; if there is none, revoke the authorizations in its developer options and plug it "
-     "in again."),
-    (r"authorizing", "unauthorized",
-     "{serial} is still being authorized: unlock it, confirm the question about USB debugging and "
-     "try again."),
-    (r"no permissions|insufficient permissions", "no permission",
-     "This user may not open {serial} over USB: on Linux install the udev rules (Debian: "
-     "android-sdk-platform-tools-common), join the group plugdev, log in anew and plug it in "
-     "again."),
-    (r"device offline|^offline$", "offline",
-     "{serial} is offline: it is plugged in but does not answer. Plug it in again, or run `adb "
-     "reconnect offline`."),
-    (r"more than one device", "several devices",
-     "More than one device is connected: choose one with --device SERIAL (`lpie bench --devices` "
-     "lists them)."),
-    (r"no devices/emulators found", "no device",
-     "No device is connected: plug it in and allow USB debugging in its developer options."),
-    (r"device '.*' not found|device not found|error: closed|device still connecting|"
-     r"connection reset|protocol fault|no response|failed to read response|couldn't read from "
-     r"device|connect failed|EOF", "gone",
-     "{serial} went away in the middle: check its cable or its network and begin again."),
-    (r"cannot connect to daemon|failed to start daemon|failed to check server version|"
-     r"ADB server didn't ACK|address already in use", "no daemon",
-     "adb's daemon on this computer does not start: run `adb kill-server`, then `adb start-server`, "
-     "and see what it says."),
-    (r"No space left on device", "full",
-     "{serial} has no space left in its /data: remove something there."),
-)  # fmt: skip
-
-
 class Adb:
     """One device by its serial.
 
@@ -101,20 +62,34 @@ class Adb:
         stdout and stderr come merged, in their order.
         """
         script = command if isinstance(command, str) else shlex.join(command)
-        printed = self._call(["shell", f"( {script}\n) 2>&1; echo \"{END}$?\""], limit_s)
+        printed = self._call(["shell", f'( {script}\n) 2>&1; echo "{END}$?"'], limit_s)
         text, end, code = printed.text.rpartition(END)
         if end and code.strip().isdigit():
             return Printed(text, int(code))
         # The device's own words are in stdout, those of adb in stderr, and they may be none.
-        raise self._failure(printed.errors if printed.errors.strip() else "error: closed")
+        raise failure(printed.errors if printed.errors.strip() else "error: closed", self.serial)
 
     def push(self, source: Path, target: str) -> None:
         """Copy the file `source` to the device."""
         self._copy(["push", str(source), target], source.stat().st_size)
 
-    def pull(self, source: str, target: Path, *, size: int = 0) -> None:
-        """Copy the device's file `source`, of about `size` bytes, here."""
-        self._copy(["pull", source, str(target)], size)
+    def send(self, data: bytes, target: str) -> None:
+        """Write `data` to a file on the device."""
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(data)
+            file.flush()
+            self.push(Path(file.name), target)
+
+    def fetch(self, source: str) -> bytes:
+        """What a file on the device holds."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "file")
+            self.pull(source, path)
+            return path.read_bytes()
+
+    def pull(self, source: str, target: Path) -> None:
+        """Copy the device's file `source` here."""
+        self._copy(["pull", source, str(target)], PULL_BYTES)
 
     def install(self, package: Path) -> None:
         """Install an APK with every permission that it asks for."""
@@ -122,19 +97,16 @@ class Adb:
         said = f"{printed.text}\n{printed.errors}"
         if printed.code or "Success" not in said:
             raise PhoneError(
-                "not installed", f"{self.serial} did not install {package}: {_last(said)}."
+                "not installed", f"{self.serial} did not install {package}: {last_words(said)}."
             )
 
     def _copy(self, words: list[str], size: int) -> None:
         printed = self._call(words, LIMIT_S + size / PUSH_BYTES_PER_S)
         if printed.code:
-            raise self._failure(f"{printed.errors}\n{printed.text}")
+            raise failure(f"{printed.errors}\n{printed.text}", self.serial)
 
     def _call(self, words: Sequence[str], limit_s: float) -> "_Called":
         return _run(self.program, ["-s", self.serial, *words], limit_s, self.serial)
-
-    def _failure(self, said: str) -> PhoneError:
-        return failure(said, self.serial)
 
 
 def find_adb(given: str | None = None) -> str:
@@ -181,14 +153,6 @@ def choose(devices: Sequence[Listed], asked: Sequence[str]) -> list[str]:
     return list(dict.fromkeys(asked))
 
 
-def failure(said: str, serial: str) -> PhoneError:
-    """The sentence for what adb `said`."""
-    for pattern, kind, sentence in FAILURES:
-        if re.search(pattern, said, re.IGNORECASE | re.MULTILINE):
-            return PhoneError(kind, sentence.format(serial=serial))
-    return PhoneError("adb", f"adb failed on {serial}: {_last(said)}.")
-
-
 @dataclass(frozen=True)
 class _Called:
     text: str
@@ -213,8 +177,8 @@ def _run(program: str, words: Sequence[str], limit_s: float, serial: str) -> _Ca
             ) from None
         raise PhoneError(
             "hung",
-            f"{serial} did not end `{words[2]}` within {limit_s:.0f} s: it, or adb's daemon, hangs. "
-            "Try again after `adb kill-server`, or after a restart of the device.",
+            f"{serial} did not end `{words[2]}` within {limit_s:.0f} s: it, or adb's daemon, "
+            "hangs. Try again after `adb kill-server`, or after a restart of the device.",
         ) from None
     return _Called(text, errors, process.returncode)
 
@@ -223,7 +187,9 @@ def _listed(row: str) -> Listed:
     """Serials ("adb-1 (2)._adb-tls") and states ("no permissions (missing udev rules?)") may have
     spaces.
     """
-    match = re.fullmatch(rf"(.+?)\s+({STATES})(?:\s+((?:usb|product|transport_id):.*))?", row.strip())
+    match = re.fullmatch(
+        rf"(.+?)\s+({STATES})(?:\s+((?:usb|product|transport_id):.*))?", row.strip()
+    )
     if match is None:
         return Listed(row.split()[0], "unknown", row.strip())
     return Listed(match[1], match[2].strip(), match[3] or "")
@@ -235,8 +201,3 @@ def _bundled() -> str | None:
         with contextlib.suppress(StopIteration):
             return next(str(p) for p in Path(folder, "binaries").glob("adb*") if p.is_file())
     return None
-
-
-def _last(said: str) -> str:
-    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
-    return (lines or ["no message"])[-1].rstrip(".")

@@ -5,7 +5,8 @@ import re
 import secrets
 from collections.abc import Iterator
 
-from lpie.benchmarks.phone.adb import LIMIT_S, Adb, PhoneError
+from lpie.benchmarks.phone.adb import LIMIT_S, Adb
+from lpie.benchmarks.phone.failures import PhoneError, last_words
 from lpie.stopping import undone_by_signals
 
 # Plugged in by AC, USB or wireless: bits of the setting.
@@ -17,13 +18,19 @@ UNDO_S = 8.0  # somebody has pressed Ctrl-C
 def workplace(adb: Adb) -> Iterator[str]:
     """A folder on the device, which goes with the block and takes along what still runs in it."""
     folder = f"/data/local/tmp/lpie-{secrets.token_hex(4)}"
-    # The brackets keep the pattern from matching the shell that runs it.
-    pattern = folder.replace("/lpie-", "/[l]pie-")
-    undo = f"pkill -9 -f '{pattern}/'; rm -rf {folder}"
+    undo = f"{end_all(folder)}; rm -rf {folder}"
     # Others may read it: an app runs as another user.
-    adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
+    made = adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
+    if made.code:
+        raise PhoneError("no folder", f"{adb.serial} makes no folder: {last_words(made.text)}.")
     with _undone(adb, undo):
         yield folder
+
+
+def end_all(folder: str) -> str:
+    """The script that ends every program in a `workplace`."""
+    # The brackets keep the pattern from matching the shell that runs it.
+    return f"pkill -9 -f '{folder.replace('/lpie-', '/[l]pie-')}/'"
 
 
 @contextlib.contextmanager

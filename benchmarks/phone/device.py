@@ -6,10 +6,9 @@ from typing import Any
 
 from lpie.benchmarks.phone.adb import Adb
 
-THERMAL = ("none", "light", "moderate", "severe", "critical", "emergency", "shutdown")
 # `mType` of a Temperature; 6 to 8 are the battery's voltage, current and charge, no temperatures.
 SENSORS = {0: "cpu", 1: "gpu", 2: "battery", 3: "skin", 4: "usb", 5: "pa", 9: "npu", 10: "tpu"}
-CHARGES = {1: "unknown", 2: "charging", 3: "discharging", 4: "not charging", 5: "full"}
+DISCHARGING = "3"  # `status` of the battery
 # Where /sys tells the clocks, and the zones' temperatures where there is no thermal service.
 CLOCKS = (
     "grep -s . /sys/devices/system/cpu/cpu[0-9]*/cpufreq/scaling_cur_freq "
@@ -19,94 +18,89 @@ CLOCKS = (
     "/sys/class/devfreq/*mali*/cur_freq /sys/class/devfreq/*.gpu/cur_freq"
 )
 ZONES = (
-    "for z in /sys/class/thermal/thermal_zone*; do echo \"$(cat $z/type) $(cat $z/temp)\"; done "
+    'for z in /sys/class/thermal/thermal_zone*; do echo "$(cat $z/type) $(cat $z/temp)"; done '
     "2>/dev/null"
 )
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What does not change: `ro.` properties, as JSON holds them; "" where one is not told."""
-
-    serial: str
-    manufacturer: str
-    model: str
-    soc: str
-    abi: str
-    fingerprint: str
-    android: str
-    sdk: int | None
-    emulator: bool
-    memory_mb: float | None
-
-
-@dataclass(frozen=True)
 class State:
-    """What changes. Temperatures are in degrees Celsius, clocks in kHz, None where untold.
+    """What changes. Temperatures are in degrees Celsius; None is what the device does not tell.
 
-    thermal: Android's thermal status by name, "unknown" where it does not tell. temperatures_c:
-    by sensor. governors: by the processor, only read. charge_uah: what the battery still holds.
+    thermal_status: Android's, 0 (none) to 6 (shutdown). charge_uah: what the battery still holds.
+    governors: by the processor; they are only read.
     """
 
-    thermal: str = "unknown"
+    thermal_status: int | None = None
     temperatures_c: dict[str, float] = field(default_factory=dict)
-    battery_level: int | None = None
+    battery_percent: int | None = None
     battery_c: float | None = None
-    battery_status: str = "unknown"
-    plugged: bool | None = None
     voltage_mv: int | None = None
     charge_uah: int | None = None
-    clocks_khz: dict[str, int] = field(default_factory=dict)
+    charging: bool | None = None  # or powered from outside
+    low_power: bool | None = None
+    frequencies_mhz: dict[str, float] = field(default_factory=dict)
     governors: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def thermal_level(self) -> int:
-        """0 (none) to 6 (shutdown); 0 where it is unknown, then temperatures have to tell."""
-        return THERMAL.index(self.thermal) if self.thermal in THERMAL else 0
 
     def hottest_c(self) -> float | None:
         """The warmest of skin and battery, by which phones throttle; else of all there are."""
-        chosen = [t for name, t in self.temperatures_c.items() if name in ("skin", "battery")]
-        known = chosen or list(self.temperatures_c.values())
+        known = [t for name, t in self.temperatures_c.items() if name in ("skin", "battery")]
         if self.battery_c is not None:
-            known = [*chosen, self.battery_c]
-        return max(known, default=None)
+            known.append(self.battery_c)
+        return max(known or self.temperatures_c.values(), default=None)
+
+    def section(self) -> dict[str, Any]:
+        """The `state` of a record."""
+        battery = {
+            "level_percent": self.battery_percent,
+            "temperature_c": self.battery_c,
+            "voltage_mv": self.voltage_mv,
+            "charging": self.charging,
+            "low_power": self.low_power,
+        }
+        return {
+            "thermal_status": self.thermal_status,
+            "temperatures_c": self.temperatures_c,
+            "battery": battery if self.battery_percent is not None else None,
+            "frequencies_mhz": self.frequencies_mhz,
+        }
 
 
-def read_facts(adb: Adb) -> Facts:
-    """The properties of the device, in one call."""
-    printed = adb.shell("getprop; grep -s MemTotal /proc/meminfo")
-    said = properties(printed.text)
-    total = re.search(r"^MemTotal:\s+(\d+) kB", printed.text, re.MULTILINE)
-    sdk = said.get("ro.build.version.sdk", "")
-    return Facts(
-        serial=adb.serial,
-        manufacturer=said.get("ro.product.manufacturer", ""),
-        model=said.get("ro.product.model", ""),
-        soc=_soc(said),
-        abi=said.get("ro.product.cpu.abi", ""),
-        fingerprint=said.get("ro.build.fingerprint", ""),
-        android=said.get("ro.build.version.release", ""),
-        sdk=int(sdk) if sdk.isdigit() else None,
-        emulator="1" in (said.get("ro.boot.qemu"), said.get("ro.kernel.qemu")),
-        memory_mb=round(int(total[1]) * 1024 / 1e6) if total else None,
-    )
+def read_facts(adb: Adb) -> dict[str, Any]:
+    """The `device` of a record, in one call."""
+    printed = adb.shell("getprop; cat /proc/meminfo; echo cores: $(nproc) $(uname -sm)").text
+    said = properties(printed)
+    total = re.search(r"^MemTotal:\s+(\d+) kB", printed, re.MULTILINE)
+    machine = re.search(r"^cores: (\d+) (.*)$", printed, re.MULTILINE)
+    return {
+        "serial": adb.serial,
+        "manufacturer": said.get("ro.product.manufacturer"),
+        "model": said.get("ro.product.model"),
+        "soc": _soc(said),
+        "abi": said.get("ro.product.cpu.abi"),
+        "android": said.get("ro.build.version.release"),
+        "sdk": _whole(said.get("ro.build.version.sdk")),
+        "fingerprint": said.get("ro.build.fingerprint"),
+        "cores": int(machine[1]) if machine else None,
+        "memory_mb": round(int(total[1]) * 1024 / 1e6) if total else None,
+        "system": machine[2] if machine else None,
+    }
 
 
 def read_state(adb: Adb) -> State:
-    """How the device feels now; what it does not tell is missing."""
+    """How the device feels now."""
     mark = "lpie-next"
-    parts = adb.shell(
-        f"dumpsys thermalservice; echo {mark}; dumpsys battery; echo {mark}; {CLOCKS}; echo {mark};"
-        f" {ZONES}"
-    ).text.split(mark)
-    if len(parts) != 4:
-        return State()
-    thermal, battery, clocks, zones = parts
+    scripts = (
+        "dumpsys thermalservice", "dumpsys battery", CLOCKS, ZONES,
+        "settings get global low_power",
+    )  # fmt: skip
+    printed = adb.shell(f"; echo {mark}; ".join(scripts)).text.split(mark)
+    thermal, battery, clocks, zones, saver = (printed + [""] * len(scripts))[: len(scripts)]
     status, temperatures = thermal_state(thermal)
     return State(
-        thermal=status,
+        thermal_status=status,
         temperatures_c=temperatures or zone_temperatures(zones),
+        low_power={"0": False, "1": True}.get(saver.strip()),
         **battery_state(battery),
         **clock_state(clocks),
     )
@@ -123,21 +117,20 @@ def properties(text: str) -> dict[str, str]:
     return dict(re.findall(r"^\[(.+?)\]: \[(.*?)\]\s*$", text, re.MULTILINE | re.DOTALL))
 
 
-def thermal_state(text: str) -> tuple[str, dict[str, float]]:
-    """(status by name, temperatures) of `dumpsys thermalservice`.
+def thermal_state(text: str) -> tuple[int | None, dict[str, float]]:
+    """(status, temperatures) of `dumpsys thermalservice`.
 
     Only what the hardware says now: the service's cache may be hours old.
     """
-    found = re.search(r"^\s*Thermal Status: (\d)\s*$", text, re.MULTILINE)
-    level = int(found[1]) if found else len(THERMAL)
+    found = re.search(r"^\s*Thermal Status: ([0-6])\s*$", text, re.MULTILINE)
     _, _, now = text.partition("Current temperatures from HAL:")
     now, _, _ = now.partition("Current cooling devices")
     temperatures: dict[str, float] = {}
-    for value, kind in re.findall(r"Temperature\{mValue=([-\d.]+), mType=(-?\d+)", now):
-        name, degrees = SENSORS.get(int(kind)), _number(value)
-        if name and degrees is not None and _plausible(degrees):
+    for value, kind in re.findall(r"Temperature\{mValue=(-?\d{1,4}(?:\.\d+)?), mType=(\d+)", now):
+        name, degrees = SENSORS.get(int(kind)), float(value)
+        if name and _plausible(degrees):
             temperatures[name] = max(degrees, temperatures.get(name, degrees))
-    return (THERMAL[level] if level < len(THERMAL) else "unknown"), temperatures
+    return (int(found[1]) if found else None), temperatures
 
 
 def battery_state(text: str) -> dict[str, Any]:
@@ -150,37 +143,37 @@ def battery_state(text: str) -> dict[str, Any]:
         said.setdefault(key.strip().lower(), value)
     if "level" not in said:
         return {}
-    tenths, status = _whole(said.get("temperature")), _whole(said.get("status"))
-    powered = [value for key, value in said.items() if key.endswith(" powered")]
+    tenths = _whole(said.get("temperature"))
+    powered = "true" in [value for key, value in said.items() if key.endswith(" powered")]
     return {
-        "battery_level": _whole(said["level"]),
+        "battery_percent": _whole(said["level"]),
         "battery_c": tenths / 10 if tenths is not None else None,
-        "battery_status": CHARGES.get(status or 1, "unknown"),
-        "plugged": "true" in powered if powered else None,
         "voltage_mv": _whole(said.get("voltage")),
         "charge_uah": _whole(said.get("charge counter")),
+        "charging": powered or said.get("status") != DISCHARGING,
     }
 
 
 def clock_state(text: str) -> dict[str, Any]:
     """The fields of `State` out of PATH:VALUE lines of /sys."""
-    clocks: dict[str, int] = {}
+    clocks: dict[str, float] = {}
     governors: dict[str, str] = {}
     for path, value in re.findall(r"^(/sys/\S+?):(\S+)$", text, re.MULTILINE):
         cpu = re.search(r"/(cpu\d+)/", path)
         if path.endswith("scaling_governor") and cpu:
             governors[cpu[1]] = value
         elif value.isdigit() and cpu:
-            clocks[cpu[1] + (" max" if path.endswith("max_freq") else "")] = int(value)
+            name = cpu[1] + (" max" if path.endswith("max_freq") else "")
+            clocks[name] = int(value[:12]) / 1e3
         elif value.isdigit():
-            clocks["gpu"] = int(value) // 1000  # in Hz here
-    return {"clocks_khz": clocks, "governors": governors}
+            clocks["gpu"] = int(value[:15]) / 1e6  # in Hz here
+    return {"frequencies_mhz": clocks, "governors": governors}
 
 
 def zone_temperatures(text: str) -> dict[str, float]:
     """The zones of /sys/class/thermal: thousandths or tenths of a degree, by the maker's whim."""
     found = {}
-    for name, value in re.findall(r"^(\S+) (\d+)$", text, re.MULTILINE):
+    for name, value in re.findall(r"^(\S+) (\d{1,7})$", text, re.MULTILINE):
         scales = [int(value) / divisor for divisor in (1000, 10, 1)]
         degrees = next((each for each in scales if _plausible(each)), None)
         if degrees is not None:
@@ -188,11 +181,11 @@ def zone_temperatures(text: str) -> dict[str, float]:
     return found
 
 
-def _soc(said: dict[str, str]) -> str:
-    named = [said.get(f"ro.soc.{key}", "") for key in ("manufacturer", "model")]
+def _soc(said: dict[str, str]) -> str | None:
+    whole = " ".join(said[f"ro.soc.{key}"] for key in ("manufacturer", "model")
+                     if said.get(f"ro.soc.{key}"))  # fmt: skip
     others = ("ro.board.platform", "ro.chipname", "ro.mediatek.platform", "ro.hardware")
-    whole = " ".join(name for name in named if name)
-    return whole or next((said[key] for key in others if said.get(key)), "")
+    return whole or next((said[key] for key in others if said.get(key)), None)
 
 
 def _plausible(degrees: float) -> bool:
@@ -201,8 +194,4 @@ def _plausible(degrees: float) -> bool:
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text is not None and re.fullmatch(r"-?\d{1,12}", text) else None
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"-?\d{1,6}(\.\d*)?", text) else None
+    return int(text) if text is not None and re.fullmatch(r"\d{1,12}", text) else None

@@ -118,19 +118,21 @@ def _export(run: Path, say: Any) -> list[Path]:
 def _bench(paths: list[Path], run: Path, say: Any, as_json: bool) -> dict[str, Any]:
     """256x256 and full HD whole, 4K by tiles."""
     from lpie.benchmarks.host import benchmark
+    from lpie.benchmarks.record import collection, write_records
 
     say("4/5 Timing 256x256 and full HD whole, 4K by tiles")
 
     def bar(jobs: Any) -> Any:
-        return progress_bar(jobs, unit="model", disable=as_json)
+        return progress_bar(jobs, unit="round", disable=as_json)
 
-    result = benchmark(paths, sizes=("256x256", "fhd"), seconds=2, min_runs=3, progress=bar)
-    tiled = benchmark(paths, sizes=("4k",), tiles=True, seconds=2, min_runs=2, progress=bar)
-    result["results"] += tiled["results"]
-    write_atomic(run / "bench.json", to_json(result))
+    records = [
+        *benchmark(paths, sizes=("256x256", "fhd"), seconds=2, min_runs=3, rounds=3, progress=bar),
+        *benchmark(paths, sizes=("4k",), tiles=True, seconds=2, min_runs=2, rounds=2, progress=bar),
+    ]
+    write_records(run / "bench.json", records)
     if not as_json:
-        print_results(result)
-    return result
+        print_results(records)
+    return collection(records)
 
 
 def _report(run: Path, path: Path) -> Path:

@@ -1,8 +1,8 @@
 """The phone's `benchmark_model`: takes the real one's flags, runs the model, prints its format.
 
 It computes on the CPU, whatever is asked for; what it says of delegates is what a phone would.
-KIND is `classic` (TFLite's) or `litert` (LiteRT's CompiledModel build). /state/faults.json says what
-goes wrong: {"when": a part of the command line, "what": ..., "after": so many calls}.
+KIND is `classic` (TFLite's) or `litert` (LiteRT's CompiledModel build). /state/faults.json says
+what goes wrong: {"when": [parts of the command line], "what": ..., "after": so many calls}.
 """
 
 import json
@@ -64,7 +64,7 @@ class Classic:
         info("INFO", f"Min num runs: [{self.flags['num_runs']}]")
         info("INFO", f"Graph: [{self.flags['graph']}]")
         info("INFO", f"Loaded model {self.flags['graph']}")
-        fault = fault_now()
+        fault = self.fault = fault_now()
         self.prepare(fault)
         if fault == "no memory":
             info("ERROR", "Failed to allocate tensors!")
@@ -105,22 +105,34 @@ class Classic:
         name = {"gpu": "TfLiteGpuDelegateV2", "nnapi": "TfLiteNnapiDelegate"}.get(asked, "")
         if asked and fault == "fall back":
             yield f"ERROR: Following operations are not supported by {asked.upper()} delegate:"
-            yield "CONV_2D: 3 operations are not supported"
-            yield f"Though {asked.upper()} delegate is explicitly applied, the model graph will " \
+            yield "CONV_2D: Expected at most 4 dimensions, but tensor has 5."
+            yield (
+                f"No operations will run on the {asked.upper()}, and all {nodes} operations will "
+                "run on the CPU."
+            )
+            yield (
+                f"Though {asked.upper()} delegate is explicitly applied, the model graph will "
                 "not be executed by the delegate."
+            )
         elif asked:
             taken = nodes // 2 if fault == "half" else nodes
             pieces = 3 if fault == "half" else 1
-            yield f"INFO: Replacing {taken} out of {nodes} node(s) with delegate ({name}) node, " \
+            yield (
+                f"INFO: Replacing {taken} out of {nodes} node(s) with delegate ({name}) node, "
                 f"yielding {pieces} partitions for subgraph 0."
+            )
             how = "partially" if fault == "half" else "completely"
-            yield f"INFO: Explicitly applied {asked.upper()} delegate, and the model graph will " \
+            yield (
+                f"INFO: Explicitly applied {asked.upper()} delegate, and the model graph will "
                 f"be {how} executed by the delegate."
+            )
             return
         if not plain:
             yield "INFO: Created TensorFlow Lite XNNPACK delegate for CPU."
-            yield f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate " \
+            yield (
+                f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate "
                 "(TfLiteXNNPackDelegate) node, yielding 1 partitions for subgraph 0."
+            )
 
     def tensor(self):
         """The given file's, whose size must be the tensor's; else random."""
@@ -141,25 +153,36 @@ class Classic:
         self.times = self.loop("num_runs", "min_secs", "")
         self.counts(self.times)
         first, mean = self.warmup[0], np.mean
-        info("INFO",
-             f"Inference timings in us: Init: {self.init_us}, First inference: {first}, "
-             f"Warmup (avg): {mean(self.warmup):g}, Inference (avg): {mean(self.times):g}")
-        info("INFO", "Note: as the benchmark tool itself affects memory footprint, the following "
-                     "is only APPROXIMATE to the actual memory footprint of the model at runtime. "
-                     "Take the information at your discretion.")
-        info("INFO", "Memory footprint delta from the start of the tool (MB): init=12.5 "
-                     "overall=20.25")
+        info(
+            "INFO",
+            f"Inference timings in us: Init: {self.init_us}, First inference: {first}, "
+            f"Warmup (avg): {mean(self.warmup):g}, Inference (avg): {mean(self.times):g}",
+        )
+        info(
+            "INFO",
+            "Note: as the benchmark tool itself affects memory footprint, the following "
+            "is only APPROXIMATE to the actual memory footprint of the model at runtime. "
+            "Take the information at your discretion.",
+        )
+        info(
+            "INFO",
+            "Memory footprint delta from the start of the tool (MB): init=12.5 overall=20.25",
+        )
         if self.flags["report_peak_memory_footprint"]:
-            info("INFO", "Overall peak memory footprint (MB) via periodic monitoring: "
-                         f"{peak_mb():g}")
+            info(
+                "INFO", f"Overall peak memory footprint (MB) via periodic monitoring: {peak_mb():g}"
+            )
         if self.flags.get("enable_op_profiling"):
             profile(self.times)
 
     def loop(self, runs, seconds, fault):
         """Microseconds of each run; a fault strikes at the second."""
-        info("INFO", f"Running benchmark for at least {self.flags[runs]} iterations and at least "
-                     f"{self.flags[seconds]:g} seconds but terminate if exceeding "
-                     f"{self.flags['max_secs']:g} seconds.")
+        info(
+            "INFO",
+            f"Running benchmark for at least {self.flags[runs]} iterations and at least "
+            f"{self.flags[seconds]:g} seconds but terminate if exceeding "
+            f"{self.flags['max_secs']:g} seconds.",
+        )
         times: list[int] = []
         while len(times) < self.flags[runs] or sum(times) < 1e6 * self.flags[seconds]:
             begin = time.perf_counter()
@@ -176,16 +199,21 @@ class Classic:
         if len(times) == 1:
             info("INFO", f"count=1 curr={times[0]}")
             return
-        info("INFO",
-             f"count={len(times)} first={times[0]} curr={times[-1]} min={ordered[0]} "
-             f"max={ordered[-1]} avg={np.mean(times):g} std={int(np.std(times))} "
-             f"p5={rank(5)} median={rank(50)} p95={rank(95)}")
+        info(
+            "INFO",
+            f"count={len(times)} first={times[0]} curr={times[-1]} min={ordered[0]} "
+            f"max={ordered[-1]} avg={np.mean(times):g} std={int(np.std(times))} "
+            f"p5={rank(5)} median={rank(50)} p95={rank(95)}",
+        )
 
     def write_output(self) -> None:
         path = self.flags.get("output_filepath")
         if path:
             (output,) = self.interpreter.get_output_details()
-            self.interpreter.get_tensor(output["index"]).tofile(path)
+            tensor = self.interpreter.get_tensor(output["index"])
+            if self.fault == "wrong":
+                tensor = tensor + np.random.default_rng(1).normal(0, 0.05, tensor.shape)
+            tensor.astype(output["dtype"]).tofile(path)
 
 
 class Litert(Classic):
@@ -196,11 +224,15 @@ class Litert(Classic):
         name = "LITERT_CL" if self.flags["use_gpu"] else "DispatchDelegate"
         taken = 0 if fault == "fall back" else nodes
         if asked:
-            yield f"INFO: [delegate.cc:12] Replacing {taken} out of {nodes} node(s) with delegate " \
+            yield (
+                f"INFO: [delegate.cc:12] Replacing {taken} out of {nodes} node(s) with delegate "
                 f"({name}) node, yielding {int(taken > 0)} partitions for subgraph 0."
+            )
         if taken == 0 or not asked:
-            yield f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate " \
+            yield (
+                f"VERBOSE: Replacing {nodes} out of {nodes} node(s) with delegate "
                 "(TfLiteXNNPackDelegate) node, yielding 1 partitions for subgraph 0."
+            )
 
     def counts(self, times) -> None:
         pass
@@ -233,7 +265,7 @@ def fault_now() -> str:
     faults = json.loads(path.read_text())
     found = ""
     for fault in faults:
-        if fault["when"] not in " ".join(sys.argv):
+        if not all(part in " ".join(sys.argv) for part in fault["when"]):
             continue
         fault["after"] = fault.get("after", 0) - 1
         if fault["after"] < 0 and not found:
@@ -253,6 +285,10 @@ def strike(fault) -> None:
     elif fault == "unplug":
         os.kill(int(Path("/state/adbd.pid").read_text()), signal.SIGKILL)
         time.sleep(1e6)
+    elif fault == "drain":
+        path = Path("/state/battery")
+        text = path.read_text().replace("counter: 3456000", "counter: 3455000")
+        path.write_text(text)
     elif fault == "heat":
         path = Path("/state/thermalservice")
         text = path.read_text().replace("Thermal Status: 0", "Thermal Status: 2")

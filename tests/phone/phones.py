@@ -1,6 +1,7 @@
-"""Phones of our own: Debian's real adbd, each in a root of its own, with a phone's tools as scripts.
+"""Phones of our own: Debian's real adbd, each in its own root, with a phone's tools as scripts.
 
-They share one network namespace, which the adb client has to enter: no port of this machine is used.
+They share one network namespace, which the adb client has to enter: no port of this machine is
+used.
 """
 
 import contextlib
@@ -17,6 +18,17 @@ import ai_edge_litert
 
 HERE = Path(__file__).parent
 SERVER_PORT = "5138"
+# Without the first two XNNPACK does not start on Arm.
+SYS = {
+    "devices/system/cpu/possible": "0-1\n",
+    "devices/system/cpu/present": "0-1\n",
+    "devices/system/cpu/cpu0/cpufreq/scaling_cur_freq": "1803000\n",
+    "devices/system/cpu/cpu0/cpufreq/cpuinfo_max_freq": "2400000\n",
+    "devices/system/cpu/cpu0/cpufreq/scaling_governor": "schedutil\n",
+    "class/kgsl/kgsl-3d0/gpuclk": "585000000\n",
+    "class/thermal/thermal_zone0/type": "cpu-0\n",
+    "class/thermal/thermal_zone0/temp": "41500\n",
+}
 PROPERTIES = """[ro.product.manufacturer]: [Lpie]
 [ro.product.model]: [Papphone {number}]
 [ro.soc.manufacturer]: [Debian]
@@ -73,6 +85,20 @@ def unavailable() -> str:
         ["unshare", "-n", "-m", "--pid", "--fork", "true"], capture_output=True, check=False
     )
     return "" if tried.returncode == 0 else "this machine gives no namespaces (unshare)"
+
+
+def binary(folder: Path, kind: str = "classic") -> Path:
+    """A `benchmark_model` to push to a phone; kind: `classic` or `litert`."""
+    path = folder / f"benchmark_model_{kind}"
+    path.write_text(_program("benchmark_model").replace('KIND = "classic"', f'KIND = "{kind}"'))
+    return path
+
+
+def _program(name: str) -> str:
+    """One of our programs for a phone, with no site to look through: it starts a third sooner."""
+    text = (HERE / f"{name}.py").read_text()
+    folders = sorted({str(Path(p).parent.resolve()) for p in ai_edge_litert.__path__})
+    return f"#!{sys.executable} -S\nimport sys\nsys.path += {folders}\n" + text
 
 
 class Network:
@@ -138,15 +164,24 @@ class Phone:
         for folder in (self.state / "settings", self.tmp, root / "system", root / "sys"):
             folder.mkdir(parents=True)
         shutil.copytree(HERE / "tools", root / "system/bin")
+        for name, text in SYS.items():
+            path = root / "sys" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
         self.reset()
         self.on()
 
     def reset(self) -> None:
         """As a phone lies on the table: cool, charging, its screen off."""
         number = self.port - 6554
+        for setting in (self.state / "settings").iterdir():
+            setting.unlink()
         self.write("properties", PROPERTIES.format(number=number))
         self.write("wakefulness", "Asleep\n")
-        self.write("packages", "")
+        self.write("packages", "org.tensorflow.lite.benchmark\norg.lpie.demo\n")
+        self.write("logcat", "")
+        self.program("activity")
+        self.program("benchmark_model")
         self.write("calls", "")
         self.write("faults.json", "[]")
         self.write("proc-meminfo", "MemTotal: 7812500 kB\nMemAvailable: 3906250 kB\n")
@@ -159,6 +194,17 @@ class Phone:
         path = self.state / name
         path.write_text(text)
 
+    def program(self, name: str) -> None:
+        """One of our programs where the phone's tools find it."""
+        path = self.state / name
+        path.write_text(_program(name))
+        path.chmod(0o755)
+
+    def running(self, what: str) -> str:
+        """The phone's own processes whose command line holds `what`."""
+        words = ["adb", "-s", self.serial, "shell", f"pgrep -af '[{what[0]}]{what[1:]}'"]
+        return self.network.run(*words).stdout
+
     def heat(self, status: int, skin: float) -> None:
         self.write("thermalservice", THERMAL.format(status=status, skin=skin))
 
@@ -166,7 +212,7 @@ class Phone:
         self.write("battery", BATTERY.format(usb=usb, status=status, charge=charge_uah))
 
     def faults(self, *faults: dict) -> None:
-        """What goes wrong: {"when": a part of the command, "what": ..., "after": calls}."""
+        """What goes wrong: {"when": parts of the command, "what": ..., "after": calls}."""
         self.write("faults.json", json.dumps(faults))
 
     def calls(self) -> str:

@@ -1,0 +1,1 @@
+"""What the logs of TFLite's and LiteRT's benchmark tools say, one subject in each module."""

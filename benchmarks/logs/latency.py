@@ -1,0 +1,169 @@
+"""Latencies in a log: lines of statistics in microseconds, LiteRT's block in milliseconds."""
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from lpie.benchmarks.logs.lines import Line
+
+NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
+COUNT = re.compile(
+    rf"^count=(?P<count>\d+)(?: first=(?P<first>{NUMBER}))? curr=(?P<curr>{NUMBER})"
+    rf"(?:\(all same\)|(?: min=(?P<min>{NUMBER}) max=(?P<max>{NUMBER}) avg=(?P<avg>{NUMBER})"
+    rf" std=(?P<std>{NUMBER}))?(?: p5=(?P<p5>{NUMBER}) median=(?P<median>{NUMBER})"
+    rf" p95=(?P<p95>{NUMBER}))?)\s*$"
+)
+_TIMINGS = re.compile(r"^(?:Average inference|Inference) timings in us: (?P<pairs>.*)$")
+_PAIR = re.compile(rf"(?P<name>[A-Z][\w ()]*|no stats|with stats): (?P<value>{NUMBER})(?=,|\s*$)")
+_BLOCK = re.compile(
+    rf"^(?P<name>Model initialization|(?:Warmup|Inference) \(\w+\)): +(?P<value>{NUMBER})(?: ms)?"
+    r"(?: \((?P<runs>\d+) runs\))?\s*$"
+)
+_HEADER = re.compile(r"^=* ?BENCHMARK RESULTS ?=*$")
+# The mean has six digits, and an int in 2017.
+_DIGITS = 1e-5
+
+Numbers = dict[str, Any]
+
+
+def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
+    """(the round, the rest of the summary, why incomplete) of one run, both empty in that case.
+
+    The round has the schema's `median_ms` and so on, as far as the log tells: nothing is derived.
+    """
+    counts = [found for line in lines if line.whole and (found := count_line(line.text))]
+    timings = [line for line in lines if _TIMINGS.match(line.text)]
+    block = _block(lines)
+    if timings:
+        return _from_timings(timings[-1], counts)
+    if block is not None:
+        return _from_block(block, counts)
+    if any(each["count"] == 0 for each in counts):
+        return {}, {}, "The log tells of no run."
+    if counts:
+        return (
+            {},
+            {},
+            "The log ends before its result: only statistics of unfinished runs are in it.",
+        )
+    return {}, {}, "The log holds no result."
+
+
+def count_line(text: str) -> Numbers | None:
+    """The round of a line `count=... avg=...` of microseconds; None when it is none, or garbled."""
+    if text.strip() == "count=0":
+        return {"count": 0}
+    match = COUNT.match(text)
+    if match is None:
+        return None
+    given = {key: float(value) for key, value in match.groupdict().items() if value is not None}
+    count = int(match["count"])
+    # One run, or all equal: the tool prints that one number.
+    middle = {} if "avg" in given else dict.fromkeys(("min", "max", "avg", "median"), given["curr"])
+    if not middle or count == 1 or "(all same)" in text:
+        values = {**middle, **given}
+        return _round(count, values) if _plausible(values) else None
+    return None
+
+
+def _round(count: int, us: dict[str, float]) -> Numbers:
+    names = {"avg": "mean"}
+    kept = ("median", "avg", "min", "max", "std", "p5", "p95")
+    return {
+        "count": count,
+        **{f"{names.get(key, key)}_ms": _ms(us[key]) for key in kept if key in us},
+    }
+
+
+def _plausible(us: dict[str, float]) -> bool:
+    """Whether the numbers of one line can be true together; a damaged digit often shows here."""
+    low, high = us["min"], us["max"]
+    inside = [us[key] for key in ("first", "curr", "avg", "median", "p5", "p95") if key in us]
+    ordered = us.get("p5", low) <= us.get("median", us.get("p5", low)) <= us.get("p95", high)
+    slack = _DIGITS * high + 1  # us, for what the mean's six digits lose
+    return ordered and all(low - slack <= value <= high + slack for value in inside)
+
+
+def _from_timings(line: Line, counts: list[Numbers]) -> tuple[Numbers, Numbers, str]:
+    pairs = _TIMINGS.match(line.text)
+    assert pairs is not None
+    us = {m["name"]: float(m["value"]) for m in _PAIR.finditer(pairs["pairs"])}
+    mean = next((us[k] for k in ("Inference (avg)", "Inference", "no stats") if k in us), None)
+    if mean is None:
+        return {}, {}, "The log ends within its result."
+    agreed = [each for each in counts if _equal(each.get("mean_ms"), _ms(mean))]
+    if counts and not agreed:
+        return {}, {}, "No line of statistics agrees with the mean at the end: the log lost lines."
+    if not agreed and not line.whole:
+        return {}, {}, "The log ends in the middle of a line, whose number may be cut."
+    measured = agreed[-1] if agreed else {"mean_ms": _ms(mean)}
+    warmup = next((us[k] for k in ("Warmup (avg)", "Warmup") if k in us), None)
+    summary = {
+        "init_ms": _ms(us.get("Init")),
+        "first_ms": _ms(us.get("First inference")),
+        "warmup_ms": _ms(warmup),
+        "warmup_runs": _warmup_runs(counts, measured, _ms(warmup)),
+    }
+    return measured, summary, ""
+
+
+def _warmup_runs(counts: list[Numbers], measured: Numbers, mean_ms: float | None) -> int | None:
+    first = counts[0] if counts and counts[0] is not measured else {}
+    return first["count"] if _equal(first.get("mean_ms"), mean_ms) else None
+
+
+def _block(lines: Sequence[Line]) -> dict[str, tuple[float, int | None]] | None:
+    """LiteRT's last block: {name: (ms, runs)}; None when there is none."""
+    starts = [i for i, line in enumerate(lines) if _HEADER.match(line.text.strip())]
+    if not starts:
+        return None
+    found = [_BLOCK.match(line.text) for line in lines[starts[-1] :] if line.whole]
+    return {
+        match["name"]: (float(match["value"]), int(match["runs"]) if match["runs"] else None)
+        for match in found
+        if match
+    }
+
+
+def _from_block(
+    block: dict[str, tuple[float, int | None]], counts: list[Numbers]
+) -> tuple[Numbers, Numbers, str]:
+    ms = {name: value for name, (value, _) in block.items()}
+    # The deviation comes last of what C++ prints, the 95th percentile last of what Python does.
+    last = "p95" if "Inference (median)" in ms else "std"
+    if any(f"Inference ({key})" not in ms for key in ("avg", "min", "max", last)):
+        return {}, {}, "The log ends within its block of results."
+    low, mean, high = (ms[f"Inference ({key})"] for key in ("min", "avg", "max"))
+    if not low <= mean <= high:
+        return {}, {}, "The numbers of the block of results contradict each other."
+    summary = {
+        "init_ms": ms.get("Model initialization"),
+        "first_ms": ms.get("Warmup (first)"),
+        "warmup_ms": ms.get("Warmup (avg)"),
+        "warmup_runs": block.get("Warmup (avg)", (0, None))[1],
+    }
+    # The block has two decimals; the line of statistics above it, where there is one, all of them.
+    exact = [each for each in counts if _equal(each.get("mean_ms"), mean, slack_ms=0.006)]
+    if counts and not exact:
+        return {}, {}, "No line of statistics agrees with the block of results: the log lost lines."
+    names = {"avg": "mean"}
+    keys = ("median", "avg", "min", "max", "std", "p5", "p95")
+    rough = {
+        f"{names.get(key, key)}_ms": ms[f"Inference ({key})"]
+        for key in keys
+        if f"Inference ({key})" in ms
+    }
+    count = block["Inference (avg)"][1]
+    return exact[-1] if exact else {"count": count, **rough}, summary, ""
+
+
+def _equal(one: float | None, other: float | None, *, slack_ms: float = 0.001) -> bool:
+    """Whether two means are the same but for the digits that one of them was printed with."""
+    if one is None or other is None:
+        return False
+    return abs(one - other) <= slack_ms + _DIGITS * max(one, other)
+
+
+def _ms(us: float | None) -> float | None:
+    """us in ms, without the binary dust of the division."""
+    return None if us is None else round(us / 1e3, 9)
