@@ -12,6 +12,8 @@ public final class BenchmarkRecord {
     /** Above these the numbers do not count; lpie.benchmarks.verdict has the same. */
     private static final int THERMAL_STATUS = 1;
     private static final double DEVIATION = 0.25;
+    /** Times the median deviation: the standard deviation, where the distribution is normal. */
+    private static final double NORMAL = 1.4826;
 
     private final JSONObject table = new JSONObject();
     private final JSONArray rounds = new JSONArray();
@@ -66,6 +68,7 @@ public final class BenchmarkRecord {
     public void executed(Executed executed) throws JSONException {
         table.put("executed", new JSONObject()
                 .put("delegate", executed.delegate.recordName())
+                .put("full", orNull(executed.isFull()))
                 .put("nodes_total", executed.nodesTotal)
                 .put("nodes_delegated", orNull(executed.nodesDelegated))
                 .put("partitions", orNull(executed.partitions))
@@ -154,11 +157,11 @@ public final class BenchmarkRecord {
         double[] shares = new double[times.size()];
         for (int i = 0; i < shares.length; i++) {
             Statistics round = new Statistics(times.get(i));
-            shares[i] = round.deviation() / Math.max(round.mean(), 1e-9);
+            shares[i] = NORMAL * round.spread() / Math.max(round.median(), 1e-9);
         }
         double share = new Statistics(shares).median();
-        return share <= DEVIATION ? "" : "The runs deviate by " + Math.round(share * 100)
-                + " % of their mean, more than " + Math.round(DEVIATION * 100) + " %.";
+        return share <= DEVIATION ? "" : "The runs of a round deviate by " + Math.round(share * 100)
+                + "% of their middle, more than " + Math.round(DEVIATION * 100) + "%.";
     }
 
     private void seen(JSONObject state) {

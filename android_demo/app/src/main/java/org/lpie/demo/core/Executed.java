@@ -12,4 +12,9 @@ public final class Executed {
     /** Why a delegate was given up, one sentence each. */
     public final List<String> reasons = new ArrayList<>();
     public double initMs;
+
+    /** Whether the delegate took the whole graph; null when that is not known. */
+    public Boolean isFull() {
+        return nodesDelegated == null ? null : (Boolean) (nodesDelegated >= nodesTotal);
+    }
 }

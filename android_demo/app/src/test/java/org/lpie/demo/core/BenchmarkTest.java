@@ -155,7 +155,7 @@ public final class BenchmarkTest {
         loop.warmUp();
         record.warmUp(loop);
         for (int i = 0; i < 3; i++) {
-            double[] times = {100, 100, 100 + 1000 / steadyMs};
+            double[] times = {100, 100 - 40 / steadyMs, 100 + 40 / steadyMs};
             List<Double> list = new ArrayList<>();
             for (double time : times) {
                 list.add(time);
