@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from lpie import flatbuffer
+from lpie.benchmarks.phone.app import read_record
 from lpie.benchmarks.record import summarized
 from lpie.benchmarks.schema import check
 from lpie.benchmarks.verdict import judge
@@ -143,13 +144,12 @@ def test_the_app_resizes_graphs_as_lpie_does(made, name, astronaut):
 
 def test_the_record_of_the_app_is_one_of_lpie(made):
     """The file is the one that the app's own test BenchmarkTest wrote."""
-    judged(made / "record.json")
+    judged(json.loads((made / "record.json").read_text()))
 
 
-def judged(path):
-    """The record in `path`, which follows the schema and says of itself what lpie would."""
-    record = check(json.loads(path.read_text()), "the app's record")
-    assert (record["verdict"], record["why"]) == judge(record)
+def judged(record):
+    """`record`, which follows the schema and says of itself what lpie would."""
+    assert (check(record, "it")["verdict"], record["why"]) == judge(record)
     for key, value in summarized(record["rounds"]).items():
         if key not in ("interval_ms", "throttling"):  # which lpie adds to it
             assert record["summary"][key] == pytest.approx(value), key
@@ -176,7 +176,7 @@ def test_the_app_restores_as_lpie_does(screens, apk, tmp_path):
 
 
 def test_the_app_answers_a_benchmark_with_a_record(screens):
-    record = judged(screens / "record.json")
+    record = judged(read_record((screens / "log.txt").read_text(), "a1"))
     assert record["requested"]["tiles"] == {"tile": "176x176", "count": 7, "halo_px": 80}
     assert record["executed"]["delegate"] == "xnnpack"
     assert [each["count"] for each in record["rounds"]] == [1, 1]

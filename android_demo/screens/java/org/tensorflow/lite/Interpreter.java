@@ -9,8 +9,8 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 
 /**
- * TFLite where its native library, made for phones, cannot be loaded: the same calls, answered by the
- * Python runtime of this computer (interpreter.py).
+ * TFLite where its native library, made for phones, cannot be loaded: the same calls, answered by
+ * the Python runtime of this computer (interpreter.py).
  */
 public final class Interpreter implements AutoCloseable {
     /** Of {@link Interpreter}. */

@@ -61,7 +61,8 @@ final class Device {
         int most = Math.max(battery.getIntExtra(BatteryManager.EXTRA_SCALE, 100), 1);
         return new JSONObject()
                 .put("level_percent", 100.0 * level / most)
-                .put("temperature_c", battery.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0) / 10.0)
+                .put("temperature_c",
+                        battery.getIntExtra(BatteryManager.EXTRA_TEMPERATURE, 0) / 10.0)
                 .put("voltage_mv", battery.getIntExtra(BatteryManager.EXTRA_VOLTAGE, 0))
                 .put("charging", battery.getIntExtra(BatteryManager.EXTRA_PLUGGED, 0) != 0)
                 .put("low_power", saver);

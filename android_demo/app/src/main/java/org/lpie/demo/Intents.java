@@ -56,7 +56,8 @@ final class Intents {
 
     /** The photo that another app shared, or null. */
     static Uri shared(Intent intent) {
-        boolean sent = Intent.ACTION_SEND.equals(intent.getAction());
-        return sent ? (Uri) intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
+        Object sent = Intent.ACTION_SEND.equals(intent.getAction())
+                ? intent.getParcelableExtra(Intent.EXTRA_STREAM) : null;
+        return sent instanceof Uri ? (Uri) sent : null;
     }
 }

@@ -41,6 +41,7 @@ final class ModelRunner implements Network, AutoCloseable {
     private final Choice choice;
     private final File cache;
     private final String token;
+    private final long start = System.nanoTime();
     private Interpreter interpreter;
     private AutoCloseable delegate;
     private Levels inputLevels;
@@ -54,14 +55,12 @@ final class ModelRunner implements Network, AutoCloseable {
         this.cache = context.getCodeCacheDir();
         // What a delegate compiled serves this file at this size in this precision only.
         this.token = file.sha256.substring(0, 16) + "_" + tile + (choice.halfPrecision ? "h" : "f");
-        long start = System.nanoTime();
         graph = new ModelGraph(file.data);
         graph.resize(tile);
         executed.nodesTotal = graph.nodes();
         if (!opened(choice.delegate)) {
             open(Delegate.XNNPACK);
         }
-        executed.initMs = (System.nanoTime() - start) / 1e6;
     }
 
     @Override
@@ -120,7 +119,7 @@ final class ModelRunner implements Network, AutoCloseable {
             return false;
         }
         DelegateLog log = DelegateLog.read(OwnLog.read(), marker, wanted.logged);
-        // Ops that unpack weights are done before a run; whether they count depends on the delegate.
+        // Ops that unpack weights are done before a run; not every delegate counts them.
         boolean whole = log.taken == null
                 || log.taken >= executed.nodesTotal - graph.weightNodes();
         if (whole || wanted == Delegate.CPU || wanted == Delegate.XNNPACK) {
@@ -155,6 +154,7 @@ final class ModelRunner implements Network, AutoCloseable {
         inputLevels = levels(interpreter.getInputTensor(0), spec.inputDtype);
         outputLevels = levels(interpreter.getOutputTensor(0), spec.outputDtype);
         executed.delegate = wanted;
+        executed.initMs = (System.nanoTime() - start) / 1e6;
     }
 
     private GpuDelegateFactory.Options gpuOptions() {

@@ -1,6 +1,7 @@
 package org.lpie.demo;
 
 import android.os.Process;
+import android.os.SystemClock;
 import android.util.Log;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -14,6 +15,9 @@ import java.util.UUID;
 final class OwnLog {
     static final String TAG = "lpie";
 
+    /** What a line may take from its writer to the log. */
+    private static final long LINE_MS = 100;
+
     private OwnLog() {}
 
     /** Writes a line that nothing else contains, and returns it. */
@@ -26,6 +30,7 @@ final class OwnLog {
     /** The latest lines; empty where the system does not let them be read. */
     static String read() {
         StringBuilder lines = new StringBuilder();
+        SystemClock.sleep(LINE_MS);
         try {
             java.lang.Process logcat = new ProcessBuilder("logcat", "-d", "-t", "400",
                     "--pid=" + Process.myPid()).redirectErrorStream(true).start();

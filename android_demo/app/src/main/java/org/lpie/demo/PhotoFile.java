@@ -66,7 +66,8 @@ final class PhotoFile {
         if (stored == null) {
             throw new IOException("no image");
         }
-        return Bitmap.createBitmap(stored, 0, 0, stored.getWidth(), stored.getHeight(), turn, false);
+        return Bitmap.createBitmap(stored, 0, 0, stored.getWidth(), stored.getHeight(), turn,
+                false);
     }
 
     private static Matrix turn(int orientation) {

@@ -56,7 +56,8 @@ final class PhotoWriter {
     /** What the restored photo is called, whatever {@code name} the source had. */
     static String restoredName(String name, boolean png) {
         String stem = name.replaceFirst("\\.[A-Za-z0-9]{1,5}$", "");
-        return stem.replaceAll("[/\\\\:*?\"<>|\\p{Cntrl}]", "_") + "_restored" + (png ? ".png" : ".jpg");
+        String plain = stem.replaceAll("[/\\\\:*?\"<>|\\p{Cntrl}]", "_");
+        return plain + "_restored" + (png ? ".png" : ".jpg");
     }
 
     static String mimeType(String name) {

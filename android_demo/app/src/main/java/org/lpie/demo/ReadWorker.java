@@ -35,9 +35,10 @@ final class ReadWorker extends Worker<ReadWorker.Report> {
     @Override
     public void run() {
         Report report = new Report();
+        Size size = new Size(0, 0);
         try {
             report.spec = ModelFile.packaged(context).spec;
-            Size size = PhotoFile.size(context.getContentResolver(), uri);
+            size = PhotoFile.size(context.getContentResolver(), uri);
             if (size.pixels() * BYTES_PER_PIXEL > freeBytes()) {
                 report.tooLarge = size.toString();
             } else {
@@ -48,7 +49,7 @@ final class ReadWorker extends Worker<ReadWorker.Report> {
         } catch (IOException | SecurityException unreadable) {
             report.unreadable = true;
         } catch (OutOfMemoryError error) {
-            report.tooLarge = "";
+            report.tooLarge = size.toString();
         }
         report(report);
     }

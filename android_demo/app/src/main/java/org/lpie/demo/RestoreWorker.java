@@ -3,6 +3,7 @@ package org.lpie.demo;
 import android.content.Context;
 import android.graphics.Bitmap;
 import java.io.IOException;
+import org.lpie.demo.core.Delegate;
 import org.lpie.demo.core.Executed;
 import org.lpie.demo.core.InputException;
 import org.lpie.demo.core.Plan;
@@ -50,12 +51,29 @@ final class RestoreWorker extends Worker<RestoreWorker.Report> {
         report(result);
     }
 
-    private void restore(final Report result) throws InputException, IOException {
+    /** On the delegate that was chosen; where a run of it fails, from the start on XNNPACK. */
+    private void restore(Report result) throws InputException, IOException {
         ModelFile file = ModelFile.packaged(context);
         BitmapPhoto photo = new BitmapPhoto(source);
         Plan plan = Tiling.plan(context, file, photo.size());
-        Bitmap target = BitmapPhoto.emptyLike(source);
         long start = System.nanoTime();
+        try {
+            restore(result, file, photo, plan);
+        } catch (IllegalArgumentException | IllegalStateException error) {
+            Executed failed = result.executed;
+            if (failed == null || failed.delegate == Delegate.XNNPACK) {
+                throw error;
+            }
+            choice.delegate = Delegate.XNNPACK;
+            restore(result, file, photo, plan);
+            result.executed.reasons.add(failed.delegate.recordName() + ": " + error.getMessage());
+        }
+        result.seconds = (System.nanoTime() - start) / 1e9;
+    }
+
+    private void restore(Report result, ModelFile file, BitmapPhoto photo, Plan plan)
+            throws InputException {
+        Bitmap target = BitmapPhoto.emptyLike(source);
         try (ModelRunner runner = new ModelRunner(context, file, plan.tile, choice)) {
             result.executed = runner.executed;
             Restoration restoration = new Restoration(runner, plan);
@@ -63,7 +81,6 @@ final class RestoreWorker extends Worker<RestoreWorker.Report> {
             result.restored = whole ? target : null;
             result.networkSeconds = restoration.times().runNs / 1e9;
         }
-        result.seconds = (System.nanoTime() - start) / 1e9;
     }
 
     private Restoration.Progress progress() {

@@ -57,7 +57,8 @@ final class SaveWorker extends Worker<SaveWorker.Report> {
             } else if (aim == Aim.DOCUMENT) {
                 PhotoWriter.copy(resolver, report.file, document);
             }
-        } catch (IOException | SecurityException error) {
+        } catch (IOException | SecurityException | IllegalArgumentException
+                | IllegalStateException error) { // what other apps' providers throw
             report.failure = error.getMessage();
         }
         report(report);

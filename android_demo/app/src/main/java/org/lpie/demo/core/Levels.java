@@ -42,8 +42,8 @@ public final class Levels {
     private final float[] inputs = new float[256];
 
     /**
-     * The levels of a tensor of {@code dtype} whose integers mean (level - zero) * scale, of a model
-     * whose photos lie between {@code low} and {@code high}.
+     * The levels of a tensor of {@code dtype} whose integers mean (level - zero) * scale, of a
+     * model whose photos lie between {@code low} and {@code high}.
      */
     public Levels(Dtype dtype, float scale, int zero, float low, float high) {
         this.dtype = dtype;
@@ -71,7 +71,7 @@ public final class Levels {
         }
     }
 
-    /** The channel, 0 to 255, at byte {@code offset} of the model's output: scaled, rounded, clipped. */
+    /** The channel at byte {@code offset} of the model's output: scaled, rounded, clipped. */
     public int get(ByteBuffer output, int offset) {
         float unit = (value(output, offset) - low) / range;
         return (int) Math.min(Math.max(Math.rint(unit * 255f), 0), 255);

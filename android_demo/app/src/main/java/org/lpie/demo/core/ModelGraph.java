@@ -22,7 +22,7 @@ public final class ModelGraph {
     /** BATCH_MATMUL, CUMSUM, GATHER, RESHAPE, SLICE, STRIDED_SLICE: they hold a size otherwise. */
     private static final Set<Integer> SIZED =
             new HashSet<>(Arrays.asList(126, 128, 36, 22, 65, 45));
-    /** TRANSPOSE_CONV, RESIZE_BILINEAR, RESIZE_NEAREST_NEIGHBOR: {input, where in it h, w stand}. */
+    /** TRANSPOSE_CONV and both RESIZE ops: {the input that is a size, where in it h, w stand}. */
     private static final Map<Integer, int[]> TARGETS = new HashMap<>();
 
     static {

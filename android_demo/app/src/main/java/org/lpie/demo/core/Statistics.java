@@ -13,7 +13,7 @@ public final class Statistics {
     /** The statistics of {@code timesMs}, at least one. */
     public Statistics(double[] timesMs) {
         if (timesMs.length == 0) {
-            throw new IllegalArgumentException("Statistics need one time at least. Received: none.");
+            throw new IllegalArgumentException("One time at least is needed. Received: none.");
         }
         sorted = timesMs.clone();
         Arrays.sort(sorted);

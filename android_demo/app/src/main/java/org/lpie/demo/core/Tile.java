@@ -1,6 +1,6 @@
 package org.lpie.demo.core;
 
-/** One tile: reads {@code height} x {@code width} px at (y, x), keeps rows y0 to y1, columns x0 to x1. */
+/** One tile: reads height x width px at (y, x), keeps rows y0 to y1 and columns x0 to x1. */
 public final class Tile {
     public final int y;
     public final int x;

@@ -12,7 +12,7 @@ public final class TilePlan {
     private final int haloPx;
     private final int multiple;
 
-    /** A plan for a network that looks {@code haloPx} beyond a pixel, on a grid of {@code multiple}. */
+    /** For a network that looks {@code haloPx} beyond a pixel, on a grid of {@code multiple}. */
     public TilePlan(int haloPx, int multiple) {
         this.haloPx = haloPx;
         this.multiple = multiple;
