@@ -59,5 +59,6 @@ for name in io lang lang.reflect net nio util; do
     opens+=("--add-opens=java.base/java.$name=ALL-UNNAMED")
 done
 timeout 300 java -Xmx2g "${opens[@]}" -Drobolectric.offline=true \
-    -Drobolectric.dependency.dir="$PWD/$robolectric" -Dpython="$python" -Dinterpreter=screens/interpreter.py -Dout="$out" -cp "$path" \
+    -Drobolectric.dependency.dir="$PWD/$robolectric" -Dpython="$python" \
+    -Dinterpreter=screens/interpreter.py -Dout="$out" -cp "$path" \
     org.junit.runner.JUnitCore org.lpie.demo.ScreensTest org.lpie.demo.BenchmarkScreenTest
