@@ -47,6 +47,14 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 )
 @click.option("--target", help="cpu, gpu or nnapi: rewrite the network for it, exactly.")
 @click.option("--rewrite", "rewrites", multiple=True, help="This rewrite too; repeatable.")
+@click.option(
+    "--into-app",
+    "app",
+    type=click.Path(path_type=Path),
+    is_flag=False,
+    flag_value="android_demo",
+    help="Also build the Android demo in this folder with it.  [default folder: android_demo]",
+)
 @click.option("--no-verify", is_flag=True, help="Write it unchecked; the spec says so.")
 @click.option("--force", is_flag=True, help="Overwrite the file.")
 @json_option
@@ -60,6 +68,7 @@ def export(
     max_drop: float | None,
     target: str | None,
     rewrites: tuple[str, ...],
+    app: Path | None,
     no_verify: bool,
     force: bool,
     as_json: bool,
@@ -87,7 +96,9 @@ def export(
       lpie export denoise --recipe mixed --max-drop 0.1
       lpie export best.keras --size 512x512 --photos noisy/ --json
       lpie export denoise --size 256x256 --size fhd --size 1080x1920
+      lpie export runs/smoke --recipe float16 --size 512x512 --into-app
     """
+    from lpie.export.app import check_app, put_into_app
     from lpie.export.ends import check_io
     from lpie.export.mixed import check_max_drop
     from lpie.export.passes import chosen_passes
@@ -113,6 +124,8 @@ def export(
     stem = model.name if is_name(model) else network.name
     path = output or folder / f"{stem}_{recipe}_{width}x{height}.tflite"
     check_target(path, force)
+    if app:
+        check_app(app)
     if recipe == "qat_int8":
         _check_quantization_aware(model)
     mixed = recipe == "mixed"
@@ -134,6 +147,8 @@ def export(
         verified=not no_verify,
         force=force,
     )
+    if app:
+        click.echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
     graph = read_tflite(path)
     verdicts = [check_delegate(graph, name) for name in DELEGATES]
     left = float_ops(graph) if find_recipe(recipe).static and not mixed else {}
