@@ -1,5 +1,6 @@
 """Latency and memory of `.tflite` files on this machine, each in a process of its own."""
 
+import dataclasses
 import datetime
 import importlib.metadata
 import json
@@ -18,7 +19,8 @@ from lpie import flatbuffer
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError, LpieError, last_line
 from lpie.machine import cpu_name
-from lpie.restorer import TILE_PX
+from lpie.plan import Plan
+from lpie.restorer import Restorer
 from lpie.runtime import RuntimeName, find_interpreter
 from lpie.spec import ModelSpec, parse_size, spec_inside
 from lpie.stopping import child
@@ -34,7 +36,7 @@ def benchmark(
     sizes: Sequence[str] = SIZES,
     threads: int | None = None,
     tiles: bool = False,
-    tile_px: int = TILE_PX,
+    tile_px: int | None = None,
     min_runs: int = 5,
     seconds: float = 5.0,
     max_memory_mb: float | None = None,
@@ -43,8 +45,9 @@ def benchmark(
 ) -> dict[str, Any]:
     """Time each model at each size: one record per pair, beside the machine and the date.
 
-    The graph is resized to the image and run whole or, with `tiles`, restored by exact tiles of
-    `tile_px`, copies and padding included. Each record has `init_ms`, `first_ms` (first run),
+    The graph is resized to the image and run whole or, with `tiles`, restored as `lpie restore`
+    does it: by the tiles of `Restorer.plan` (of at most `tile_px`, if given), 8 bits in and out,
+    copies and padding included. Each record has `init_ms`, `first_ms` (first run),
     `median_ms`, `p10_ms`, `p90_ms`, `min_ms`, `std_ms` of at least `min_runs` runs over at least
     `seconds`, after a warm-up (until stable, `seconds` at most), and `peak_mb` (resident memory of
     the process, of which `baseline_mb` before the model). A size whose estimated memory exceeds
@@ -69,11 +72,11 @@ def _job(
     model: Path,
     size: str,
     tiles: bool,
-    tile_px: int,
+    tile_px: int | None,
     threads: int | None,
     min_runs: int,
     seconds: float,
-    runtime: str,
+    runtime: RuntimeName,
 ) -> dict[str, Any]:
     """What one child process is told; every input is checked here."""
     graph = flatbuffer.read_tflite(model)
@@ -81,20 +84,24 @@ def _job(
     width, height = parse_size(size, multiple=spec.multiple if spec else 1)
     if tiles and (spec is None or spec.halo_px is None):
         raise InputError(f"{model} cannot be run by tiles: its spec names no halo.")
-    run_size = (min(height, tile_px), min(width, tile_px)) if tiles else (height, width)
-    flatbuffer.resize(graph, *run_size)
+    plan: Plan | None = None
+    if tiles:
+        plan = Restorer(model, tile_px=tile_px, threads=threads, runtime=runtime).plan(
+            height, width
+        )
+    flatbuffer.resize(graph, *(plan.tile if plan else (height, width)))
     return {
         "model": str(model),
         "recipe": spec.recipe if spec else "",
         "verified": _verified(spec),
         "size": f"{width}x{height}",
         "mode": "tiles" if tiles else "whole",
-        "tile_px": tile_px,
+        "plan": dataclasses.asdict(plan) if plan else None,
         "threads": threads or os.cpu_count() or 1,
         "min_runs": min_runs,
         "seconds": seconds,
         "runtime": runtime,
-        "estimated_mb": round(xnnpack_peak_mb(graph)),
+        "estimated_mb": round(plan.estimated_mb if plan else xnnpack_peak_mb(graph)),
     }
 
 

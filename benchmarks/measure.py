@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.image import to_uint8
+from lpie.plan import Plan
 from lpie.restorer import Restorer
 from lpie.runtime import Session, resized
 
@@ -75,10 +77,11 @@ def _prepare(job: dict[str, Any], image: NDArray[np.float32]) -> tuple[Callable[
     model = Path(job["model"])
     start = time.perf_counter()
     if job["mode"] == "tiles":
-        restorer = Restorer(
-            model, tile_px=job["tile_px"], threads=job["threads"], runtime=job["runtime"]
-        )
-        return lambda: restorer.restore(image), _since(start)
+        restorer = Restorer(model, threads=job["threads"], runtime=job["runtime"])
+        plan = Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in job["plan"].items()})
+        restorer.prepare(plan)
+        photo = to_uint8(image)
+        return lambda: restorer.restore(photo, plan=plan), _since(start)
     data = resized(model.read_bytes(), *image.shape[:2])
     start = time.perf_counter()
     session = Session(data, threads=job["threads"], runtime=job["runtime"])

@@ -22,8 +22,9 @@ def lay(done: NDArray[np.float32], part: Tile, plan: Plan, out: NDArray) -> int:
     if share is not None:
         share = share[: y1 - y0, : x1 - x0]
         before = place if place.dtype == np.float32 else to_float(place)
-        # What was there before the first tile is no number to reckon with.
-        kept = np.where(share < 1, before + share * (kept - before), kept)
+        # What was there before the first tile may be anything, NaN too.
+        with np.errstate(invalid="ignore", over="ignore"):
+            kept = np.where(share < 1, before + share * (kept - before), kept)
     place[...] = to_levels_of(kept, out.dtype)
     (top, left), (bottom, right) = part.start, part.stop
     return max(min(bottom, h) - top, 0) * max(min(right, w) - left, 0)

@@ -70,6 +70,7 @@ class Restorer:
             raise unknown_name("halo", halo, HALOS)
         self._network = _open(model, threads or os.cpu_count() or 1, runtime)
         self._tile_px, self._max_memory_mb = tile_px, max_memory_mb
+        self.was_exact = True  # whether the last photo is what the whole image gives
         multiple, self._halo = self._network.multiple, self._network.halo_px
         if halo == "fast" and isinstance(self._network, TfliteNetwork) and self._halo is not None:
             self._halo = self._network.fast_halo()
@@ -85,14 +86,16 @@ class Restorer:
         image: NDArray,
         *,
         out: NDArray | None = None,
+        plan: Plan | None = None,
         strength: float = 1.0,
         progress: Callable[[int], object] = lambda pixels: None,
     ) -> NDArray:
         """The restored `image`: [H, W, 3] or [N, H, W, 3] RGB, uint8, uint16 or float in [0, 1].
 
         Of any size. Integers come back as they were (scaled, rounded, clipped), floats unclipped as
-        float32. out: an array of that shape and type to write to. strength: how much of the
-        network's change is applied, from 0 to 1. progress: told how many pixels were finished.
+        float32. out: an array of that shape and type to write to. plan: another than `plan` makes.
+        strength: how much of the network's change is applied, from 0 to 1. progress: told how many
+        pixels were finished.
         """
         if image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
             raise InputError(
@@ -107,14 +110,11 @@ class Restorer:
         if out is None:
             out = np.empty(image.shape, image.dtype)
         h, w, _ = image.shape
-        plan = self.plan(h, w, itemsize=image.itemsize)
-        if isinstance(self._network, TfliteNetwork):
-            self._network.prepare(plan)
+        plan = plan or self.plan(h, w, itemsize=image.itemsize)
+        self.was_exact = plan.exact
+        self.prepare(plan)
         restore = partial(self._restore_tile, plan, image, out, strength)
-        if plan.workers == 1 or not plan.exact:  # blended tiles are laid in their order
-            for part in plan.tiles():
-                progress(restore(part))
-            return out
+        # Blended tiles are laid in their order; their plan has one worker.
         with ThreadPoolExecutor(plan.workers) as pool:
             for pixels in pool.map(restore, plan.tiles()):
                 progress(pixels)
@@ -142,10 +142,20 @@ class Restorer:
         least = min(size[0], most), min(size[1], most)
         return Plan(size, even_tile(size, least, halo_px=halo, multiple=multiple), halo, multiple)
 
+    def prepare(self, plan: Plan) -> None:
+        """Open the interpreters of `plan`; `restore` does so by itself."""
+        if isinstance(self._network, TfliteNetwork):
+            self._network.prepare(plan)
+
     @property
     def halo_px(self) -> int | None:
         """How far tiles reach beyond what is kept of them; None where no tiling is exact."""
         return self._halo
+
+    @property
+    def multiple(self) -> int:
+        """The grid on which tiles begin, px."""
+        return self._network.multiple
 
     def close(self) -> None:
         """Free the interpreters; the next photo opens new ones."""
