@@ -1,6 +1,5 @@
 """Photos as people have them: bit depth, grey, alpha, EXIF, ICC profile and JPEG quality stay."""
 
-import dataclasses
 import functools
 import io
 import struct
@@ -35,7 +34,6 @@ SAMPLINGS = {
     2: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
 }
 QUALITY = 95
-WITHOUT_EXIF = (".bmp", ".tif", ".tiff")
 ORIENTATION = 0x0112
 
 
@@ -47,7 +45,6 @@ class Header:
     height: int
     format: str
     mode: str
-    orientation: int = 1
     # How the same format is to be written again: OpenCV's parameters.
     parameters: tuple[int, ...] = ()
 
@@ -57,12 +54,14 @@ class Photo:
     """A picture as its file stores it, not turned.
 
     pixels: uint8 or uint16, [H, W] grey, [H, W, 3] BGR or [H, W, 4] BGR and alpha. grey: whether
-    the colours are all alike. metadata: bytes by `exif`, `xmp` and `icc`.
+    the colours are all alike. orientation: EXIF's, 1 when it is shown as it is stored. metadata:
+    bytes by `exif`, `xmp` and `icc`.
     """
 
     pixels: NDArray
     header: Header
     metadata: dict[str, bytes] = field(default_factory=dict)
+    orientation: int = 1
 
     @property
     def grey(self) -> bool:
@@ -108,7 +107,7 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
             f"{max_megapixels:g} are decoded. Raise the limit (--max-megapixels) if you trust it."
         )
     data = np.frombuffer(path.read_bytes(), np.uint8)
-    pixels, metadata = None, dict[str, bytes]()
+    pixels, metadata = None, {}
     with quiet():  # what is wrong with the file is said by us, in one sentence
         try:
             pixels, types, values = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
@@ -119,7 +118,7 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
                 if int(kind) in names
             }
         except cv2.error:
-            pixels = None
+            pixels = None  # more than 2^30 pixels
     if pixels is None or pixels.size == 0:
         raise InputError(f"{path} is not a readable image: empty, truncated, damaged or too large.")
     if pixels.dtype not in (np.uint8, np.uint16):
@@ -127,15 +126,14 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
         raise InputError(f"{path} has {pixels.shape[2]} channels. Convert it to RGB or grey first.")
     if header.format == "TIFF":  # which OpenCV has turned already
-        metadata = tiff.read_metadata(path)
-        header = dataclasses.replace(header, orientation=1)
-    return Photo(pixels, header, metadata)
+        return Photo(pixels, header, tiff.read_metadata(path))
+    return Photo(pixels, header, metadata, _orientation(metadata.get("exif", b"")))
 
 
 def write_photo(path: Path, photo: Photo) -> None:
     """Write `photo` to `path`, in the format of its name, with what it carries."""
     suffix = path.suffix.lower()
-    if suffix in WITHOUT_EXIF:
+    if suffix in (".bmp", ".tif", ".tiff"):  # BMP holds no orientation; OpenCV turns TIFF
         photo = upright(photo)
     pixels = photo.pixels
     if pixels.ndim == 3 and pixels.shape[2] == 4 and suffix in (".jpg", ".jpeg"):
@@ -164,7 +162,7 @@ def write_photo(path: Path, photo: Photo) -> None:
 
 def upright(photo: Photo) -> Photo:
     """`photo` turned as it is shown, its EXIF orientation 1."""
-    at = photo.header.orientation
+    at = photo.orientation
     if at == 1:
         return photo
     pixels = photo.pixels
@@ -175,16 +173,11 @@ def upright(photo: Photo) -> Photo:
     if at in (3, 4, 7, 8):
         pixels = pixels[::-1]
     pixels = np.ascontiguousarray(pixels)
-    header = dataclasses.replace(
-        photo.header, orientation=1, height=pixels.shape[0], width=pixels.shape[1]
-    )
     exif = _turned(photo.metadata.get("exif", b""))
-    return Photo(pixels, header, {**photo.metadata, "exif": exif})
+    return Photo(pixels, photo.header, {**photo.metadata, "exif": exif})
 
 
 def _header(image: Image.Image) -> Header:
-    orientation = image.getexif().get(ORIENTATION, 1)
-    known = isinstance(orientation, int) and 1 <= orientation <= 8
     parameters: list[int] = []
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         parameters = _jpeg_parameters(image)
@@ -192,9 +185,7 @@ def _header(image: Image.Image) -> Header:
         image.fp.seek(0)
         lossless = b"VP8L" in image.fp.read(1 << 20)
         parameters = [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else QUALITY]
-    return Header(
-        *image.size, str(image.format), image.mode, orientation if known else 1, tuple(parameters)
-    )
+    return Header(*image.size, str(image.format), image.mode, tuple(parameters))
 
 
 def _jpeg_parameters(image: JpegImagePlugin.JpegImageFile) -> list[int]:
@@ -225,13 +216,22 @@ def _table_sums() -> list[tuple[int, int]]:
 
 
 def _parameters(header: Header, suffix: str) -> list[int]:
-    own = {"JPEG": (".jpg", ".jpeg"), "MPO": (".jpg", ".jpeg"), "WEBP": (".webp",)}
-    if suffix in own.get(header.format, ()):
+    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(suffix)
+    if kind and kind == header.format.replace("MPO", "JPEG"):
         return list(header.parameters)
-    jpeg, webp = cv2.IMWRITE_JPEG_QUALITY, cv2.IMWRITE_WEBP_QUALITY
-    return {".jpg": [jpeg, QUALITY], ".jpeg": [jpeg, QUALITY], ".webp": [webp, QUALITY]}.get(
-        suffix, []
-    )
+    quality = {"JPEG": cv2.IMWRITE_JPEG_QUALITY, "WEBP": cv2.IMWRITE_WEBP_QUALITY}
+    return [quality[kind], QUALITY] if kind else []
+
+
+def _orientation(exif: bytes) -> int:
+    """The orientation in `exif`, 1 where it has none that is valid."""
+    found = Image.Exif()
+    try:
+        found.load(exif)
+        value = found.get(ORIENTATION, 1)
+    except DAMAGE:
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _turned(exif: bytes) -> bytes:

@@ -154,7 +154,7 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
     with pytest.raises(InputError, match="not a readable image"):
         read_photo(path, max_megapixels=4000)
     Image.new("L", (1000, 1000)).save(path)
-    with pytest.raises(InputError, match="at most 0.5 are"):
+    with pytest.raises(InputError, match=r"at most 0\.5 are"):
         read_photo(path, max_megapixels=0.5)
 
 
