@@ -78,7 +78,7 @@ def _prepare(job: dict[str, Any], image: NDArray[np.float32]) -> tuple[Callable[
     start = time.perf_counter()
     if job["mode"] == "tiles":
         restorer = Restorer(model, threads=job["threads"], runtime=job["runtime"])
-        plan = Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in job["plan"].items()})
+        plan = Plan.from_json(job["plan"])
         restorer.prepare(plan)
         photo = to_uint8(image)
         return lambda: restorer.restore(photo, plan=plan), _since(start)

@@ -84,7 +84,7 @@ def read_header(path: Path) -> Header:
     Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and one sentence (`read_photo`)
     try:
         with Image.open(path) as image:
-            found = _header(image)
+            found = _header(image, path)
             frames = getattr(image, "n_frames", 1)
     except DAMAGE:
         raise InputError(f"{path} is not a readable image: empty, truncated or damaged.") from None
@@ -149,7 +149,7 @@ def write_photo(path: Path, photo: Photo) -> None:
             done, data = cv2.imencodeWithMetadata(
                 suffix,
                 pixels,
-                np.array([KINDS[k] for k in kept], np.int32),
+                [KINDS[k] for k in kept],
                 [np.frombuffer(v, np.uint8)[None] for v in kept.values()],
                 _parameters(photo.header, suffix),
             )
@@ -177,15 +177,18 @@ def upright(photo: Photo) -> Photo:
     return Photo(pixels, photo.header, {**photo.metadata, "exif": exif})
 
 
-def _header(image: Image.Image) -> Header:
+def _header(image: Image.Image, path: Path) -> Header:
     parameters: list[int] = []
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         parameters = _jpeg_parameters(image)
     elif image.format == "WEBP":
-        image.fp.seek(0)
-        lossless = b"VP8L" in image.fp.read(1 << 20)
-        parameters = [cv2.IMWRITE_WEBP_QUALITY, 101 if lossless else QUALITY]
+        parameters = [cv2.IMWRITE_WEBP_QUALITY, 101 if _lossless(path) else QUALITY]
     return Header(*image.size, str(image.format), image.mode, tuple(parameters))
+
+
+def _lossless(webp: Path) -> bool:
+    with webp.open("rb") as file:
+        return b"VP8L" in file.read(1 << 20)
 
 
 def _jpeg_parameters(image: JpegImagePlugin.JpegImageFile) -> list[int]:

@@ -5,6 +5,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,11 @@ class Plan:
     threads: int = 1
     exact: bool = True
     estimated_mb: float = 0.0
+
+    @staticmethod
+    def from_json(table: dict[str, Any]) -> "Plan":
+        """The plan that `dataclasses.asdict` and JSON made a table of."""
+        return Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
 
     def tiles(self) -> list[Tile]:
         """The tiles, in rows from the top left."""
