@@ -182,13 +182,8 @@ def _header(image: Image.Image, path: Path) -> Header:
     if isinstance(image, JpegImagePlugin.JpegImageFile):
         parameters = _jpeg_parameters(image)
     elif image.format == "WEBP":
-        parameters = [cv2.IMWRITE_WEBP_QUALITY, 101 if _lossless(path) else QUALITY]
+        parameters = [cv2.IMWRITE_WEBP_QUALITY, 101 if b"VP8L" in path.read_bytes() else QUALITY]
     return Header(*image.size, str(image.format), image.mode, tuple(parameters))
-
-
-def _lossless(webp: Path) -> bool:
-    with webp.open("rb") as file:
-        return b"VP8L" in file.read(1 << 20)
 
 
 def _jpeg_parameters(image: JpegImagePlugin.JpegImageFile) -> list[int]:

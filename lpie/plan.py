@@ -12,8 +12,8 @@ import numpy as np
 from lpie.errors import InputError
 from lpie.tiling import Tile, even_lengths, plan_tiles
 
-# Longer tiles gain nothing: what is read twice is little by then, and caches are far too small.
-MOST_PX = 1024
+# Longer tiles gain nothing: what is read twice is little by then.
+MOST_PX = 2048
 # The halo of tiles that cannot be exact.
 OVERLAP_PX = 64
 

@@ -21,8 +21,8 @@ from lpie.runtime import RuntimeName, Session, resized
 
 # Sides of tiles, px: the smallest and the largest that fits into memory are timed, so often each
 # after a first run.
-PROBES_PX = (256, 384, 448, 512, 640)
-RUNS = 3
+PROBES_PX = (256, 384, 512, 640, 768, 1024)
+RUNS = 2
 # A photo of fewer pixels is done before a measurement would pay for itself.
 WORTH_PX = 8e6
 
