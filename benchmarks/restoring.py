@@ -62,9 +62,10 @@ def compare(
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """A row for each model and size: `tiles` and `whole` as `take_turns` measured them, ratios."""
-    machine, results = environment(), []
+    machine = environment()
+    results: list[dict[str, Any]] = []
     for model in models:
-        first = None
+        first: float | None = None
         for size in sizes:
             width, height = parse_size(size)
             large = width * height > LARGE_PX
@@ -79,13 +80,15 @@ def compare(
                 runs=0 if large else runs,
                 progress=progress,
             )
-            row = {"model": model, "width": width, "height": height, "tiles": rows[0]}
-            row["s_per_megapixel"] = rows[0]["run_ms"] / 1e3 / (width * height / 1e6)
-            first = first or row["s_per_megapixel"]
-            row["to_first_size"] = row["s_per_megapixel"] / first
+            row: dict[str, Any] = {"model": model, "width": width, "height": height}
+            cost = rows[0]["run_ms"] / 1e3 / (width * height / 1e6)
+            first = first or cost
+            row.update(tiles=rows[0], s_per_megapixel=cost, to_first_size=cost / first)
             if not large:
                 row["whole"] = rows[1]
-                row["ratios"] = {k: ratio(*rows, k) for k in ("run_ms", "ready_ms", "peak_mb")}
+                row["ratios"] = {
+                    k: ratio(rows[0], rows[1], k) for k in ("run_ms", "ready_ms", "peak_mb")
+                }
             results.append(row)
     return {"machine": machine, "rounds": rounds, "halo": halo, "results": results}
 

@@ -40,7 +40,10 @@ class Plan:
     @staticmethod
     def from_json(table: dict[str, Any]) -> "Plan":
         """The plan that `dataclasses.asdict` and JSON made a table of."""
-        return Plan(**{k: tuple(v) if isinstance(v, list) else v for k, v in table.items()})
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in table.items()
+        }
+        return Plan(**values)
 
     def tiles(self) -> list[Tile]:
         """The tiles, in rows from the top left."""
