@@ -26,7 +26,11 @@ def read_metadata(path: Path) -> dict[str, bytes]:
         for tag in (EXIF, GPS):
             if inner := theirs.get_ifd(tag):
                 exif.get_ifd(tag).update(inner)
-        found = {"icc": icc, "xmp": xmp, "exif": exif.tobytes() if len(exif) else None}
+        found = {
+            "icc": icc,
+            "xmp": xmp,
+            "exif": exif.tobytes().removeprefix(b"Exif\0\0") if len(exif) else None,
+        }
     return {name: bytes(value) for name, value in found.items() if value}
 
 
