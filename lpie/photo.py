@@ -157,7 +157,7 @@ def write_photo(path: Path, photo: Photo) -> None:
             done = False
     if not done:
         raise LpieError(f"{path} could not be encoded: {pixels.shape} does not fit in {suffix}.")
-    write_atomic(path, data.tobytes())
+    write_atomic(path, data.data)
 
 
 def upright(photo: Photo) -> Photo:

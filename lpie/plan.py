@@ -1,13 +1,12 @@
 """How a network goes over a photo: its tiles, and how many interpreters share them."""
 
-import dataclasses
-import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lpie.errors import InputError
 from lpie.tiling import Tile, even_lengths, plan_tiles
@@ -63,11 +62,10 @@ class Rates:
     pixels_per_s: tuple[float, ...] = (1e6,)
     setup_s_per_pixel: float = 1e-6
 
-    def seconds(self, area_px: int, count: int) -> float:
-        """The time for `count` tiles of that area, set-up included."""
-        rate = np.interp(math.log(area_px), np.log(self.areas_px), self.pixels_per_s)
-        rounds = math.ceil(count / self.workers)
-        busy = min(count, self.workers)
+    def seconds(self, area_px: NDArray, count: NDArray) -> NDArray:
+        """The time for `count` tiles of that area each, set-up included."""
+        rate = np.interp(np.log(area_px), np.log(self.areas_px), self.pixels_per_s)
+        rounds, busy = -(-count // self.workers), np.minimum(count, self.workers)
         return rounds * self.workers * area_px / rate + busy * area_px * self.setup_s_per_pixel
 
 
@@ -77,7 +75,7 @@ def fastest(
     halo_px: int,
     multiple: int,
     rates: list[Rates],
-    estimate_mb: Callable[[int], float],
+    estimate_mb: Callable[[NDArray], NDArray],
     budget_mb: float,
     most_px: int = MOST_PX,
 ) -> Plan:
@@ -89,23 +87,25 @@ def fastest(
     rows, columns = (
         even_lengths(length, most_px, halo_px=halo_px, multiple=multiple) for length in size
     )
-    best, least = (math.inf, Plan(size, size, halo_px, multiple)), math.inf
-    for (height, down), (width, across) in itertools.product(rows, columns):
-        area, count = height * width, down * across
-        each_mb = estimate_mb(area)
-        least = min(least, each_mb)
-        for rate in rates:
-            workers = min(rate.workers, count)
-            seconds = rate.seconds(area, count)
-            if workers * each_mb <= budget_mb and seconds < best[0]:
-                plan = Plan(size, (height, width), halo_px, multiple, workers, rate.threads)
-                best = seconds, dataclasses.replace(plan, estimated_mb=workers * each_mb)
+    (heights, down), (widths, across) = np.array(rows).T, np.array(columns).T
+    area, count = np.multiply.outer(heights, widths), np.multiply.outer(down, across)
+    each_mb = estimate_mb(area)
+    best = math.inf, size, 1, 1, 0.0
+    for rate in rates:
+        taken_mb = np.minimum(count, rate.workers) * each_mb
+        seconds = np.where(taken_mb <= budget_mb, rate.seconds(area, count), math.inf)
+        i, k = np.unravel_index(np.argmin(seconds), seconds.shape)
+        workers = min(int(count[i, k]), rate.workers)
+        tile = int(heights[i]), int(widths[k])
+        best = min(best, (seconds[i, k], tile, workers, rate.threads, float(taken_mb[i, k])))
     if best[0] == math.inf:
         raise InputError(
             f"`max_memory_mb` leaves {budget_mb:,.0f} MB beside the result for a photo of "
-            f"{size[1]}x{size[0]}, and the smallest tile needs {least:,.0f}. Allow more memory."
+            f"{size[1]}x{size[0]}, and the smallest tile needs {each_mb.min():,.0f}. Allow more "
+            "memory."
         )
-    return best[1]
+    _, tile, workers, threads, needed_mb = best
+    return Plan(size, tile, halo_px, multiple, workers, threads, estimated_mb=needed_mb)
 
 
 def whole_or_blended(

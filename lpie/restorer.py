@@ -130,7 +130,7 @@ class Restorer:
         size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
         if network.fixed or halo is None:
             return whole_or_blended(size, network.fixed, halo, multiple, self._tile_px)
-        most_px = min(self._tile_px or MOST_PX, max(size))
+        most_px = self._tile_px or max(MOST_PX, 4 * halo)
         if isinstance(network, TfliteNetwork):
             result_mb = height * width * 3 * itemsize / 1e6
             measure = self._tile_px is None and height * width >= WORTH_PX

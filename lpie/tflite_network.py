@@ -3,6 +3,7 @@
 import functools
 import queue
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,7 @@ class TfliteNetwork:
         """What measurements of this file are remembered by."""
         return rates.rates_key(self.data, self._threads, self._runtime)
 
-    def estimate_mb(self, area_px: int) -> float:
+    def estimate_mb(self, area_px: Any) -> Any:
         """What an interpreter for tiles of that area takes, and the tile beside it."""
         return self._fixed_mb + self._mb_per_px * area_px
 

@@ -1,7 +1,8 @@
 import pytest
 
-keras = pytest.importorskip("keras")
+pytest.importorskip("keras")
 
+from lpie.backend import keras
 from lpie.models.analysis import analyse
 from lpie.models.tiling import tiling_db
 from tests.test_zoo import SMALL, random_model

@@ -19,6 +19,10 @@ from lpie.restoration import Crop, restore_crop, restore_photo, side_by_side
 from lpie.restorer import HALOS, MAX_MEMORY_MB, Restorer
 
 
+# To encode a larger photo takes as much memory as the interpreters, which are soon made again.
+LARGE_BYTES = 100e6
+
+
 class Job(NamedTuple):
     photo: Path
     out: Path
@@ -87,8 +91,8 @@ def restore(
     jobs, skipped = _jobs(source, target, force=force, resume=resume)
     for job in jobs if compare else ():
         refuse_existing(_compared(job), force=force or resume)
-    _check_writable(jobs)
     restorer = Restorer(model, **options)
+    _check_writable(jobs)
 
     def work(job: Job, bar: Any) -> dict[str, Any]:
         photo = read_photo(job.photo, max_megapixels=max_megapixels)
@@ -98,6 +102,8 @@ def restore(
         else:
             done = restore_photo(restorer, photo, strength=strength, progress=bar.update)
         seconds = time.perf_counter() - start
+        if done.pixels.nbytes > LARGE_BYTES:
+            restorer.close()
         write_photo(job.out, done)
         if compare:
             write_photo(_compared(job), side_by_side(photo, done))
