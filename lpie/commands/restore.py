@@ -18,7 +18,6 @@ from lpie.photo import MAX_MEGAPIXELS, Header, read_header, read_photo, write_ph
 from lpie.restoration import Crop, restore_crop, restore_photo, side_by_side
 from lpie.restorer import HALOS, MAX_MEMORY_MB, Restorer
 
-
 # To encode a larger photo takes as much memory as the interpreters, which are soon made again.
 LARGE_BYTES = 100e6
 
