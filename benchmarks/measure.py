@@ -57,6 +57,12 @@ def photo_like(height: int, width: int) -> NDArray[np.float32]:
     return np.clip(ramp + grain, 0, 1)
 
 
+def picture(height: int, width: int) -> NDArray[np.uint8]:
+    """[height, width, 3] uint8, copies of a full-HD one: no float copy of it ever exists."""
+    cell = to_uint8(photo_like(min(height, 1080), min(width, 1920)))
+    return np.tile(cell, (-(-height // 1080), -(-width // 1920), 1))[:height, :width]
+
+
 def peak_mb() -> float:
     """The most resident memory that this process has had, in 10^6 bytes.
 

@@ -12,7 +12,7 @@ import click
 import numpy as np
 
 from lpie import flatbuffer
-from lpie.benchmarks.children.own_run import picture
+from lpie.benchmarks.measure import picture
 from lpie.benchmarks.restoring import numbers
 from lpie.benchmarks.script import conditions, markdown, sentences
 from lpie.benchmarks.turns import Entrant, own_entrants, ratio, take_turns

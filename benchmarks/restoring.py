@@ -10,7 +10,7 @@ from lpie.benchmarks.script import conditions, markdown, sentences
 from lpie.benchmarks.turns import own_entrants, ratio, take_turns
 from lpie.files import to_json
 from lpie.machine import environment
-from lpie.restorer import HALOS, Halo
+from lpie.plan import HALOS, Halo
 from lpie.spec import parse_size
 from lpie.weights import tflite_file
 

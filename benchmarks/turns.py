@@ -13,7 +13,8 @@ from lpie import flatbuffer
 from lpie.benchmarks.child import Child
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError
-from lpie.restorer import Halo, Restorer
+from lpie.plan import Halo
+from lpie.restorer import Restorer
 
 OWN = (sys.executable, "-m", "lpie.benchmarks.children.own_run")
 

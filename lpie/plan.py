@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,8 @@ from lpie.tiling import Tile, even_lengths, plan_tiles
 
 # Longer tiles gain nothing: what is read twice is little by then.
 MOST_PX = 2048
+HALOS = ("exact", "fast")
+Halo = Literal["exact", "fast"]
 # The halo of tiles that cannot be exact.
 OVERLAP_PX = 64
 

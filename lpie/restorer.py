@@ -4,9 +4,10 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from lpie.errors import InputError, unknown_name
 from lpie.image import cut, to_float
 from lpie.laying import lay
-from lpie.plan import MOST_PX, Plan, whole_or_blended
+from lpie.plan import HALOS, MOST_PX, Halo, Plan, whole_or_blended
 from lpie.rates import WORTH_PX
 from lpie.runtime import RuntimeName
 from lpie.tflite_network import TfliteNetwork
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
 # Of networks whose memory and speed are not known beforehand, as those of Keras.
 TILE_PX = 768
 MAX_MEMORY_MB = 1000.0
-HALOS = ("exact", "fast")
-Halo = Literal["exact", "fast"]
 
 
 @runtime_checkable
@@ -68,7 +67,8 @@ class Restorer:
     ) -> None:
         if halo not in HALOS:
             raise unknown_name("halo", halo, HALOS)
-        self._network = _open(model, threads or os.cpu_count() or 1, runtime)
+        self._threads = threads or os.cpu_count() or 1
+        self._network = _open(model, self._threads, runtime)
         self._tile_px, self._max_memory_mb = tile_px, max_memory_mb
         self.was_exact = True  # whether the last photo is what the whole image gives
         multiple, self._halo = self._network.multiple, self._network.halo_px
@@ -114,7 +114,10 @@ class Restorer:
         self.was_exact = plan.exact
         self.prepare(plan)
         restore = partial(self._restore_tile, plan, image, out, strength)
-        # Blended tiles are laid in their order; their plan has one worker.
+        if plan.workers == 1:  # in this thread, as Keras' devices and strategies are a thread's
+            for part in plan.tiles():
+                progress(restore(part))
+            return out
         with ThreadPoolExecutor(plan.workers) as pool:
             for pixels in pool.map(restore, plan.tiles()):
                 progress(pixels)
@@ -125,19 +128,16 @@ class Restorer:
 
         May time this machine, when the photo is large enough to pay for that.
         """
-        network, halo = self._network, self._halo
-        multiple, budget_mb = network.multiple, self._max_memory_mb
+        network, multiple, halo = self._network, self._network.multiple, self._halo
         size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
         if network.fixed or halo is None:
-            return whole_or_blended(size, network.fixed, halo, multiple, self._tile_px)
+            plan = whole_or_blended(size, network.fixed, halo, multiple, self._tile_px)
+            return replace(plan, threads=self._threads)
         most_px = self._tile_px or max(MOST_PX, 4 * halo)
         if isinstance(network, TfliteNetwork):
-            result_mb = height * width * 3 * itemsize / 1e6
+            left_mb = self._max_memory_mb - height * width * 3 * itemsize / 1e6
             measure = self._tile_px is None and height * width >= WORTH_PX
-            return network.fastest(
-                size, halo_px=halo, budget_mb=budget_mb - result_mb, most_px=most_px,
-                measure=measure,
-            )  # fmt: skip
+            return network.fastest(size, halo, left_mb, most_px=most_px, measure=measure)
         most = self._tile_px or TILE_PX
         least = min(size[0], most), min(size[1], most)
         return Plan(size, even_tile(size, least, halo_px=halo, multiple=multiple), halo, multiple)

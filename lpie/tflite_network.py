@@ -56,7 +56,7 @@ class TfliteNetwork:
         return self._fixed_mb + self._mb_per_px * area_px
 
     def fastest(
-        self, size: tuple[int, int], *, halo_px: int, budget_mb: float, most_px: int, measure: bool
+        self, size: tuple[int, int], halo_px: int, budget_mb: float, *, most_px: int, measure: bool
     ) -> Plan:
         """The fastest plan for a padded photo; measure: time this machine if that was not done."""
         return fastest(

@@ -112,6 +112,18 @@ def test_strength_is_a_share_of_the_change(photo):
         restorer.restore(image, strength=1.5)
 
 
+def test_a_file_of_one_size_runs_on_all_threads(tmp_path):
+    """A network that sees the whole image: photos larger than its file are blended tiles of it."""
+    model = flatbuffer.read_tflite(tflite_file(NAME))
+    spec = dataclasses.replace(spec_inside(model), halo_px=None)
+    flatbuffer.write_note(model, spec.to_json())
+    (tmp_path / "a.tflite").write_bytes(flatbuffer.serialise(model))
+    restorer = Restorer(tmp_path / "a.tflite", threads=3)
+    small, large = restorer.plan(100, 256), restorer.plan(300, 500)
+    assert (small.tile, small.threads, small.exact) == ((256, 256), 3, True)
+    assert (large.tile, large.threads, large.exact, large.workers) == ((256, 256), 3, False, 1)
+
+
 MEMORY = """
 import sys, numpy as np, resource
 from lpie import Restorer

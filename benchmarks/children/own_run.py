@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from lpie.benchmarks.answering import answer_requests, read_job
-from lpie.benchmarks.measure import photo_like
-from lpie.image import to_float, to_uint8
+from lpie.benchmarks.measure import picture
+from lpie.image import to_float
 from lpie.plan import Plan
 from lpie.restorer import Restorer
 from lpie.runtime import Session, resized
@@ -26,12 +26,6 @@ def main() -> None:
         {"setup_ms": setup_ms, "first_ms": first_ms},
         lambda request: {"times_ms": [_timed(run) for _ in range(request["runs"])]},
     )
-
-
-def picture(height: int, width: int) -> np.ndarray:
-    """[height, width, 3] uint8, copies of a full-HD one: no float copy of it ever exists."""
-    cell = to_uint8(photo_like(min(height, 1080), min(width, 1920)))
-    return np.tile(cell, (-(-height // 1080), -(-width // 1920), 1))[:height, :width]
 
 
 def _whole(job: dict[str, Any], photo: np.ndarray) -> tuple[Callable[[], object], float]:

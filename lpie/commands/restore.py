@@ -15,8 +15,9 @@ from lpie.errors import InputError, LpieError
 from lpie.files import refuse_existing, sentence
 from lpie.image import EXTENSIONS, list_images
 from lpie.photo import MAX_MEGAPIXELS, Header, read_header, read_photo, write_photo
+from lpie.plan import HALOS
 from lpie.restoration import Crop, restore_crop, restore_photo, side_by_side
-from lpie.restorer import HALOS, MAX_MEMORY_MB, Restorer
+from lpie.restorer import MAX_MEMORY_MB, Restorer
 
 # To encode a larger photo takes as much memory as the interpreters, which are soon made again.
 LARGE_BYTES = 100e6
