@@ -102,7 +102,7 @@ def fastest(
         best = min(best, (seconds[i, k], tile, workers, rate.threads, float(taken_mb[i, k])))
     if best[0] == math.inf:
         raise InputError(
-            f"`max_memory_mb` leaves {budget_mb:,.0f} MB beside the result for a photo of "
+            f"`max_memory_mb` leaves {max(budget_mb, 0):,.0f} MB beside the result for a photo of "
             f"{size[1]}x{size[0]}, and the smallest tile needs {each_mb.min():,.0f}. Allow more "
             "memory."
         )
