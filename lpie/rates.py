@@ -46,6 +46,11 @@ def unmeasured(threads: int) -> list[Rates]:
     return [Rates(workers, threads // workers) for workers, _ in shares(threads)][:1]
 
 
+def busy() -> bool:
+    """Whether other work wants the cores: what is measured then would mislead for ever."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
+
+
 def measure_rates(
     data: bytes, key: str, *, threads: int, runtime: RuntimeName, multiple: int,
     fits: Callable[[int, int], bool],

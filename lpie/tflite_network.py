@@ -71,7 +71,7 @@ class TfliteNetwork:
 
     def _rates(self, budget_mb: float, measure: bool) -> list[Rates]:
         known = rates.known_rates(self.key, self._threads)
-        if known or not measure:
+        if known or not measure or rates.busy():
             return known or [*rates.unmeasured(self._threads), Rates(1, self._threads)]
         self.close()
         return rates.measure_rates(

@@ -59,9 +59,13 @@ def test_a_home_that_cannot_be_written_to(cache, monkeypatch):
     assert rates.known_rates(key, 2) is None
 
 
-def test_only_large_photos_are_worth_it(cache):
+def test_only_large_photos_and_free_machines_are_worth_it(cache, monkeypatch):
+    monkeypatch.setattr(rates, "busy", lambda: False)
     Restorer("denoise-s").plan(1000, 1000)
     Restorer("denoise-s", tile_px=512).plan(3000, 4000)
+    monkeypatch.setattr(rates, "busy", lambda: True)
+    Restorer("denoise-s", threads=2).plan(3000, 4000)
     assert not cache.exists()
+    monkeypatch.setattr(rates, "busy", lambda: False)
     Restorer("denoise-s", threads=2).plan(3000, 4000)
     assert cache.exists()
