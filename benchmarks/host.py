@@ -1,6 +1,7 @@
 """Latency and memory of `.tflite` files on this machine, each in a process of its own."""
 
 import contextlib
+import dataclasses
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ from lpie.benchmarks.measurement import Turns
 from lpie.benchmarks.record import Record
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError
-from lpie.restorer import TILE_PX
+from lpie.plan import Plan
+from lpie.restorer import Restorer
 from lpie.runtime import RuntimeName, find_interpreter
 from lpie.spec import parse_size, spec_inside
-from lpie.tiling import plan_tiles
 
 SIZES = ("256x256", "fhd", "4k")
 # Of the memory that is free now; the rest is for the system and for what the estimate misses.
@@ -29,7 +30,7 @@ def benchmark(
     sizes: Sequence[str] = SIZES,
     threads: int | None = None,
     tiles: bool = False,
-    tile_px: int = TILE_PX,
+    tile_px: int | None = None,
     min_runs: int = 5,
     seconds: float = 5.0,
     rounds: int = 5,
@@ -39,11 +40,12 @@ def benchmark(
 ) -> list[Record]:
     """Time each model at each size: one record per pair, in the order models, then sizes.
 
-    The graph is resized to the image and run whole or, with `tiles`, restored by exact tiles of
-    `tile_px`, copies and padding included. After a warm-up (until stable, `seconds` at most) come
-    `rounds` of together at least `min_runs` runs over at least `seconds`; the rounds of models of
-    one size take turns, as many at once as fit in memory. A size whose estimated memory exceeds
-    `max_memory_mb` (most of what is free unless given) is not run: its verdict is `failed`.
+    The graph is resized to the image and run whole or, with `tiles`, restored as `lpie restore`
+    does it: by the tiles of `Restorer.plan` (of at most `tile_px`, if given), 8 bits in and out,
+    copies and padding included. After a warm-up (until stable, `seconds` at most) come `rounds` of
+    together at least `min_runs` runs over at least `seconds`; the rounds of models of one size take
+    turns, as many at once as fit in memory. A size whose estimated memory exceeds `max_memory_mb`
+    (most of what is free unless given) is not run: its verdict is `failed`.
     """
     find_interpreter(runtime)
     options: dict[str, Any] = {
@@ -83,12 +85,12 @@ def job_for(
     size: str,
     *,
     tiles: bool = False,
-    tile_px: int = TILE_PX,
+    tile_px: int | None = None,
     threads: int | None = None,
     min_runs: int = 5,
     seconds: float = 5.0,
     rounds: int = 5,
-    runtime: str = "ai-edge-litert",
+    runtime: RuntimeName = "ai-edge-litert",
 ) -> dict[str, Any]:
     """What one child process is told; every input is checked here."""
     graph = flatbuffer.read_tflite(model)
@@ -96,24 +98,31 @@ def job_for(
     width, height = parse_size(size, multiple=spec.multiple if spec else 1)
     if tiles and (spec is None or spec.halo_px is None):
         raise InputError(f"{model} cannot be run by tiles: its spec names no halo.")
-    run_size = (min(height, tile_px), min(width, tile_px)) if tiles else (height, width)
-    flatbuffer.resize(graph, *run_size)
-    halo_px, multiple = (spec.halo_px or 0, spec.multiple) if spec else (0, 1)
-    parts = plan_tiles((height, width), run_size, halo_px=halo_px, multiple=multiple)
-    plan = {"tile": f"{run_size[1]}x{run_size[0]}", "count": len(parts), "halo_px": halo_px}
+    plan: Plan | None = None
+    if tiles:
+        plan = Restorer(model, tile_px=tile_px, threads=threads, runtime=runtime).plan(
+            height, width
+        )
+    flatbuffer.resize(graph, *(plan.tile if plan else (height, width)))
     return {
         "model": str(model),
         "size": f"{width}x{height}",
         "mode": "tiles" if tiles else "whole",
-        "tiles": plan if tiles else None,
-        "tile_px": tile_px,
+        "tiles": _tiles(plan) if plan else None,
+        "plan": dataclasses.asdict(plan) if plan else None,
         "threads": threads or os.cpu_count() or 1,
         "min_runs": min_runs,
         "seconds": seconds,
         "rounds": rounds,
         "runtime": runtime,
-        "estimated_mb": round(xnnpack_peak_mb(graph)),
+        "estimated_mb": round(plan.estimated_mb if plan else xnnpack_peak_mb(graph)),
     }
+
+
+def _tiles(plan: Plan) -> dict[str, Any]:
+    """The schema's `tiles` of a plan."""
+    height, width = plan.tile
+    return {"tile": f"{width}x{height}", "count": len(plan.tiles()), "halo_px": plan.halo_px}
 
 
 def _refusal(job: dict[str, Any], limit_mb: float) -> str:

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.benchmarks.answering import answer_requests, read_job
+from lpie.image import to_uint8
+from lpie.plan import Plan
 from lpie.restorer import Restorer
 from lpie.runtime import Session, resized
 
@@ -59,6 +61,12 @@ def photo_like(height: int, width: int) -> NDArray[np.float32]:
     return np.clip(ramp + grain, 0, 1)
 
 
+def picture(height: int, width: int) -> NDArray[np.uint8]:
+    """[height, width, 3] uint8, copies of a full-HD one: no float copy of it ever exists."""
+    cell = to_uint8(photo_like(min(height, 1080), min(width, 1920)))
+    return np.tile(cell, (-(-height // 1080), -(-width // 1920), 1))[:height, :width]
+
+
 def peak_mb() -> float:
     """The most resident memory that this process has had, in 10^6 bytes.
 
@@ -79,10 +87,11 @@ def _prepare(job: dict[str, Any], image: NDArray[np.float32]) -> tuple[Callable[
     model = Path(job["model"])
     start = time.perf_counter()
     if job["mode"] == "tiles":
-        restorer = Restorer(
-            model, tile_px=job["tile_px"], threads=job["threads"], runtime=job["runtime"]
-        )
-        return lambda: restorer.restore(image), _since(start)
+        restorer = Restorer(model, threads=job["threads"], runtime=job["runtime"])
+        plan = Plan.from_json(job["plan"])
+        restorer.prepare(plan)
+        photo = to_uint8(image)
+        return lambda: restorer.restore(photo, plan=plan), _since(start)
     data = resized(model.read_bytes(), *image.shape[:2])
     start = time.perf_counter()
     session = Session(data, threads=job["threads"], runtime=job["runtime"])

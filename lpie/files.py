@@ -16,7 +16,7 @@ from lpie.stopping import undone_by_signals
 TEMPORARY = ".*.part*"  # what a kill may leave of `atomic_path`
 
 
-def write_atomic(path: Path, data: bytes | str) -> None:
+def write_atomic(path: Path, data: bytes | str | memoryview) -> None:
     """Write `path` under a temporary name beside it, then rename: whole or not at all."""
     with atomic_path(path) as temporary, temporary.open("wb") as f:
         f.write(data.encode() if isinstance(data, str) else data)

@@ -65,14 +65,39 @@ def list_images(folder: Path, *, inner: bool = False) -> list[Path]:
     return paths
 
 
-def to_float(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """uint8 in [0, 255] to float32 in [0, 1]."""
-    return image.astype(np.float32) / np.float32(255)
+def to_float(image: NDArray) -> NDArray[np.float32]:
+    """uint8 in [0, 255], or uint16 in [0, 65535], to float32 in [0, 1]."""
+    return image.astype(np.float32) / np.float32(np.iinfo(image.dtype).max)
 
 
 def to_uint8(image: NDArray[np.floating]) -> NDArray[np.uint8]:
     """Floats in [0, 1] to uint8 in [0, 255]: scaled, rounded, then clipped."""
     return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
+
+
+def to_levels_of(image: NDArray[np.float32], dtype: np.dtype) -> NDArray:
+    """Floats in [0, 1] as `dtype`: uint8 or uint16 scaled, rounded, then clipped; float32 as is."""
+    if dtype == np.float32:
+        return image
+    most = np.iinfo(dtype).max
+    levels = image * np.float32(most)
+    np.rint(levels, out=levels)
+    return np.clip(levels, 0, most, out=levels).astype(dtype)
+
+
+def cut(image: NDArray, origin: tuple[int, int], size: tuple[int, int]) -> NDArray:
+    """`size` (height, width) pixels of `image` [H, W, C] from `origin` (y, x) on.
+
+    Beyond the bottom and the right it goes on as `pad_reflect` makes it.
+    """
+    (y, x), (h, w) = origin, size
+    if y + h <= image.shape[0] and x + w <= image.shape[1]:
+        return image[y : y + h, x : x + w]
+    rows, columns = (
+        _reflected(length, start + wanted)[start:]
+        for length, start, wanted in zip(image.shape, origin, size, strict=False)
+    )
+    return image[rows[:, None], columns]
 
 
 def pad_reflect(image: NDArray, height: int, width: int) -> NDArray:

@@ -1,26 +1,33 @@
 """A network that takes photos of any size, whatever file it comes from."""
 
+import os
 from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie import flatbuffer
-from lpie.errors import InputError
-from lpie.image import pad_reflect, to_float, to_uint8
-from lpie.runtime import RuntimeName, Session, resized
-from lpie.spec import spec_inside
-from lpie.tiling import plan_tiles
+from lpie.errors import InputError, unknown_name
+from lpie.image import cut, to_float
+from lpie.laying import lay
+from lpie.plan import HALOS, MOST_PX, Halo, Plan, whole_or_blended
+from lpie.rates import WORTH_PX
+from lpie.runtime import RuntimeName
+from lpie.tflite_network import TfliteNetwork
+from lpie.tiling import Tile, even_tile
 from lpie.weights import is_name, load_shipped, shipped, tflite_file
 
 if TYPE_CHECKING:
     import keras
 
-# LPIENet on XNNPACK then takes about 0.9 GB beside the photo (`lpie inspect --size 768x768`); of
-# 24 such tiles a 4K photo is made, 1.7 times its pixels.
+# Of networks whose memory and speed are not known beforehand, as those of Keras.
 TILE_PX = 768
+MAX_MEMORY_MB = 1000.0
 
 
 @runtime_checkable
@@ -39,72 +46,133 @@ class Restorer:
 
     model: a Keras model, another `Network`, a `.keras` file, a run of `lpie train` (its best
     weights are taken), a `.tflite` file or the name of a shipped network. tile_px: images with a
-    longer side are restored in tiles of at most this side; for a local network the result is that
-    of the whole image. threads, runtime: for `.tflite`.
+    longer side are restored in tiles of at most this side, for a local network with the result of
+    the whole image; unless given, a `.tflite`'s tiles are those that this machine is fastest with
+    (measured at the first large photo and remembered), whole images where one is enough. halo:
+    "fast" lets tiles overlap less, at an error of at most 1/1024 of a level of 255. The other
+    options are for `.tflite`: threads of all interpreters together (default: all cores);
+    max_memory_mb (10^6 bytes) for all that restoring takes beside the photo: result, interpreters
+    and their tiles.
     """
 
     def __init__(
         self,
         model: "keras.Model | Network | Path | str",
         *,
-        tile_px: int = TILE_PX,
+        tile_px: int | None = None,
+        halo: Halo = "exact",
         threads: int | None = None,
+        max_memory_mb: float = MAX_MEMORY_MB,
         runtime: RuntimeName = "ai-edge-litert",
     ) -> None:
-        self._network = _open(model, threads, runtime)
-        self._tile_px = tile_px
-        multiple, halo = self._network.multiple, self._network.halo_px
-        least = multiple if halo is None else 2 * halo + multiple
-        if tile_px % multiple or tile_px < least:
+        if halo not in HALOS:
+            raise unknown_name("halo", halo, HALOS)
+        self._threads = threads or os.cpu_count() or 1
+        self._network = _open(model, self._threads, runtime)
+        self._tile_px, self._max_memory_mb = tile_px, max_memory_mb
+        self.was_exact = True  # whether the last photo is what the whole image gives
+        multiple, self._halo = self._network.multiple, self._network.halo_px
+        if halo == "fast" and isinstance(self._network, TfliteNetwork) and self._halo is not None:
+            self._halo = self._network.fast_halo()
+        least = multiple if self._halo is None else 2 * self._halo + multiple
+        if tile_px is not None and (tile_px % multiple or tile_px < least):
             raise InputError(
                 f"`tile_px` must be a multiple of {multiple} and at least {least}. "
                 f"Received: {tile_px}. Try {max(-(-tile_px // multiple) * multiple, least)}."
             )
 
-    def restore(self, image: NDArray) -> NDArray:
-        """The restored `image`: [H, W, 3] or [N, H, W, 3] RGB, uint8 or float32 in [0, 1].
+    def restore(
+        self,
+        image: NDArray,
+        *,
+        out: NDArray | None = None,
+        plan: Plan | None = None,
+        strength: float = 1.0,
+        progress: Callable[[int], object] = lambda pixels: None,
+    ) -> NDArray:
+        """The restored `image`: [H, W, 3] or [N, H, W, 3] RGB, uint8, uint16 or float in [0, 1].
 
-        Of any size. uint8 comes back as uint8 (scaled, rounded, clipped), floats unclipped as
-        float32.
+        Of any size. Integers come back as they were (scaled, rounded, clipped), floats unclipped as
+        float32. out: an array of that shape and type to write to. plan: another than `plan` makes.
+        strength: how much of the network's change is applied, from 0 to 1. progress: told how many
+        pixels were finished.
         """
         if image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
             raise InputError(
                 f"`image` must be [H, W, 3] or [N, H, W, 3]. Received the shape {image.shape}."
             )
+        if not 0 <= strength <= 1:
+            raise InputError(f"`strength` must be from 0 to 1. Received: {strength}.")
         if image.ndim == 4:
-            return np.stack([self.restore(one) for one in image])
-        if image.dtype == np.uint8:
-            return to_uint8(self.restore(to_float(image)))
+            return np.stack([self.restore(each, strength=strength) for each in image])
+        if image.dtype not in (np.uint8, np.uint16):
+            image = np.asarray(image, np.float32)
+        if out is None:
+            out = np.empty(image.shape, image.dtype)
         h, w, _ = image.shape
-        tile, size = self._tile_and_size(h, w)
-        padded = pad_reflect(np.asarray(image, np.float32), *size)
-        if tile == size:
-            return self._network.run(padded)[:h, :w]
-        out = np.empty_like(padded)
-        halo = self._network.halo_px or 0
-        for part in plan_tiles(size, tile, halo_px=halo, multiple=self._network.multiple):
-            (y, x), (th, tw) = part.origin, part.size
-            (y0, x0), (y1, x1) = part.start, part.stop
-            done = self._network.run(padded[y : y + th, x : x + tw])
-            out[y0:y1, x0:x1] = done[y0 - y : y1 - y, x0 - x : x1 - x]
-        return out[:h, :w]
+        plan = plan or self.plan(h, w, itemsize=image.itemsize)
+        self.was_exact = plan.exact
+        self.prepare(plan)
+        restore = partial(self._restore_tile, plan, image, out, strength)
+        if plan.workers == 1:  # in this thread, as Keras' devices and strategies are a thread's
+            for part in plan.tiles():
+                progress(restore(part))
+            return out
+        with ThreadPoolExecutor(plan.workers) as pool:
+            for pixels in pool.map(restore, plan.tiles()):
+                progress(pixels)
+        return out
 
-    def _tile_and_size(self, h: int, w: int) -> tuple[tuple[int, int], tuple[int, int]]:
-        """(tile, padded size of the image), both (height, width)."""
-        network = self._network
-        multiple = network.multiple
-        size = (-(-h // multiple) * multiple, -(-w // multiple) * multiple)
-        if network.fixed:
-            size = (max(size[0], network.fixed[0]), max(size[1], network.fixed[1]))
-            if size != network.fixed and network.halo_px is None:
-                raise InputError(
-                    f"An image of {w}x{h} does not fit this model, which takes "
-                    f"{network.fixed[1]}x{network.fixed[0]} and may not be tiled: export larger."
-                )
-            return network.fixed, size
-        if network.halo_px is None:
-            return size, size
-        return (min(size[0], self._tile_px), min(size[1], self._tile_px)), size
+    def plan(self, height: int, width: int, *, itemsize: int = 1) -> Plan:
+        """How `restore` goes over a photo of that size, of `itemsize` bytes per value.
+
+        May time this machine, when the photo is large enough to pay for that.
+        """
+        network, multiple, halo = self._network, self._network.multiple, self._halo
+        size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
+        if network.fixed or halo is None:
+            plan = whole_or_blended(size, network.fixed, halo, multiple, self._tile_px)
+            return replace(plan, threads=self._threads)
+        most_px = self._tile_px or max(MOST_PX, 4 * halo)
+        if isinstance(network, TfliteNetwork):
+            left_mb = self._max_memory_mb - height * width * 3 * itemsize / 1e6
+            measure = self._tile_px is None and height * width >= WORTH_PX
+            return network.fastest(size, halo, left_mb, most_px=most_px, measure=measure)
+        most = self._tile_px or TILE_PX
+        least = min(size[0], most), min(size[1], most)
+        return Plan(size, even_tile(size, least, halo_px=halo, multiple=multiple), halo, multiple)
+
+    def prepare(self, plan: Plan) -> None:
+        """Open the interpreters of `plan`; `restore` does so by itself."""
+        if isinstance(self._network, TfliteNetwork):
+            self._network.prepare(plan)
+
+    @property
+    def halo_px(self) -> int | None:
+        """How far tiles reach beyond what is kept of them; None where no tiling is exact."""
+        return self._halo
+
+    @property
+    def multiple(self) -> int:
+        """The grid on which tiles begin, px."""
+        return self._network.multiple
+
+    def close(self) -> None:
+        """Free the interpreters; the next photo opens new ones."""
+        if isinstance(self._network, TfliteNetwork):
+            self._network.close()
+
+    def _restore_tile(
+        self, plan: Plan, image: NDArray, out: NDArray, strength: float, part: Tile
+    ) -> int:
+        """Restore one tile into `out`; how many pixels of it are kept comes back."""
+        given = cut(image, part.origin, part.size)
+        if given.dtype != np.float32:
+            given = to_float(given)
+        done = self._network.run(given)
+        if strength != 1:
+            done = given + np.float32(strength) * (done - given)
+        return lay(done, part, plan, out)
 
 
 class _KerasNetwork:
@@ -118,29 +186,6 @@ class _KerasNetwork:
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         return forward(self._model, image[None])[0]
-
-
-class _TfliteNetwork:
-    """A `.tflite` whose graph is resized to the tile at hand when its spec says it is local."""
-
-    def __init__(self, path: Path, threads: int | None, runtime: RuntimeName) -> None:
-        model = flatbuffer.read_tflite(path)
-        size, spec = flatbuffer.image_size(model), spec_inside(model, str(path))
-        self.multiple = spec.multiple if spec else 1
-        self.halo_px = spec.halo_px if spec else None
-        self.fixed: tuple[int, int] | None = size if self.halo_px is None else None
-        self._data, self._threads, self._runtime = path.read_bytes(), threads, runtime
-        self._session: Session | None = None
-        self._size = (0, 0)
-
-    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        h, w, _ = image.shape
-        if self._session is None or self._size != (h, w):
-            self._session = None  # free the old one's memory before the new one takes its own
-            data = resized(self._data, h, w)
-            self._session = Session(data, threads=self._threads, runtime=self._runtime)
-            self._size = (h, w)
-        return self._session.run(image)
 
 
 def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -188,7 +233,7 @@ def load_keras(path: Path) -> "keras.Model":
 
 
 def _open(
-    model: "keras.Model | Network | Path | str", threads: int | None, runtime: RuntimeName
+    model: "keras.Model | Network | Path | str", threads: int, runtime: RuntimeName
 ) -> Network:
     if isinstance(model, Network):
         return model
@@ -196,7 +241,7 @@ def _open(
         return _KerasNetwork(model)
     path = tflite_file(model)
     if path.suffix == ".tflite":
-        return _TfliteNetwork(path, threads, runtime)
+        return TfliteNetwork(path, threads, runtime)
     if path.suffix == ".keras" or path.is_dir():
         return _KerasNetwork(load_keras(path))
     raise InputError(

@@ -47,6 +47,20 @@ def even_tile(
     return height, width
 
 
+def even_lengths(length: int, most: int, *, halo_px: int, multiple: int) -> list[tuple[int, int]]:
+    """(length of a tile, how many of it) for each number of even tiles along one axis.
+
+    The tiles are at most `most` px long; the longest, which are the fewest, come first.
+    """
+    found = []
+    most = min(most, length) // multiple * multiple
+    while most == length or most >= 2 * halo_px + multiple:
+        tile = _even_length(length, most, halo_px, multiple)
+        found.append((tile, _count(length, tile, halo_px, multiple)))
+        most = tile - multiple
+    return found
+
+
 def _even_length(length: int, most: int, halo_px: int, multiple: int) -> int:
     count = _count(length, most, halo_px, multiple)
     if count == 1:

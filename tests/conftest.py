@@ -29,6 +29,12 @@ validate_every = 10
 """
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """What is measured of this machine in tests is not what a user's lpie goes by."""
+    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def astronaut():
     """[512, 512, 3] uint8: a real photograph."""

@@ -10,7 +10,8 @@ CORE = {
     "lpie.errors", "lpie.quiet", "lpie.stopping", "lpie.files", "lpie.spec", "lpie.image",
     "lpie.tiling", "lpie.metrics", "lpie.flatbuffer", "lpie.cost", "lpie.runtime", "lpie.restorer",
     "lpie.quantization", "lpie.settings", "lpie.degrading", "lpie.config", "lpie.run",
-    "lpie.weights", "lpie.machine",
+    "lpie.weights", "lpie.machine", "lpie.plan", "lpie.rates", "lpie.laying", "lpie.tiff",
+    "lpie.photo", "lpie.tflite_network", "lpie.restoration",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training", "lpie.evaluation"}
 HEAVY = {"tensorflow", "keras", "jax", "torch", "lpie.backend"}

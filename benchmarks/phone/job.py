@@ -12,7 +12,7 @@ from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError
 from lpie.runtime import resized
 from lpie.spec import parse_size, spec_inside
-from lpie.tiling import Tile, plan_tiles
+from lpie.tiling import Tile, even_tile, plan_tiles
 
 
 @dataclass(frozen=True)
@@ -51,9 +51,10 @@ class Job:
         """The same by tiles of at most `tile_px`; an `InputError` where they would not be exact."""
         if self.halo_px is None:
             raise InputError(f"{self.model} cannot be run by tiles: its spec names no halo.")
-        width, height = self.size
-        job = replace(self, tile=(min(width, tile_px), min(height, tile_px)))
-        job.plan()  # refuses a tile that leaves nothing inside the halo
+        size = self.size[::-1]
+        most = min(size[0], tile_px), min(size[1], tile_px)
+        tile = even_tile(size, most, halo_px=self.halo_px, multiple=self.multiple)
+        job = replace(self, tile=tile[::-1])
         return replace(job, estimated_mb=_peak_mb(self.model, job.tile))
 
     def data(self) -> bytes:
