@@ -12,7 +12,7 @@ import psutil
 from lpie import flatbuffer
 from lpie.benchmarks.child import Child
 from lpie.cost import xnnpack_peak_mb
-from lpie.errors import InputError
+from lpie.errors import InputError, LpieError
 from lpie.plan import Halo
 from lpie.restorer import Restorer
 
@@ -39,16 +39,23 @@ def take_turns(
     """For each entrant its `rounds`, and the medians of what they measured.
 
     Each round has `setup_ms`, `first_ms`, `run_ms` (the median of `runs` after the first, or the
-    first where that is all), `ready_ms` (set-up and first run) and `peak_mb` of the process.
+    first where that is all), `ready_ms` (set-up and first run) and `peak_mb` of the process. Who
+    fails is `refused`, unless it is lpie itself.
     """
     rows: list[dict[str, Any]] = [
         {"name": each.name, "refused": each.refused, "rounds": []} for each in entrants
     ]
     for n in range(rounds):
         for entrant, row in zip(entrants, rows, strict=True):
-            if not entrant.refused:
-                progress(f"round {n + 1} of {rounds}: {entrant.name}")
+            if row["refused"]:
+                continue
+            progress(f"round {n + 1} of {rounds}: {entrant.name}")
+            try:
                 row["rounds"].append(_turn(entrant, runs))
+            except LpieError as error:
+                if entrant.command == OWN:
+                    raise
+                row["refused"] = f"cannot run here: {error}"
     for row in rows:
         for key in ("setup_ms", "ready_ms", "run_ms", "peak_mb") if row["rounds"] else ():
             row[key] = statistics.median(each[key] for each in row["rounds"])
