@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lpie.backend import keras
 from lpie.export.rewrites import of_scaled_channels
+from lpie.export.rounding import is_compressed
 from lpie.models.analysis import calls
 from lpie.models.exchange import exchanged
 from lpie.models.layers import ChannelMax, ChannelMean
@@ -37,8 +38,12 @@ def equalize(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
     """A copy of `model` that computes the same on maps whose channels span alike.
 
     tiles: [H, W, 3] real photos. Maps that a layer reads which is not known here, and what passes
-    an activation that is not homogeneous, stay as they are.
+    an activation that is not homogeneous, stay as they are. So does a pruned or clustered network,
+    `model` itself then: factors would make many values of few.
     """
+    kernels = [layer.get_weights()[0] for layer in model.layers if type(layer).__name__ == "Conv2D"]
+    if any(kernel.size > 512 and is_compressed(kernel) for kernel in kernels):
+        return model
     spans = _spans(model, tiles)
     factors = _factors(model, spans)
     through = {layer.name: (inputs, output) for layer, inputs, (output, *_) in calls(model)}

@@ -35,7 +35,7 @@ def preround(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
     for layer, (moments, mean) in zip(chosen, _inputs(model, chosen, tiles), strict=True):
         exact = keras.ops.convert_to_numpy(layer.kernel)
         matrix = exact.reshape(-1, exact.shape[-1])
-        compressed = _is_compressed(exact)
+        compressed = is_compressed(exact)
         found = round_alone(matrix) if compressed else round_together(matrix, moments)
         same = twin.get_layer(layer.name)
         same.kernel.assign(found.reshape(exact.shape))
@@ -88,7 +88,7 @@ def _is_whole(layer: Any) -> bool:
     )
 
 
-def _is_compressed(kernel: NDArray[np.float32]) -> bool:
+def is_compressed(kernel: NDArray[np.float32]) -> bool:
     """Whether the kernel is pruned or clustered: others have a value of its own for each weight."""
     return bool(
         np.mean(kernel == 0) >= SPARSE
