@@ -23,11 +23,8 @@ MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L"
 # What Pillow's parsers raise on damaged files.
 DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError,
           OverflowError, ZeroDivisionError, struct.error, MemoryError, RecursionError)  # fmt: skip
-KINDS = {
-    "exif": cv2.IMAGE_METADATA_EXIF,
-    "xmp": cv2.IMAGE_METADATA_XMP,
-    "icc": cv2.IMAGE_METADATA_ICCP,
-}
+# OpenCV's numbers, which it has a name for from 4.12 on: IMAGE_METADATA_EXIF, _XMP and _ICCP.
+KINDS = {"exif": 0, "xmp": 1, "icc": 2}
 SAMPLINGS = {
     0: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
     1: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
@@ -99,6 +96,11 @@ def read_header(path: Path) -> Header:
 
 def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     """The photo in `path`; larger ones than `max_megapixels` are refused before any decoding."""
+    if not hasattr(cv2, "imdecodeWithMetadata"):
+        raise InputError(
+            f"OpenCV {cv2.__version__} would lose EXIF and colour profiles. "
+            "Run: pip install 'opencv-python-headless>=4.13'."
+        )
     header = read_header(path)
     megapixels = header.width * header.height / 1e6
     if megapixels > max_megapixels:
