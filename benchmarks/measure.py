@@ -29,9 +29,9 @@ def prepared(job: dict[str, Any]) -> tuple[dict[str, Any], Callable[[], object]]
     image = photo_like(height, width)
     baseline_mb = peak_mb()
     run, init_ms = _prepare(job, image)
-    warmups = [_timed(run)]
+    warmups = [timed(run)]
     while sum(warmups) < 1e3 * job["seconds"] and not _is_stable(warmups):
-        warmups.append(_timed(run))
+        warmups.append(timed(run))
     about = {
         "init_ms": init_ms,
         "first_ms": warmups[0],
@@ -48,7 +48,7 @@ def one_round(run: Callable[[], object], *, min_runs: int, seconds: float) -> li
     times_ms: list[float] = []
     total_ms = 0.0
     while len(times_ms) < min_runs or total_ms < 1e3 * seconds:
-        times_ms.append(_timed(run))
+        times_ms.append(timed(run))
         total_ms += times_ms[-1]
     return times_ms
 
@@ -91,22 +91,24 @@ def _prepare(job: dict[str, Any], image: NDArray[np.float32]) -> tuple[Callable[
         plan = Plan.from_json(job["plan"])
         restorer.prepare(plan)
         photo = to_uint8(image)
-        return lambda: restorer.restore(photo, plan=plan), _since(start)
+        return lambda: restorer.restore(photo, plan=plan), since(start)
     data = resized(model.read_bytes(), *image.shape[:2])
     start = time.perf_counter()
     session = Session(data, threads=job["threads"], runtime=job["runtime"])
-    init_ms = _since(start)
+    init_ms = since(start)
     session.set_input(session.quantized(image))
     return session.invoke, init_ms
 
 
-def _timed(run: Callable[[], object]) -> float:
+def timed(run: Callable[[], object]) -> float:
+    """How long one `run` takes, ms."""
     start = time.perf_counter()
     run()
-    return _since(start)
+    return since(start)
 
 
-def _since(start: float) -> float:
+def since(start: float) -> float:
+    """The time since `start` of `time.perf_counter`, ms."""
     return 1e3 * (time.perf_counter() - start)
 
 

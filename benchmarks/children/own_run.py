@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lpie.benchmarks.answering import answer_requests, read_job
-from lpie.benchmarks.measure import picture
+from lpie.benchmarks.measure import picture, since, timed
 from lpie.image import to_float
 from lpie.plan import Plan
 from lpie.restorer import Restorer
@@ -21,10 +21,10 @@ def main() -> None:
     height, width = job["height"], job["width"]
     photo = picture(height, width)
     run, setup_ms = _whole(job, photo) if job["plan"] is None else _tiles(job, photo)
-    first_ms = _timed(run)
+    first_ms = timed(run)
     answer_requests(
         {"setup_ms": setup_ms, "first_ms": first_ms},
-        lambda request: {"times_ms": [_timed(run) for _ in range(request["runs"])]},
+        lambda request: {"times_ms": [timed(run) for _ in range(request["runs"])]},
     )
 
 
@@ -33,7 +33,7 @@ def _whole(job: dict[str, Any], photo: np.ndarray) -> tuple[Callable[[], object]
     data = resized(Path(job["model"]).read_bytes(), *photo.shape[:2])
     start = time.perf_counter()
     session = Session(data, threads=job["threads"])
-    setup_ms = _since(start)
+    setup_ms = since(start)
     session.set_input(session.quantized(to_float(photo)))
     if job.get("output"):
         session.invoke()
@@ -47,18 +47,8 @@ def _tiles(job: dict[str, Any], photo: np.ndarray) -> tuple[Callable[[], object]
     restorer = Restorer(job["model"], threads=job["threads"])
     plan = Plan.from_json(job["plan"])
     restorer.prepare(plan)
-    setup_ms = _since(start)
+    setup_ms = since(start)
     return lambda: restorer.restore(photo, plan=plan), setup_ms
-
-
-def _timed(run: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    run()
-    return _since(start)
-
-
-def _since(start: float) -> float:
-    return 1e3 * (time.perf_counter() - start)
 
 
 if __name__ == "__main__":
