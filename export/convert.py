@@ -28,9 +28,9 @@ from lpie.export.signatures import add_size, of_size, sizes
 from lpie.export.verification import Verification, small, verify
 from lpie.export.writing import check_target, refuse_foreign_ops, versions, write
 from lpie.files import sha256
+from lpie.keras_network import forward
 from lpie.models.analysis import analyse
 from lpie.models.overparameterized import fold
-from lpie.restorer import forward
 from lpie.spec import ModelSpec, parse_size
 
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more

@@ -12,8 +12,8 @@ from lpie.errors import LpieError
 from lpie.export.convert import export_tflite
 from lpie.export.photos import photos_for
 from lpie.files import atomic_path, sha256, to_json, write_atomic
+from lpie.keras_network import load_keras
 from lpie.models.overparameterized import fold
-from lpie.restorer import load_keras
 from lpie.run import settings_of
 from lpie.spec import spec_path
 from lpie.weights import FOLDER, INDEX, shipped

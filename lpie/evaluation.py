@@ -1,5 +1,6 @@
 """How good a model is, on the same images and scale as its degraded input."""
 
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,7 +44,7 @@ def evaluate(
     """
     items = _items(pairs, clean, builtin)
     config = degrade or DegradeConfig()
-    restorer = model if isinstance(model, Restorer) else Restorer(model)
+    restorer = model if isinstance(model, Restorer) else Restorer(model, max_memory_mb=math.inf)
     images: list[dict[str, Any]] = []
     bad: list[str] = []
     found = sources.samples(progress(items), config, seed=seed, bad=bad if skip_bad else None)

@@ -10,13 +10,14 @@ from lpie.backend import keras
 from lpie.config import Config
 from lpie.distribution import Devices
 from lpie.errors import InputError, require
+from lpie.keras_network import forward, load_keras
 from lpie.losses import total_loss
 from lpie.models import NETWORKS, build_model
 from lpie.models.analysis import analyse
 from lpie.models.balance import balance
 from lpie.models.overparameterized import fold, overparameterize
 from lpie.optimization import make_optimizer
-from lpie.restorer import Network, forward, load_keras
+from lpie.restorer import Network
 
 if TYPE_CHECKING:
     from lpie.models.compressed import CompressedTwin

@@ -1,5 +1,6 @@
 """What restores an image in a comparison: a model or a baseline, and what it is told."""
 
+import math
 import time
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
@@ -74,7 +75,8 @@ def blind(name: str, step_px: int = 1) -> Method:
 
 
 def _model(path: str) -> Method:
-    restorer = Restorer(path)  # a wrong file is found out before any work
+    # Whole images where tiles are not exact; a wrong file is found out before any work.
+    restorer = Restorer(path, max_memory_mb=math.inf)
     if tflite_file(path).suffix == ".tflite":
         # A session keeps its memory, up to 0.9 GB: each is opened for one image and then let go.
         return Method(path, "blind", "a .tflite", lambda: Restorer(path).restore, is_model=True)

@@ -101,13 +101,17 @@ def fastest(
         tile = int(heights[i]), int(widths[k])
         best = min(best, (seconds[i, k], tile, workers, rate.threads, float(taken_mb[i, k])))
     if best[0] == math.inf:
-        raise InputError(
-            f"`max_memory_mb` leaves {max(budget_mb, 0):,.0f} MB beside the result for a photo of "
-            f"{size[1]}x{size[0]}, and the smallest tile needs {each_mb.min():,.0f}. Allow more "
-            "memory."
-        )
+        raise too_little_memory(budget_mb, each_mb.min())
     _, tile, workers, threads, needed_mb = best
     return Plan(size, tile, halo_px, multiple, workers, threads, estimated_mb=needed_mb)
+
+
+def too_little_memory(left_mb: float, needed_mb: float) -> InputError:
+    """The error when what is left beside the result is not enough for the smallest tile."""
+    return InputError(
+        f"`max_memory_mb` leaves {max(left_mb, 0):,.0f} MB beside the result, and the smallest "
+        f"tile needs {needed_mb:,.0f}. Allow more memory."
+    )
 
 
 def whole_or_blended(

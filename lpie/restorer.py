@@ -1,7 +1,7 @@
 """A network that takes photos of any size, whatever file it comes from."""
 
+import math
 import os
-from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 
 from lpie.errors import InputError, unknown_name
 from lpie.image import cut, to_float
+from lpie.keras_network import KerasNetwork, load_keras
 from lpie.laying import lay
-from lpie.plan import HALOS, MOST_PX, Halo, Plan, whole_or_blended
+from lpie.plan import HALOS, MOST_PX, Halo, Plan, too_little_memory, whole_or_blended
 from lpie.rates import WORTH_PX
 from lpie.runtime import RuntimeName
 from lpie.tflite_network import TfliteNetwork
 from lpie.tiling import Tile, even_tile
-from lpie.weights import is_name, load_shipped, shipped, tflite_file
+from lpie.weights import shipped, tflite_file
 
 if TYPE_CHECKING:
     import keras
 
-# Of networks whose memory and speed are not known beforehand, as those of Keras.
+# Of networks whose speed is not measured, as those of Keras.
 TILE_PX = 768
 MAX_MEMORY_MB = 1000.0
 
@@ -48,11 +49,11 @@ class Restorer:
     weights are taken), a `.tflite` file or the name of a shipped network. tile_px: images with a
     longer side are restored in tiles of at most this side, for a local network with the result of
     the whole image; unless given, a `.tflite`'s tiles are those that this machine is fastest with
-    (measured at the first large photo and remembered), whole images where one is enough. halo:
-    "fast" lets tiles overlap less, at an error of at most 1/1024 of a level of 255. The other
-    options are for `.tflite`: threads of all interpreters together (default: all cores);
-    max_memory_mb (10^6 bytes) for all that restoring takes beside the photo: result, interpreters
-    and their tiles.
+    (measured at the first large photo and remembered), whole images where one is enough.
+    max_memory_mb (10^6 bytes): for all that restoring takes beside the photo: result, interpreters
+    and their tiles; a network that is not local runs on the whole image if that fits. For `.tflite`
+    alone: halo: "fast" lets tiles overlap less, at an error of at most 1/1024 of a level of 255;
+    threads: of all interpreters together (default: all cores).
     """
 
     def __init__(
@@ -130,17 +131,30 @@ class Restorer:
         """
         network, multiple, halo = self._network, self._network.multiple, self._halo
         size = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-        if network.fixed or halo is None:
-            plan = whole_or_blended(size, network.fixed, halo, multiple, self._tile_px)
-            return replace(plan, threads=self._threads)
-        most_px = self._tile_px or max(MOST_PX, 4 * halo)
-        if isinstance(network, TfliteNetwork):
-            left_mb = self._max_memory_mb - height * width * 3 * itemsize / 1e6
+        left_mb = self._max_memory_mb - height * width * 3 * itemsize / 1e6
+        if isinstance(network, TfliteNetwork) and not network.fixed and halo is not None:
+            most_px = self._tile_px or max(MOST_PX, 4 * halo)
             measure = self._tile_px is None and height * width >= WORTH_PX
             return network.fastest(size, halo, left_mb, most_px=most_px, measure=measure)
-        most = self._tile_px or TILE_PX
+        most_px = self._side_within(left_mb, size)
+        if network.fixed or halo is None:
+            tile_px = self._tile_px or most_px
+            plan = whole_or_blended(size, network.fixed, halo, multiple, tile_px)
+            return replace(plan, threads=self._threads)
+        most = min(self._tile_px or TILE_PX, most_px)
         least = min(size[0], most), min(size[1], most)
         return Plan(size, even_tile(size, least, halo_px=halo, multiple=multiple), halo, multiple)
+
+    def _side_within(self, left_mb: float, size: tuple[int, int]) -> int:
+        """The longest side of a tile that `left_mb` are enough for, of a photo of `size`."""
+        network, multiple = self._network, self.multiple
+        if not isinstance(network, KerasNetwork) or math.prod(size) * network.mb_per_px <= left_mb:
+            return max(size)
+        least = 2 * (self._halo or 0) + multiple
+        side = int(math.sqrt(max(left_mb, 0) / network.mb_per_px)) // multiple * multiple
+        if side < least:
+            raise too_little_memory(left_mb, least**2 * network.mb_per_px)
+        return side
 
     def prepare(self, plan: Plan) -> None:
         """Open the interpreters of `plan`; `restore` does so by itself."""
@@ -175,75 +189,18 @@ class Restorer:
         return lay(done, part, plan, out)
 
 
-class _KerasNetwork:
-    fixed: tuple[int, int] | None = None
-
-    def __init__(self, model: "keras.Model") -> None:
-        from lpie.models.analysis import analyse
-
-        found = analyse(model)
-        self._model, self.multiple, self.halo_px = model, found.multiple, found.halo_px
-
-    def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        return forward(self._model, image[None])[0]
-
-
-def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """What `model` makes of `images`, both [N, H, W, 3] float32."""
-    from lpie.backend import keras
-    from lpie.models.analysis import calls, is_plain
-
-    if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
-        return model.predict_on_batch(images)
-    if not is_plain(model):
-        return keras.ops.convert_to_numpy(model(images, training=False))
-    # Layer by layer: Keras would hold all their outputs to the end, 12.5 GB instead of 1.5 for
-    # NAFNet of width 16 and a megapixel.
-    left = Counter(id(tensor) for _, inputs, _ in calls(model) for tensor in inputs)
-    values = {id(model.inputs[0]): keras.ops.convert_to_tensor(images)}
-    for layer, inputs, (output, *_) in calls(model):
-        if not inputs:
-            continue
-        given = [values[id(tensor)] for tensor in inputs]
-        for tensor in inputs:
-            left[id(tensor)] -= 1
-            if not left[id(tensor)]:
-                del values[id(tensor)]
-        values[id(output)] = layer(given[0] if len(given) == 1 else given)
-        del given
-    return keras.ops.convert_to_numpy(values[id(model.outputs[0])])
-
-
-def load_keras(path: Path) -> "keras.Model":
-    """The Keras model in a `.keras` file, the best one of a run, or a shipped one by its name."""
-    from lpie.backend import keras
-    from lpie.models import mirnet, nafftnet  # noqa: F401  (these register all our layers)
-
-    if is_name(path):
-        return load_shipped(str(path))
-    file = path / "best.keras" if path.is_dir() else path
-    if not file.is_file():
-        what = f"{path} holds no best.keras: it is no run, or has not validated yet"
-        raise InputError(f"{what}." if path.is_dir() else f"{path} does not exist.")
-    try:
-        return keras.models.load_model(file, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{file} is not a Keras model that can be loaded: {reason}") from None
-
-
 def _open(
     model: "keras.Model | Network | Path | str", threads: int, runtime: RuntimeName
 ) -> Network:
     if isinstance(model, Network):
         return model
     if not isinstance(model, str | Path):
-        return _KerasNetwork(model)
+        return KerasNetwork(model)
     path = tflite_file(model)
     if path.suffix == ".tflite":
         return TfliteNetwork(path, threads, runtime)
     if path.suffix == ".keras" or path.is_dir():
-        return _KerasNetwork(load_keras(path))
+        return KerasNetwork(load_keras(path))
     raise InputError(
         f"{path} is not a model: give a run of `lpie train`, a .keras or a .tflite file, or a "
         f"shipped network: {', '.join(shipped())}."

@@ -20,8 +20,9 @@ from lpie.evaluation import mean_scores, score
 from lpie.events import EventWriter
 from lpie.files import atomic_path
 from lpie.image import to_uint8, write_image
+from lpie.keras_network import load_keras
 from lpie.learner import Learner
-from lpie.restorer import Restorer, load_keras
+from lpie.restorer import Restorer
 from lpie.run import Run, write_failure
 
 LEAST_GAIN_DB = 1e-3  # less is rounding, no better model
@@ -155,7 +156,7 @@ class _Trainer:
     def finish(self) -> dict[str, Any]:
         """Sample pictures of the best model, and the run's scores."""
         if self._chief:
-            restorer = Restorer(load_keras(self._run.folder))
+            restorer = Restorer(load_keras(self._run.folder), max_memory_mb=math.inf)
             for sample in self._validation[:4]:
                 self._write_pictures(restorer, sample)
         return {"run": str(self._run.folder), "steps": self._step, **self._state}
@@ -218,7 +219,7 @@ class _Trainer:
         """Score the averaged weights, keep the best; all processes learn whether to end."""
         model = self._learner.averaged()
         if self._chief:
-            restorer = Restorer(self._learner.as_trained(model))
+            restorer = Restorer(self._learner.as_trained(model), max_memory_mb=math.inf)
             means = mean_scores([score(restorer, sample) for sample in self._validation])
             self._require_finite("The validation SSIM", means["ssim"])
             self._save_model(model, self._run.last)

@@ -17,9 +17,9 @@ from lpie.export import export_tflite
 from lpie.export.rounding import preround
 from lpie.flatbuffer import op_name, read_tflite
 from lpie.image import to_float, to_uint8
+from lpie.keras_network import forward, load_keras
 from lpie.learner import Learner
 from lpie.models.compressed import CompressedTwin
-from lpie.restorer import forward, load_keras
 from lpie.training import train
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.test_learner import settings

@@ -11,8 +11,8 @@ from lpie.backend import keras
 from lpie.export.convert import _converted
 from lpie.export.equalizing import MOST, equalize
 from lpie.image import to_float
+from lpie.keras_network import forward
 from lpie.models.analysis import calls
-from lpie.restorer import forward
 from lpie.runtime import Session
 from lpie.weights import load_shipped
 

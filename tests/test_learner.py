@@ -10,8 +10,8 @@ from lpie.data.batches import make_batch
 from lpie.data.pools import load_pools
 from lpie.distribution import OneDevice
 from lpie.errors import InputError, LpieError
+from lpie.keras_network import forward, load_keras
 from lpie.learner import Learner
-from lpie.restorer import forward, load_keras
 from lpie.run import read_log
 from lpie.training import train
 from tests.conftest import assert_one_sentence, run_lpie

@@ -7,8 +7,9 @@ keras = pytest.importorskip("keras")
 
 import lpie  # noqa: E402
 from lpie.errors import InputError  # noqa: E402
+from lpie.keras_network import forward  # noqa: E402
 from lpie.models.analysis import analyse  # noqa: E402
-from lpie.restorer import Restorer, forward  # noqa: E402
+from lpie.restorer import Restorer  # noqa: E402
 
 TINY = {"widths": (8, 16), "encoder_blocks": (1,), "middle_blocks": 1}
 FORMS = {

@@ -20,11 +20,12 @@ from lpie.distribution import OneDevice
 from lpie.errors import InputError, LpieError
 from lpie.export import export_tflite
 from lpie.image import to_float, to_uint8
+from lpie.keras_network import forward, load_keras
 from lpie.learner import Learner
 from lpie.models import keras2
 from lpie.models.keras2 import translated
 from lpie.models.quantized import QuantizedTwin
-from lpie.restorer import Restorer, forward, load_keras
+from lpie.restorer import Restorer
 from lpie.run import settings_of
 from lpie.training import train
 from tests.conftest import assert_one_sentence, run_lpie

@@ -18,7 +18,7 @@ from lpie.export.limits import float_ops  # noqa: E402
 from lpie.export.recipes import RECIPES, find_recipe  # noqa: E402
 from lpie.export.rewrites import shuffle_by_convolution  # noqa: E402
 from lpie.image import to_float  # noqa: E402
-from lpie.restorer import forward  # noqa: E402
+from lpie.keras_network import forward  # noqa: E402
 from lpie.runtime import Session  # noqa: E402
 
 OPTIONS = {

@@ -6,9 +6,9 @@ import pytest
 keras = pytest.importorskip("keras")
 
 import lpie  # noqa: E402
+from lpie.keras_network import forward  # noqa: E402
 from lpie.models.mirnet import _Block, _Layers  # noqa: E402
 from lpie.models.nafnet import Style  # noqa: E402
-from lpie.restorer import forward  # noqa: E402
 from tests.conftest import released_state  # noqa: E402
 
 STREAM = "body.0.body.0"

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from lpie import Restorer
 from lpie.backend import keras
 from lpie.errors import InputError
 from lpie.image import read_image, write_image
-from lpie.restorer import forward
+from lpie.keras_network import forward
 from tests.conftest import assert_one_sentence, run_lpie
 
 
@@ -49,6 +51,35 @@ def test_a_tflite_of_any_size_restores_like_keras(tiny_model, tiny_tflite, photo
 def test_a_tile_that_cannot_work_is_one_sentence(tiny_run, tile, words):
     with pytest.raises(InputError, match=words):
         Restorer(tiny_run, tile_px=tile)
+
+
+MEMORY = """
+import sys
+import numpy as np
+from lpie import Restorer, build_model
+from lpie.benchmarks.measure import peak_mb
+small = {"nafnet": {"width": 8}}.get(sys.argv[1], {})
+restorer = Restorer(build_model(sys.argv[1], **small), max_memory_mb=150)
+photo = np.random.default_rng(0).integers(0, 256, (800, 1000, 3), np.uint8)
+restorer.restore(photo[:64, :64])
+before = peak_mb()
+restorer.restore(photo)
+print(restorer.was_exact, peak_mb() - before)
+"""
+
+
+@pytest.mark.parametrize(("name", "exact"), [("lpienet", "True"), ("nafnet", "False")])
+def test_keras_models_keep_to_the_memory_too(name, exact):
+    command = [sys.executable, "-c", MEMORY, name]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    was_exact, taken_mb = result.stdout.split()[-2:]
+    assert was_exact == exact
+    assert float(taken_mb) <= 150
+
+
+def test_too_little_memory_for_a_keras_model_is_one_sentence(tiny_run):
+    with pytest.raises(InputError, match="the smallest tile needs"):
+        Restorer(tiny_run, max_memory_mb=2).plan(500, 500)
 
 
 def test_a_batch_is_its_images(tiny_run, photos):

@@ -9,7 +9,7 @@ import lpie
 from lpie.backend import keras
 from lpie.export.rounding import preround, round_together
 from lpie.image import to_float
-from lpie.restorer import forward
+from lpie.keras_network import forward
 
 
 def nearest(kernel):

@@ -12,12 +12,13 @@ keras = pytest.importorskip("keras")
 
 import lpie  # noqa: E402
 from lpie.errors import InputError  # noqa: E402
+from lpie.keras_network import forward, load_keras  # noqa: E402
 from lpie.models.analysis import analyse  # noqa: E402
 from lpie.models.balance import balance  # noqa: E402
 from lpie.models.layers import LocalAveragePooling2D  # noqa: E402
 from lpie.models.nafftnet import _fft_block  # noqa: E402
 from lpie.models.overparameterized import DOConv2D, overparameterize  # noqa: E402
-from lpie.restorer import Restorer, forward, load_keras  # noqa: E402
+from lpie.restorer import Restorer  # noqa: E402
 from tests.conftest import ROOT, released_state  # noqa: E402
 
 ONES = {"encoder_blocks": (1, 1, 1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1, 1, 1)}

@@ -18,10 +18,10 @@ from lpie.export.delegates import check_delegate
 from lpie.export.photos import photos_for
 from lpie.export.verification import verify
 from lpie.image import mosaic, to_float
+from lpie.keras_network import forward
 from lpie.models import NETWORKS, build_model
 from lpie.models.analysis import analyse
 from lpie.models.layers import ChannelScale
-from lpie.restorer import forward
 from lpie.spec import parse_size
 
 RESIDUAL = 0.1  # standard deviation, about that of noise of sigma 25

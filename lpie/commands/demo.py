@@ -94,7 +94,7 @@ def _restore(run: Path, output: Path, say: Any) -> dict[str, Any]:
 def _export(run: Path, say: Any) -> list[Path]:
     from lpie.export.convert import export_tflite
     from lpie.export.photos import photos_for
-    from lpie.restorer import load_keras
+    from lpie.keras_network import load_keras
 
     say("3/5 Exporting and verifying three recipes")
     model, photos, paths = load_keras(run), photos_for(run), []

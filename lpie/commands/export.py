@@ -116,7 +116,7 @@ def export(
     from lpie.export.photos import pairs_for, photos_for
     from lpie.export.writing import check_target
     from lpie.flatbuffer import read_tflite
-    from lpie.restorer import load_keras
+    from lpie.keras_network import load_keras
     from lpie.weights import is_name
 
     network = load_keras(model)

@@ -57,7 +57,7 @@ class Job(NamedTuple):
     type=click.FloatRange(1),
     default=MAX_MEMORY_MB,
     show_default=True,
-    help="For a .tflite: MB beside the photo, its result included.",
+    help="MB beside the photo, its result included.",
 )
 @click.option(
     "--max-megapixels",

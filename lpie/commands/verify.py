@@ -70,7 +70,7 @@ def verify(
     from lpie.export.recipes import RECIPES
     from lpie.flatbuffer import read_tflite, serialise
     from lpie.image import write_image
-    from lpie.restorer import load_keras
+    from lpie.keras_network import load_keras
     from lpie.spec import spec_inside
 
     if heat_map and heat_map.suffix.lower() != ".png":

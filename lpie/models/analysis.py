@@ -1,6 +1,7 @@
 """What a network needs and costs, read off its graph: reach, grid, multiply-adds."""
 
 import math
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -165,8 +166,37 @@ def _through(layer: Any, r: _Reach) -> _Reach | None:
 
 def macs_per_pixel(model: keras.Model, size: int = 256) -> float:
     """Multiply-adds of convolutions and Fourier transforms, for an image of size x size."""
-    shapes: dict[int, tuple] = {}
+    made = _shapes(model, size)
     total = 0
+    for layer, inputs, outputs in calls(model):
+        total += _macs(layer, [made[id(t)] for t in inputs], made[id(outputs[0])])
+    return total / size**2
+
+
+def held_per_pixel(model: keras.Model, size: int = 256) -> float:
+    """The most values held at once, per pixel of an image of size x size.
+
+    Each map is held from the layer that makes it to the last one that reads it, as
+    `lpie.keras_network.forward` does; in a model that it calls as a whole, all are to the end.
+    """
+    made = _shapes(model, size)
+    if not is_plain(model):
+        return sum(map(math.prod, made.values())) / size**2
+    readers = Counter(id(t) for _, inputs, _ in calls(model) for t in inputs)
+    held = most = 0
+    for _, inputs, outputs in calls(model):
+        held += math.prod(made[id(outputs[0])])
+        most = max(most, held)
+        for tensor in inputs:
+            readers[id(tensor)] -= 1
+            if not readers[id(tensor)]:
+                held -= math.prod(made[id(tensor)])
+    return most / size**2
+
+
+def _shapes(model: keras.Model, size: int) -> dict[int, tuple[int, ...]]:
+    """{id of a tensor: its shape} for an image of size x size."""
+    shapes: dict[int, tuple[int, ...]] = {}
     for layer, inputs, outputs in calls(model):
         given = [shapes[id(t)] for t in inputs]
         if not given:
@@ -174,8 +204,7 @@ def macs_per_pixel(model: keras.Model, size: int = 256) -> float:
         else:
             found = layer.compute_output_shape(given[0] if len(given) == 1 else given)
         shapes[id(outputs[0])] = found
-        total += _macs(layer, given, found)
-    return total / size**2
+    return shapes
 
 
 def _macs(layer: Any, given: list[tuple], found: tuple) -> int:
