@@ -14,7 +14,7 @@ import numpy as np
 from lpie import flatbuffer
 from lpie.benchmarks.measure import picture
 from lpie.benchmarks.restoring import numbers
-from lpie.benchmarks.script import conditions, markdown, sentences
+from lpie.benchmarks.script import conditions, in_turns, markdown, sentences
 from lpie.benchmarks.turns import Entrant, own_entrants, ratio, take_turns
 from lpie.errors import InputError, last_line
 from lpie.files import to_json
@@ -51,17 +51,7 @@ CHECKED_PX = 256
     type=click.Choice(list(RUNTIMES)),
     help="Only this one; repeatable.",
 )
-@click.option("--size", "sizes", multiple=True, default=SIZES, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option(
-    "--runs",
-    type=click.IntRange(0),
-    default=2,
-    show_default=True,
-    help="Of each in a round, after the first.",
-)
-@click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+@in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
     """Run MODEL (a float .tflite, or shipped) by lpie, LiteRT and other runtimes in turns.
 

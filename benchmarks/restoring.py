@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.script import conditions, markdown, sentences
+from lpie.benchmarks.script import conditions, in_turns, markdown, sentences
 from lpie.benchmarks.turns import own_entrants, ratio, take_turns
 from lpie.files import to_json
 from lpie.machine import environment
@@ -21,18 +21,8 @@ LARGE_PX = 20e6
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True)
-@click.option("--size", "sizes", multiple=True, default=SIZES, show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True)
-@click.option(
-    "--runs",
-    type=click.IntRange(0),
-    default=2,
-    show_default=True,
-    help="Of each in a round, after the first.",
-)
-@click.option("--threads", type=click.IntRange(1), help="[default: all cores]")
 @click.option("--halo", type=click.Choice(HALOS), default=HALOS[0], show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+@in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
     """Restore a picture with each of MODELS (.tflite or shipped), by tiles and whole, in turns.
 

@@ -74,6 +74,24 @@ def on_noisy_photos(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
+def in_turns(sizes: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """The options of a script whose entrants take turns at each of `sizes`."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in (
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON object only."),
+            click.option("--threads", type=click.IntRange(1), help="[default: all cores]"),
+            click.option("--runs", type=click.IntRange(0), default=2, show_default=True,
+                         help="Of each in a round, after the first."),
+            click.option("--rounds", type=click.IntRange(1), default=5, show_default=True),
+            click.option("--size", "sizes", multiple=True, default=sizes, show_default=True),
+        ):  # fmt: skip
+            command = option(command)
+        return command
+
+    return add
+
+
 def psnr_on(file: Path, clean: Path, noise_sigma: float) -> float:
     """The PSNR in dB of what `file` makes of `clean` photos with noise, clipped, in 8 bits."""
     noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]

@@ -22,6 +22,7 @@ from lpie.models.layers import ChannelMax, ChannelMean
 
 TILES, CROP_PX = 8, 128
 TAIL = 1e-4  # of the values on either side that may lie outside of a channel's span
+FEW = 512  # values: so small a kernel says nothing of how the network was compressed
 MOST = 16.0  # the largest factor; a channel that is always zero wants an infinite one
 
 # What treats channels apart and lets a positive factor through.
@@ -42,7 +43,7 @@ def equalize(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
     `model` itself then: factors would make many values of few.
     """
     kernels = [layer.get_weights()[0] for layer in model.layers if type(layer).__name__ == "Conv2D"]
-    if any(kernel.size > 512 and is_compressed(kernel) for kernel in kernels):
+    if any(kernel.size > FEW and is_compressed(kernel) for kernel in kernels):
         return model
     spans = _spans(model, tiles)
     factors = _factors(model, spans)
