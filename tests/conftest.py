@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.forked import AT_IMPORT, run_forked
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -120,15 +122,13 @@ def released_state(path):
 
 def run_lpie(*arguments, timeout=300, env=None, cwd=None):
     """The real command line in a process of its own."""
+    words, environment = list(map(str, arguments)), {**os.environ, **(env or {})}
+    if not AT_IMPORT & set(env or {}):
+        return run_forked(words, environment, cwd or Path.cwd(), timeout)
     return subprocess.run(
-        [sys.executable, "-m", "lpie", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        env={**os.environ, **(env or {})},
-        cwd=cwd,
-        check=False,
-    )
+        [sys.executable, "-m", "lpie", *words],
+        capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd, check=False,
+    )  # fmt: skip
 
 
 def assert_one_sentence(result, code, *parts):
