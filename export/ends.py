@@ -3,6 +3,7 @@
 from typing import Any, Literal, get_args
 
 from lpie.errors import InputError, unknown_name
+from lpie.export.alone import conversion
 from lpie.export.recipes import find_recipe
 
 IoName = Literal["uint8", "int8", "float32"]
@@ -37,7 +38,7 @@ def set_ends(graph: Any, io: str) -> None:
 
         for i in (main.inputs[0], main.outputs[0]):
             main.tensors[i].type, main.tensors[i].quantization = schema.TensorType.FLOAT32, None
-        last.opcodeIndex = _dequantize(graph, schema)
+        last.opcodeIndex = conversion(graph, "DEQUANTIZE")
         last.builtinOptionsType, last.builtinOptions = schema.BuiltinOptions.NONE, None
 
 
@@ -50,12 +51,3 @@ def _rename(graph: Any, old: int, new: int) -> None:
     for signature in graph.signatureDefs or []:
         for each in (*signature.inputs, *signature.outputs):
             each.tensorIndex = new if each.tensorIndex == old else each.tensorIndex
-
-
-def _dequantize(graph: Any, schema: Any) -> int:
-    """The index of the operator code for DEQUANTIZE from int8, a new one."""
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.DEQUANTIZE
-    code.version = 2
-    graph.operatorCodes.append(code)
-    return len(graph.operatorCodes) - 1

@@ -1,8 +1,8 @@
 """Int8 files in which the few layers that lose most stay in float.
 
-The sensitivity of a layer is what the network loses when that layer alone is in 8 bits. The most
-sensitive ones stay in float, as few of them as bring the loss within the bound. Between two of them
-nothing is rounded, so that they gain more together than each by itself.
+The sensitivity of a layer is what the network loses when what that layer alone reads and returns is
+in 8 bits. The most sensitive ones stay in float, as few of them as bring the loss within the bound.
+Between two of them nothing is rounded, so that they gain more together than each by itself.
 """
 
 import math
@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from lpie.cost import type_name
 from lpie.errors import InputError, LpieError
+from lpie.export.alone import in_int8
 from lpie.export.folding import fold_elu
 from lpie.export.limits import CONVERSIONS, layer_of
-from lpie.export.ranges import Scale, apply_scales, find_scales
+from lpie.export.ranges import Scale, activations, apply_scales, find_scales
 from lpie.export.recipes import converting
 from lpie.flatbuffer import links, op_name, parse_tflite, serialise
 from lpie.metrics import psnr
 from lpie.runtime import Session
 
 MAX_DROP_DB = 0.1  # unless told otherwise
+RANKED = 4  # images that layers are ranked on; the loss of the file is measured on all
 
 Images = Sequence[NDArray[np.float32]]
 
@@ -32,7 +34,7 @@ Images = Sequence[NDArray[np.float32]]
 class Sensitivity:
     """How many dB of PSNR a network loses with `op` in `layer` alone in int8.
 
-    What rounded kernels and an 8-bit output lose in any case is in it too.
+    What an 8-bit output loses in any case is in it too.
     """
 
     layer: str
@@ -72,14 +74,9 @@ def mix(
     quantize = _quantizer(converter)
     whole = quantize(())
     fold_elu(whole)
-    scales = _by_name(whole, find_scales(whole, calibration))
+    found = find_scales(whole, calibration)
+    scales, all_scales = _by_name(whole, found), _by_name(whole, {**activations(whole), **found})
     names = _outputs(whole)
-
-    def score(images: Images) -> float:
-        found = [psnr(np.clip(a, 0, 1), b) for a, b in zip(images, target, strict=True)]
-        return float(np.mean(found))
-
-    best = score(restored)
 
     def made(kept: Sequence[str]) -> Any:
         graph = quantize(kept)
@@ -87,13 +84,25 @@ def mix(
         apply_scales(graph, _by_index(graph, scales))
         return graph
 
-    def lost(graph: Any) -> float:
-        session = Session(serialise(graph))
-        return best - score([session.run(image) for image in degraded])
+    def lost(graph: Any, step: int = 1) -> float:
+        session, some = (
+            Session(serialise(graph)),
+            (images[::step] for images in (degraded, target, restored)),
+        )
+        return float(np.mean([
+            psnr(np.clip(best, 0, 1), clean) - psnr(np.clip(session.run(image), 0, 1), clean)
+            for image, clean, best in zip(*some, strict=True)
+        ]))  # fmt: skip
 
-    ranking = sorted(
-        ((lost(made([n for n in names if n != name])), name) for name in names), reverse=True
-    )
+    plain = made([*names])
+    main = plain.subgraphs[0]
+    ops = {main.tensors[op.outputs[0]].name.decode(): op for op in main.operators}
+
+    def sensitivity(name: str) -> float:
+        with in_int8(plain, ops[name], all_scales):
+            return lost(plain, max(len(degraded) // RANKED, 1))
+
+    ranking = sorted(((sensitivity(name), name) for name in names), reverse=True)
     kept = _fewest(lambda n: lost(made([name for _, name in ranking[:n]])) <= max_drop, len(names))
     graph = made([name for _, name in ranking[:kept]])
     rank = {name: n for n, (_, name) in enumerate(ranking)}

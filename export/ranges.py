@@ -42,7 +42,7 @@ def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
 def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, Scale]:
     """The scales that `narrow` chooses, by tensor."""
     main = graph.subgraphs[0]
-    old = _activations(graph)
+    old = activations(graph)
     counts = _histograms(graph, old, tiles)
     before_end = {int(op.inputs[0]) for op in main.operators if op.outputs[0] in main.outputs}
     new: dict[int, Scale] = {}
@@ -64,7 +64,7 @@ def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, S
 
 def apply_scales(graph: Any, scales: dict[int, Scale]) -> None:
     """Give the int8 tensors of `graph` these scales, in place, and biases what follows."""
-    main, old = graph.subgraphs[0], _activations(graph)
+    main, old = graph.subgraphs[0], activations(graph)
     for op in main.operators:
         if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
             ratio = scales[op.inputs[0]][0] / old[op.inputs[0]][0]
@@ -90,7 +90,7 @@ def _least_steps(graph: Any, scales: dict[int, Scale]) -> dict[int, float]:
     return found
 
 
-def _activations(graph: Any) -> dict[int, Scale]:
+def activations(graph: Any) -> dict[int, Scale]:
     """The scale of every int8 tensor that is made while the graph runs."""
     found = {}
     for i, tensor in enumerate(graph.subgraphs[0].tensors):

@@ -1,0 +1,99 @@
+"""What a single layer loses in int8, in a graph that is float elsewhere."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from lpie.cost import type_name
+from lpie.flatbuffer import is_constant, links
+from lpie.quantization import Scale
+
+
+@contextlib.contextmanager
+def in_int8(graph: Any, op: Any, scales: Mapping[str, Scale]) -> Iterator[None]:
+    """Within it, `op` of a float `graph` reads and returns the levels that an int8 one would.
+
+    scales: of tensors, by name; those without one stay as they are. Kernels are not rounded.
+    """
+    main = graph.subgraphs[0]
+    tensors, operators = list(main.tensors), list(main.operators)
+    inputs, outputs = op.inputs, op.outputs
+    before: list[Any] = []
+    after: list[Any] = []
+    try:
+        op.inputs, op.outputs = np.array(inputs), np.array(outputs)
+        for i in {*links(inputs)}:
+            if _scale(graph, i, scales):
+                levels = _like(graph, i, scales)
+                rounded = _like(graph, i)
+                before += [
+                    _op(graph, "QUANTIZE", i, levels),
+                    _op(graph, "DEQUANTIZE", levels, rounded),
+                ]
+                op.inputs[inputs == i] = rounded
+        (result,) = links(outputs)
+        if _scale(graph, result, scales):
+            exact, levels = _like(graph, result), _like(graph, result, scales)
+            op.outputs[0] = exact
+            after = [
+                _op(graph, "QUANTIZE", exact, levels),
+                _op(graph, "DEQUANTIZE", levels, result),
+            ]
+        at = operators.index(op)
+        main.operators = [*operators[:at], *before, op, *after, *operators[at + 1 :]]
+        yield
+    finally:
+        op.inputs, op.outputs = inputs, outputs
+        main.tensors, main.operators = tensors, operators
+
+
+def _scale(graph: Any, i: int, scales: Mapping[str, Scale]) -> Scale | None:
+    tensor = graph.subgraphs[0].tensors[i]
+    if type_name(tensor.type) != "float32" or is_constant(graph, tensor):
+        return None
+    return scales.get(tensor.name.decode())
+
+
+def _like(graph: Any, i: int, scales: Mapping[str, Scale] | None = None) -> int:
+    """The index of a new tensor of the shape of `i`: of its levels if there are `scales`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    main = graph.subgraphs[0]
+    old, new = main.tensors[i], schema.TensorT()
+    new.shape, new.shapeSignature, new.name = old.shape, old.shapeSignature, f"{len(main.tensors)}"
+    new.buffer, new.hasRank = 0, old.hasRank
+    if scales is not None:
+        step, zero = scales[old.name.decode()]
+        new.type = schema.TensorType.INT8
+        new.quantization = schema.QuantizationParametersT()
+        new.quantization.scale = np.array([step], np.float32)
+        new.quantization.zeroPoint = np.array([zero], np.int64)
+    main.tensors.append(new)
+    return len(main.tensors) - 1
+
+
+def _op(graph: Any, kind: str, source: int, result: int) -> Any:
+    """A QUANTIZE or DEQUANTIZE."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    op = schema.OperatorT()
+    op.opcodeIndex = conversion(graph, kind)
+    op.inputs, op.outputs = np.array([source], np.int32), np.array([result], np.int32)
+    return op
+
+
+def conversion(graph: Any, kind: str) -> int:
+    """The index of the operator code for a QUANTIZE to int8 or a DEQUANTIZE from it."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    builtin, version = getattr(schema.BuiltinOperator, kind), {"QUANTIZE": 1, "DEQUANTIZE": 2}[kind]
+    for i, code in enumerate(graph.operatorCodes):
+        if (code.builtinCode, code.version) == (builtin, version):
+            return i
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = version
+    graph.operatorCodes.append(code)
+    return len(graph.operatorCodes) - 1
