@@ -31,8 +31,10 @@ SETTINGS = {
 )  # fmt: skip
 @click.option("--steps", type=click.IntRange(1), default=SETTINGS["train"]["steps"],
               show_default=True, help="Of the training.")  # fmt: skip
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True,
+              help="Of the timing.")  # fmt: skip
 @json_option
-def demo(output: Path, steps: int, as_json: bool) -> None:
+def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
     """Train LPIENet on built-in photographs, restore one, export, verify, time and report.
 
     Running it again resumes. Exits with 1 when the held-out photograph gains less than 3 dB.
@@ -47,7 +49,7 @@ def demo(output: Path, steps: int, as_json: bool) -> None:
     scores = _train(run, steps, say, as_json)
     evaluation = _restore(run, output, say)
     exports = _export(run, say)
-    timings = _bench(exports, run, say, as_json)
+    timings = _bench(exports, run, rounds, say, as_json)
     report = _report(run, output / "report.html")
     gain = evaluation["psnr_db"] - evaluation["degraded_psnr_db"]
     if as_json:
@@ -115,7 +117,7 @@ def _export(run: Path, say: Any) -> list[Path]:
     return paths
 
 
-def _bench(paths: list[Path], run: Path, say: Any, as_json: bool) -> dict[str, Any]:
+def _bench(paths: list[Path], run: Path, rounds: int, say: Any, as_json: bool) -> dict[str, Any]:
     """256x256 and full HD whole, 4K by tiles."""
     from lpie.benchmarks.host import benchmark
     from lpie.benchmarks.record import collection, write_records
@@ -125,9 +127,14 @@ def _bench(paths: list[Path], run: Path, say: Any, as_json: bool) -> dict[str, A
     def bar(jobs: Any) -> Any:
         return progress_bar(jobs, unit="round", disable=as_json)
 
+    few = min(rounds, 2)
     records = [
-        *benchmark(paths, sizes=("256x256", "fhd"), seconds=2, min_runs=3, rounds=3, progress=bar),
-        *benchmark(paths, sizes=("4k",), tiles=True, seconds=2, min_runs=2, rounds=2, progress=bar),
+        *benchmark(
+            paths, sizes=("256x256", "fhd"), seconds=2, min_runs=3, rounds=rounds, progress=bar
+        ),
+        *benchmark(
+            paths, sizes=("4k",), tiles=True, seconds=2, min_runs=2, rounds=few, progress=bar
+        ),
     ]
     write_records(run / "bench.json", records)
     if not as_json:
