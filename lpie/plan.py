@@ -131,7 +131,7 @@ def whole_or_blended(
         tile = (min(size[0], tile_px or size[0]), min(size[1], tile_px or size[1]))
     overlap = OVERLAP_PX if halo_px is None else halo_px
     if halo_px is None:
-        overlap = min(overlap, (min(tile) - multiple) // 2) // multiple * multiple
+        overlap = min(overlap, min(tile) // 4) // multiple * multiple  # half of each tile is kept
     exact = halo_px is not None or tile == size
     return Plan(size, tile, overlap, multiple, exact=exact)
 

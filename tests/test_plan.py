@@ -73,11 +73,11 @@ def test_even_lengths_are_all_there_are(length, halo_px):
     ("fixed", "halo_px", "tile_px", "expected"),
     [
         (None, None, None, Plan((300, 500), (300, 500), 64, 1)),
-        (None, None, 200, Plan((300, 500), (200, 200), 64, 1, exact=False)),
+        (None, None, 200, Plan((300, 500), (200, 200), 50, 1, exact=False)),
         ((256, 256), None, None, Plan((300, 500), (256, 256), 64, 1, exact=False)),
         ((512, 512), None, None, Plan((512, 512), (512, 512), 64, 1)),
         ((256, 256), 20, None, Plan((300, 500), (256, 256), 20, 1)),
-        ((512, 64), None, None, Plan((512, 500), (512, 64), 31, 1, exact=False)),
+        ((512, 64), None, None, Plan((512, 500), (512, 64), 16, 1, exact=False)),
     ],
 )
 def test_networks_of_one_size_or_without_a_halo(fixed, halo_px, tile_px, expected):

@@ -26,6 +26,11 @@ def tiling_db(model: keras.Model) -> float:
 
 
 def randomize(model: keras.Model) -> None:
-    """Move every weight of `model` a little, also those that start at zero and hide a network."""
+    """Move every weight of `model` a little, also those that start at zero and hide a network.
+
+    By a tenth of what the weights of its array differ by; where they are all alike, by 0.1.
+    """
     rng = np.random.default_rng(0)
-    model.set_weights([w + rng.normal(0, 0.1, w.shape) for w in model.get_weights()])
+    model.set_weights(
+        [w + rng.normal(0, 0.1 * (float(w.std()) or 1), w.shape) for w in model.get_weights()]
+    )
