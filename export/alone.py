@@ -33,7 +33,7 @@ def in_int8(graph: Any, op: Any, scales: Mapping[str, Scale]) -> Iterator[None]:
                     _op(graph, "DEQUANTIZE", levels, rounded),
                 ]
                 op.inputs[inputs == i] = rounded
-        (result,) = links(outputs)
+        result = int(outputs[0])
         if _scale(graph, result, scales):
             exact, levels = _like(graph, result), _like(graph, result, scales)
             op.outputs[0] = exact

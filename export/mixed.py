@@ -74,8 +74,9 @@ def mix(
     quantize = _quantizer(converter)
     whole = quantize(())
     fold_elu(whole)
-    found = find_scales(whole, calibration)
-    scales, all_scales = _by_name(whole, found), _by_name(whole, {**activations(whole), **found})
+    chosen = find_scales(whole, calibration)
+    scales = _by_name(whole, chosen)
+    all_scales = _by_name(whole, {**activations(whole), **chosen})
     names = _outputs(whole)
 
     def made(kept: Sequence[str]) -> Any:
@@ -85,14 +86,13 @@ def mix(
         return graph
 
     def lost(graph: Any, step: int = 1) -> float:
-        session, some = (
-            Session(serialise(graph)),
-            (images[::step] for images in (degraded, target, restored)),
-        )
-        return float(np.mean([
+        session = Session(serialise(graph))
+        some = (images[::step] for images in (degraded, target, restored))
+        found = [
             psnr(np.clip(best, 0, 1), clean) - psnr(np.clip(session.run(image), 0, 1), clean)
             for image, clean, best in zip(*some, strict=True)
-        ]))  # fmt: skip
+        ]
+        return float(np.mean(found))
 
     plain = made([*names])
     main = plain.subgraphs[0]

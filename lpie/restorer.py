@@ -138,7 +138,7 @@ class Restorer:
             return network.fastest(size, halo, left_mb, most_px=most_px, measure=measure)
         most_px = self._side_within(left_mb, size)
         if network.fixed or halo is None:
-            tile_px = self._tile_px or most_px
+            tile_px = min(self._tile_px or most_px, most_px)
             plan = whole_or_blended(size, network.fixed, halo, multiple, tile_px)
             return replace(plan, threads=self._threads)
         most = min(self._tile_px or TILE_PX, most_px)
