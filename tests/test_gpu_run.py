@@ -53,7 +53,8 @@ def test_verdicts_are_those_of_the_accelerator(tmp_path, name, recipe):
         assert name == "threshold" or result.differences["float32"] <= least
 
 
-@pytest.mark.parametrize("name", ["denoise", "denoise-s", "denoise-lpienet"])
+# Not LPIENet: its many shapes take a software GPU from two minutes to ten, with what else runs.
+@pytest.mark.parametrize("name", ["denoise", "denoise-s"])
 def test_shipped_networks_run_whole_and_right(name):
     """float16 is what phones compute in: no value of theirs is too large for it."""
     result = run_on_gpu(shipped_file(name, ".tflite"))

@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow")
 import lpie
 import lpie.export
 from lpie.backend import keras
-from lpie.export.ranges import FUNCTIONS, _activations, _groups, best_scale, narrow, to_scale
+from lpie.export.ranges import FUNCTIONS, _groups, activations, best_scale, narrow, to_scale
 from lpie.flatbuffer import op_name, parse_tflite, serialise
 from lpie.image import to_float
 from lpie.runtime import Session
@@ -134,7 +134,7 @@ def test_only_scales_and_biases_change_and_biases_mean_the_same(models):
 
 def test_tensors_that_are_moved_about_share_a_scale_and_the_ends_are_photos(models):
     graph = parse_tflite(models[2])
-    main, scales = graph.subgraphs[0], _activations(graph)
+    main, scales = graph.subgraphs[0], activations(graph)
     moved = [op for op in main.operators if op_name(graph, op) in ("DEPTH_TO_SPACE", "RESHAPE")]
     for op in moved:
         assert scales[op.inputs[0]] == scales[op.outputs[0]]
@@ -146,7 +146,7 @@ def test_tensors_that_are_moved_about_share_a_scale_and_the_ends_are_photos(mode
 
 def test_an_op_that_wants_its_own_range_keeps_it(models):
     graph = parse_tflite(models[1])
-    main, scales = graph.subgraphs[0], _activations(graph)
+    main, scales = graph.subgraphs[0], activations(graph)
     grouped = {i for group in _groups(graph, scales) for i in group}
     wanted = [op for op in main.operators if op_name(graph, op) == "LOGISTIC"]
     for op in wanted:
