@@ -25,22 +25,14 @@ def in_int8(graph: Any, op: Any, scales: Mapping[str, Scale]) -> Iterator[None]:
     try:
         op.inputs, op.outputs = np.array(inputs), np.array(outputs)
         for i in {*links(inputs)}:
-            if _scale(graph, i, scales):
-                levels = _like(graph, i, scales)
+            if scale := _scale(graph, i, scales):
                 rounded = _like(graph, i)
-                before += [
-                    _op(graph, "QUANTIZE", i, levels),
-                    _op(graph, "DEQUANTIZE", levels, rounded),
-                ]
+                before += _rounding(graph, i, rounded, scale)
                 op.inputs[inputs == i] = rounded
         result = int(outputs[0])
-        if _scale(graph, result, scales):
-            exact, levels = _like(graph, result), _like(graph, result, scales)
-            op.outputs[0] = exact
-            after = [
-                _op(graph, "QUANTIZE", exact, levels),
-                _op(graph, "DEQUANTIZE", levels, result),
-            ]
+        if scale := _scale(graph, result, scales):
+            op.outputs[0] = _like(graph, result)
+            after = _rounding(graph, op.outputs[0], result, scale)
         at = operators.index(op)
         main.operators = [*operators[:at], *before, op, *after, *operators[at + 1 :]]
         yield
@@ -56,16 +48,22 @@ def _scale(graph: Any, i: int, scales: Mapping[str, Scale]) -> Scale | None:
     return scales.get(tensor.name.decode())
 
 
-def _like(graph: Any, i: int, scales: Mapping[str, Scale] | None = None) -> int:
-    """The index of a new tensor of the shape of `i`: of its levels if there are `scales`."""
+def _rounding(graph: Any, source: int, result: int, scale: Scale) -> list[Any]:
+    """The ops that make of `source` the levels of `scale`, and of these the float `result`."""
+    levels = _like(graph, source, scale)
+    return [_op(graph, "QUANTIZE", source, levels), _op(graph, "DEQUANTIZE", levels, result)]
+
+
+def _like(graph: Any, i: int, scale: Scale | None = None) -> int:
+    """The index of a new tensor of the shape of `i`: of int8 levels if there is a `scale`."""
     from ai_edge_litert import schema_py_generated as schema
 
     main = graph.subgraphs[0]
     old, new = main.tensors[i], schema.TensorT()
     new.shape, new.shapeSignature, new.name = old.shape, old.shapeSignature, f"{len(main.tensors)}"
     new.buffer, new.hasRank = 0, old.hasRank
-    if scales is not None:
-        step, zero = scales[old.name.decode()]
+    if scale is not None:
+        step, zero = scale
         new.type = schema.TensorType.INT8
         new.quantization = schema.QuantizationParametersT()
         new.quantization.scale = np.array([step], np.float32)

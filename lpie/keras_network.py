@@ -14,7 +14,7 @@ from lpie.weights import is_name, load_shipped
 if TYPE_CHECKING:
     import keras
 
-# Keras took 1.5 to 2.1 times the bytes of the maps it holds (the networks of the zoo, TensorFlow).
+# Keras took 1.5 to 1.9 times the bytes of the maps it holds (the networks of the zoo, TensorFlow).
 BYTES_PER_VALUE = 12
 
 

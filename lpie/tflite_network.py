@@ -42,7 +42,7 @@ class TfliteNetwork:
         weights_mb = len(self.data) / 1e6
         self._fixed_mb = 2 * weights_mb
         whole_mb = max(xnnpack_peak_mb(model) - INTERPRETER_MB - self._fixed_mb, 0)
-        self.mb_per_px = whole_mb / (size[0] * size[1]) + TILE_BYTES_PER_PX / 1e6
+        self._mb_per_px = whole_mb / (size[0] * size[1]) + TILE_BYTES_PER_PX / 1e6
         self._sessions: queue.SimpleQueue[Session] = queue.SimpleQueue()
         self._ready: tuple[tuple[int, int], int, int] | None = None
 
@@ -53,7 +53,7 @@ class TfliteNetwork:
 
     def estimate_mb(self, area_px: Any) -> Any:
         """What an interpreter for tiles of that area takes, and the tile beside it."""
-        return self._fixed_mb + self.mb_per_px * area_px
+        return self._fixed_mb + self._mb_per_px * area_px
 
     def fastest(
         self, size: tuple[int, int], halo_px: int, budget_mb: float, *, most_px: int, measure: bool
