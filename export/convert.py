@@ -93,7 +93,7 @@ def export_tflite(
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
-    if stored.activations == "int8" and recipe != "qat_int8":
+    if stored.activations == "int8":
         plain = equalize(plain, tiles)
     if stored.weights == "int8" and recipe != "qat_int8":  # whose kernels are used to their levels
         plain = preround(plain, tiles)

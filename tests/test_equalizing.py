@@ -9,10 +9,11 @@ import lpie
 from lpie import flatbuffer
 from lpie.backend import keras
 from lpie.export.convert import _converted
-from lpie.export.equalizing import MOST, equalize
+from lpie.export.equalizing import equalize
 from lpie.image import to_float
 from lpie.keras_network import forward
 from lpie.models.analysis import calls
+from lpie.models.channel_factors import MOST
 from lpie.runtime import Session
 from lpie.weights import load_shipped
 

@@ -13,6 +13,7 @@ pytest.importorskip("keras")
 pytest.importorskip("tensorflow_model_optimization", reason="needs pip install 'lpie[qat]'")
 
 import tensorflow as tf
+import tf_keras
 
 import lpie
 from lpie.backend import keras
@@ -113,6 +114,23 @@ def test_kernels_and_outputs_lie_on_levels(photos):
     expected = np.clip(np.rint(sums * 255), 0, 255) / 255
     assert np.mean(np.abs(twin(photos) - expected) > 1e-4) < 0.01  # ties
     assert np.abs(twin(photos) - expected).max() < step + 1.01 / 255
+
+
+def test_a_narrow_channel_has_levels_too(photos):
+    """Channels are rounded after the factors that make them span alike, as in the int8 file."""
+    image = keras.Input((None, None, 3))
+    wide = keras.layers.Conv2D(3, 1, use_bias=False, name="wide")
+    back = keras.layers.Conv2D(3, 1, use_bias=False, name="back")
+    model = keras.Model(image, keras.layers.Add()([back(wide(image)), image]))
+    gains = np.diag([8.0, 1.0, 0.5])
+    wide.set_weights([gains[None, None].astype(np.float32)])
+    back.set_weights([0.05 * np.linalg.inv(gains)[None, None].astype(np.float32)])
+    twin = QuantizedTwin(model)
+    twin.calibrate(photos)
+    inner = tf_keras.Model(twin._model.input, twin._model.get_layer("quant_wide").output)
+    narrow = np.asarray(inner(photos))[..., 2]
+    assert len(np.unique(narrow)) > 100  # 16 of 256, were all channels alike
+    assert np.abs(narrow - 0.5 * photos[..., 2]).max() < 0.6 * 0.5 / 100
 
 
 def test_what_moves_values_shares_their_range():
