@@ -97,7 +97,7 @@ class QuantizedTwin:
         Raises an `LpieError` where the twin, before anything is rounded, is not the network.
         """
         self._source.set_weights(self.get_weights())
-        found = channel_factors(self._source, images)
+        found = channel_factors(self._source, [*images])
         for tensor, factors in self._factors.items():
             factors.variable.assign(found[tensor])
         self._watching.on = True
@@ -109,7 +109,8 @@ class QuantizedTwin:
 
     def _given(self) -> list[Any]:
         """What `calibrate` chose."""
-        return [each.variable for each in (*self._ranges, *self._factors.values())]
+        factors = [each.variable for each in self._factors.values()]
+        return [*(each.variable for each in self._ranges), *factors]
 
 
 def _ranges(model: keras.Model) -> dict[int, Range]:
