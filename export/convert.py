@@ -95,7 +95,7 @@ def export_tflite(
         tiles = calibration_tiles(photos, *tile)
     if stored.activations == "int8":
         plain = equalize(plain, tiles)
-    if stored.weights == "int8" and recipe != "qat_int8":  # whose kernels are used to their levels
+    if stored.weights == "int8":
         plain = preround(plain, tiles)
     float_layers: tuple[str, ...] = ()
     if recipe == "mixed":
