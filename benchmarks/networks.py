@@ -18,6 +18,8 @@ from lpie.machine import environment
 DEEP = {"encoder_blocks": [1, 1, 1, 28], "middle_blocks": 1, "decoder_blocks": [1, 1, 1, 1]}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "LPIENet": ("lpienet", {}),
+    "LPIENet-RT": ("lpienet_rt", {}),
+    "LPIENet-RT, s": ("lpienet_rt", {"size": "s"}),
     "NAFNet, width 8": ("nafnet", {"width": 8, **DEEP}),
     "NAFNet, width 16": ("nafnet", {"width": 16, **DEEP}),
     "NAFNet": ("nafnet", DEEP),

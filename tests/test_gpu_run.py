@@ -54,10 +54,9 @@ def test_verdicts_are_those_of_the_accelerator(tmp_path, name, recipe):
 
 
 # Not LPIENet: its many shapes take a software GPU from two minutes to ten, with what else runs.
-@pytest.mark.parametrize("name", ["denoise", "denoise-s"])
-def test_shipped_networks_run_whole_and_right(name):
-    """float16 is what phones compute in: no value of theirs is too large for it."""
-    result = run_on_gpu(shipped_file(name, ".tflite"))
+def test_a_shipped_network_runs_whole_and_right():
+    """float16 is what phones compute in: no value of its is too large for it."""
+    result = run_on_gpu(shipped_file("denoise-s", ".tflite"))
     assert result.full, result
     assert result.differences["float32"] < 1e-5
     assert result.differences["float16"] < 0.02

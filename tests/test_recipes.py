@@ -32,10 +32,9 @@ def small(network):
 
 
 @pytest.mark.parametrize("network", ["lpienet", "lpienet_rt"])
-def test_int16_activations(network, tmp_path):
-    spec = export_tflite(
-        small(network), tmp_path / "a.tflite", recipe="static_wi8_ai16", size=(64, 64)
-    )
+def test_int16_activations(network, photos, tmp_path):
+    given = {"recipe": "static_wi8_ai16", "size": (64, 64), "photos": photos}
+    spec = export_tflite(small(network), tmp_path / "a.tflite", **given)
     assert spec.input_dtype == spec.output_dtype == "int16"
     graph = flatbuffer.read_tflite(tmp_path / "a.tflite")
     # No runtime has an int16 ELU.
@@ -59,11 +58,12 @@ def int8_kernels(graph):
     return sum(type_name(main.tensors[i].type) == "int8" for i in kernels)
 
 
-def test_int8_files_take_and_return_what_one_asks(tmp_path, astronaut):
+def test_int8_files_take_and_return_what_one_asks(tmp_path, photos, astronaut):
     model, found = small("lpienet_rt"), {}
+    given = {"recipe": "int8", "size": (64, 64), "photos": photos}
     for io in ("uint8", "int8", "float32"):
         path = tmp_path / f"{io}.tflite"
-        spec = export_tflite(model, path, recipe="int8", size=(64, 64), io=io)
+        spec = export_tflite(model, path, io=io, **given)
         assert spec.input_dtype == spec.output_dtype == io
         assert check_delegate(flatbuffer.read_tflite(path), "xnnpack").partitions == 1
         found[io] = Session(path.read_bytes()).run(to_float(astronaut[:64, :64]))

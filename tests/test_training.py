@@ -195,14 +195,14 @@ def test_training_on_pairs_and_clean_folders(tmp_path, photos, astronaut):
         write_image(tmp_path / "pairs" / "target" / f"{name}.png", astronaut[100:200, 100:220])
         write_image(tmp_path / "pairs" / "degraded" / f"{name}.png", photos[0][:100, :120])
     small = ["train.steps=3", "train.batch_size=2", "data.patch_px=32"]
-    small.append("train.progressive=[[1, 48, 2], [2, 64, 1]]")
     shape = [
         "model.hyperparameters.encoder_widths=[8, 8]",
         "model.hyperparameters.decoder_widths=[8]",
     ]
     (tmp_path / "c.toml").write_text("")
-    for source, folder in {"pairs": "pairs", "clean": "pairs/target"}.items():
-        where = [f"data.source={source}", f"data.folder={tmp_path / folder}"]
+    larger = "train.progressive=[[1, 48, 2], [2, 64, 1]]"
+    for source, folder, also in (("pairs", "pairs", []), ("clean", "pairs/target", [larger])):
+        where = [f"data.source={source}", f"data.folder={tmp_path / folder}", *also]
         config = load_config(tmp_path / "c.toml", [*small, *shape, *where])
         result = train(config, tmp_path / source, progress=False)
         assert result["photos"] == 2  # the third is held back for validation

@@ -133,7 +133,7 @@ def _bench(paths: list[Path], run: Path, rounds: int, say: Any, as_json: bool) -
             paths, sizes=("256x256", "fhd"), seconds=2, min_runs=3, rounds=rounds, progress=bar
         ),
         *benchmark(
-            paths, sizes=("4k",), tiles=True, seconds=2, min_runs=2, rounds=few, progress=bar
+            paths, sizes=("4k",), tiles=True, seconds=2, min_runs=1, rounds=few, progress=bar
         ),
     ]
     write_records(run / "bench.json", records)
