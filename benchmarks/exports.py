@@ -121,7 +121,7 @@ def table(result: dict[str, Any]) -> str:
         left = left or (f"{len(row['float_layers'])} chosen" if row["float_layers"] else "")
         cells.append([
             row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
-            f"{row['psnr_db']:.2f}", f"{best - row['psnr_db']:.2f}",
+            f"{row['psnr_db']:.2f}", f"{round(best - row['psnr_db'], 2) + 0:.2f}",
             f"{row['residual_correlation']:.5f}" if not row["refused"] else "refused", left,
             *(str(row["partitions"][name]) for name in DELEGATES),
         ])  # fmt: skip
