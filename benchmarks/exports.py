@@ -68,7 +68,7 @@ def measure(
                 file = Path(folder) / f"{len(rows)}.tflite"
                 row = _row(source, recipe, file, clean, noise_sigma, size)
                 rows.append({**row, "model": model})
-                progress(f"  {row['refused'] or '{:.2f} dB'.format(row['psnr_db'])}")
+                progress("  " + (row["refused"] or f"{row['psnr_db']:.2f} dB"))
     facts = {
         "clean": clean.name,
         "noise_sigma": noise_sigma,
