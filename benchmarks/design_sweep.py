@@ -38,7 +38,8 @@ FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 def main(as_json: bool, plot: Path | None, **options: Any) -> None:
     """Train every design by CONFIG, one thread each, and show which are on the Pareto front.
 
-    A design that has been trained in --out is not trained again, one that was stopped goes on.
+    A design that has been trained in --out is neither trained nor exported again, one that was
+    stopped goes on.
     Quality is the mean PSNR on Kodak24 at each noise level; time is the median of --rounds
     interleaved rounds on this machine, a whole picture, relative to LPIENet's float32.
 

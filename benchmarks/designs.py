@@ -71,9 +71,11 @@ def trained(
     run_lpie("train", str(config), "--workdir", str(run), *given)
     files = {}
     for recipe in RECIPES:
-        files[recipe] = str(run / f"{recipe}_{size}.tflite")
-        run_lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", files[recipe],
-              "--no-verify", "--force")  # fmt: skip
+        file = run / f"{recipe}_{size}.tflite"
+        if not _is_newer(file, run):
+            run_lpie("export", str(run), "--recipe", recipe, "--size", size, "-o", str(file),
+                     "--no-verify", "--force")  # fmt: skip
+        files[recipe] = str(file)
     return {"psnr_db": _scores(run, data, limit), **_facts(files), "files": files}
 
 
@@ -93,7 +95,7 @@ def _facts(files: dict[str, str]) -> dict[str, Any]:
 def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
     """{sigma: mean PSNR on Kodak24}, measured once for the run's weights."""
     kept, asked = run / "kodak24.json", {"data": str(data.resolve()), "limit": limit}
-    if kept.exists() and kept.stat().st_mtime > (run / "best.keras").stat().st_mtime:
+    if _is_newer(kept, run):
         known = json.loads(kept.read_text())
         if known["asked"] == asked:
             return known["psnr_db"]
@@ -107,3 +109,8 @@ def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
     }
     write_atomic(kept, to_json({"asked": asked, "psnr_db": scores}))
     return scores
+
+
+def _is_newer(file: Path, run: Path) -> bool:
+    """Whether `file` was made of the run's weights as they are."""
+    return file.exists() and file.stat().st_mtime > (run / "best.keras").stat().st_mtime

@@ -1,6 +1,7 @@
 """The sweep over designs: two tiny ones for two steps, in earnest."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ pytest.importorskip("skimage")
 
 from lpie.benchmarks.design_sweep import DESIGNS as SHIPPED
 from lpie.benchmarks.design_sweep import _is_on_front, table
-from lpie.benchmarks.designs import DELEGATES, read_designs
+from lpie.benchmarks.designs import DELEGATES, _is_newer, read_designs
 from lpie.errors import InputError
 from lpie.image import write_image
 from tests.conftest import assert_one_sentence
@@ -118,3 +119,14 @@ def test_the_front():
     slow, fast, poor, whole = row(30, 9, 9), row(29, 1, 1), row(28, 2, 2), row(28.5, 2, 0.5)
     rows = [slow, fast, poor, whole]
     assert [_is_on_front(each, rows) for each in rows] == [True, True, False, True]
+
+
+def test_files_older_than_the_weights_are_made_again(tmp_path):
+    (tmp_path / "best.keras").touch()
+    file = tmp_path / "int8.tflite"
+    assert not _is_newer(file, tmp_path)
+    for seconds, newer in ((10, True), (-10, False)):
+        file.touch()
+        then = (tmp_path / "best.keras").stat().st_mtime + seconds
+        os.utime(file, (then, then))
+        assert _is_newer(file, tmp_path) == newer
