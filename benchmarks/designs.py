@@ -112,5 +112,5 @@ def _scores(run: Path, data: Path, limit: int | None) -> dict[str, float]:
 
 
 def _is_newer(file: Path, run: Path) -> bool:
-    """Whether `file` was made of the run's weights as they are."""
+    """Whether `file` is newer than the best weights of `run`, so made of them."""
     return file.exists() and file.stat().st_mtime > (run / "best.keras").stat().st_mtime
