@@ -124,14 +124,14 @@ class BinaryRunner:
         run = f"{libraries if self._libraries else ''} {shlex.join(command)}".strip()
         if not watched:
             return run
-        pid, found = f"{self._folder}/pid", f"{self._folder}/mtrack"
-        # The tool's own process takes the shell's place, so that its number is known. The watcher
-        # ends with it, and must not hold adb's streams.
-        return (
-            f"( while sleep 0.3 && kill -0 $(cat {pid}); do "
-            f"dumpsys meminfo $(cat {pid}) | grep mtrack >>{found}; done ) >/dev/null 2>&1 & "
-            f"sh -c 'echo $$ >{pid}; exec env {run}'"
+        # The tool takes the place of the shell that starts the watcher, so its number is known.
+        # The watcher looks at once, for a short run too, ends with the tool and must not hold
+        # adb's streams.
+        watch = (
+            f"( while kill -0 $$; do dumpsys meminfo $$ | grep mtrack >>{self._folder}/mtrack; "
+            "sleep 0.1; done ) >/dev/null 2>&1 &"
         )
+        return f"sh -c {shlex.quote(f'{watch} exec env {run}')}"
 
     def _hung(self, command: Sequence[str], limit_s: float) -> Outcome:
         """The time is over: end it there too, lest it disturb the next."""
