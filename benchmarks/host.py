@@ -15,6 +15,7 @@ from lpie.benchmarks.record import Record
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError
 from lpie.plan import Plan
+from lpie.resizing import resize
 from lpie.restorer import Restorer
 from lpie.runtime import RuntimeName, find_interpreter
 from lpie.spec import parse_size, spec_inside
@@ -103,7 +104,7 @@ def job_for(
         plan = Restorer(model, tile_px=tile_px, threads=threads, runtime=runtime).plan(
             height, width
         )
-    flatbuffer.resize(graph, *(plan.tile if plan else (height, width)))
+    resize(graph, *(plan.tile if plan else (height, width)))
     return {
         "model": str(model),
         "size": f"{width}x{height}",

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from lpie.benchmarks.answering import answer_requests, read_job
 from lpie.image import to_uint8
 from lpie.plan import Plan
+from lpie.resizing import resized
 from lpie.restorer import Restorer
-from lpie.runtime import Session, resized
+from lpie.runtime import Session
 
 # Relative spread of the last three warm-up runs at which warm-up ends; at the latest it ends after
 # as many seconds as the measurement takes at the least.

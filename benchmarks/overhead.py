@@ -14,7 +14,7 @@ from lpie.benchmarks.sample import ratio_interval
 from lpie.benchmarks.script import sentences
 from lpie.files import to_json
 from lpie.machine import environment
-from lpie.runtime import resized
+from lpie.resizing import resized
 from lpie.spec import parse_size
 from lpie.weights import tflite_file
 

@@ -20,7 +20,8 @@ from lpie.errors import InputError, last_line
 from lpie.files import to_json
 from lpie.image import to_float
 from lpie.machine import environment
-from lpie.runtime import Session, resized
+from lpie.resizing import resized
+from lpie.runtime import Session
 from lpie.spec import parse_size
 from lpie.weights import tflite_file
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from lpie import flatbuffer
 from lpie.cost import OpWork, op_work
 from lpie.errors import InputError, unknown_name
+from lpie.resizing import resize
 from lpie.weights import tflite_file
 
 Unit = Literal["gpu", "npu"]
@@ -133,7 +134,7 @@ def _work(measurement: dict[str, Any]) -> list[OpWork]:
     if "network" in measurement:
         model = flatbuffer.read_tflite(tflite_file(measurement["network"]))
         width, height = measurement["size"]
-        flatbuffer.resize(model, height, width)
+        resize(model, height, width)
         return op_work(model)
     return [
         OpWork("", macs, values) for count, macs, values in measurement["ops"] for _ in range(count)

@@ -14,6 +14,7 @@ from lpie.benchmarks.child import Child
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError, LpieError
 from lpie.plan import Halo
+from lpie.resizing import resize
 from lpie.restorer import Restorer
 
 OWN = (sys.executable, "-m", "lpie.benchmarks.children.own_run")
@@ -93,7 +94,7 @@ def too_large(model: Path, width: int, height: int) -> str:
     """Why LiteRT cannot take the whole image here, or nothing."""
     graph = flatbuffer.read_tflite(model)
     try:
-        flatbuffer.resize(graph, height, width)
+        resize(graph, height, width)
     except InputError as error:
         return str(error)
     needed, free = xnnpack_peak_mb(graph), psutil.virtual_memory().available / 1e6

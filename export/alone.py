@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from lpie.cost import type_name
-from lpie.flatbuffer import is_constant, links
+from lpie.flatbuffer import is_constant, links, op_code
 from lpie.quantization import Scale
+
+# The version of each that knows int8.
+CONVERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2}
 
 
 @contextlib.contextmanager
@@ -77,21 +80,6 @@ def _op(graph: Any, kind: str, source: int, result: int) -> Any:
     from ai_edge_litert import schema_py_generated as schema
 
     op = schema.OperatorT()
-    op.opcodeIndex = conversion(graph, kind)
+    op.opcodeIndex = op_code(graph, kind, CONVERSIONS[kind])
     op.inputs, op.outputs = np.array([source], np.int32), np.array([result], np.int32)
     return op
-
-
-def conversion(graph: Any, kind: str) -> int:
-    """The index of the operator code for a QUANTIZE to int8 or a DEQUANTIZE from it."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    builtin, version = getattr(schema.BuiltinOperator, kind), {"QUANTIZE": 1, "DEQUANTIZE": 2}[kind]
-    for i, code in enumerate(graph.operatorCodes):
-        if (code.builtinCode, code.version) == (builtin, version):
-            return i
-    code = schema.OperatorCodeT()
-    code.builtinCode = code.deprecatedBuiltinCode = builtin
-    code.version = version
-    graph.operatorCodes.append(code)
-    return len(graph.operatorCodes) - 1

@@ -18,11 +18,11 @@ from lpie.export.equalizing import equalize
 from lpie.export.folding import fold_elu
 from lpie.export.limits import least_exact
 from lpie.export.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
+from lpie.export.padding import pads_ends_alone, pads_to, without_padding
 from lpie.export.passes import chosen_passes, rewritten
 from lpie.export.photos import pairs_for
 from lpie.export.ranges import narrow
 from lpie.export.recipes import find_recipe
-from lpie.export.rewrites import padded_to, without_padding
 from lpie.export.rounding import preround
 from lpie.export.signatures import add_size, of_size, sizes
 from lpie.export.verification import Verification, small, verify
@@ -31,10 +31,11 @@ from lpie.files import sha256
 from lpie.keras_network import forward
 from lpie.models.analysis import analyse
 from lpie.models.overparameterized import fold
+from lpie.resizing import resize
 from lpie.spec import ModelSpec, parse_size
 
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
-# memory than a small one; then the graph is resized (exact, see `lpie.flatbuffer.resize`).
+# memory than a small one; then the graph is resized (exact, see `lpie.resizing.resize`).
 TILE_PX = 256
 
 
@@ -89,7 +90,8 @@ def export_tflite(
         raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
     plain, applied = rewritten(plain, passes)
     tile, tiles = (height, width), []
-    if found.scalable and not any(n % padded_to(plain) for n in (width, height)):
+    multiple = pads_to(plain)
+    if found.scalable and (pads_ends_alone(plain) or not (width % multiple or height % multiple)):
         tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
@@ -105,10 +107,10 @@ def export_tflite(
         graph, float_layers = mixture.graph, mixture.float_layers
     else:
         graph = _converted(plain, recipe, tile, tiles, io or "uint8")
-    flatbuffer.resize(graph, height, width)
+    resize(graph, height, width, multiple)
     refuse_foreign_ops(graph)
     for other in others:
-        add_size(graph, *other)
+        add_size(graph, *other, multiple)
     result = _verified(model, graph, photos, recipe) if verified else None
     if result and not result.passed:
         reasons = _inexact_ops(plain, recipe, tile, tiles)

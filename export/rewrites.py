@@ -1,6 +1,5 @@
 """Graphs that compute the same and convert better. Each rewrite is exact."""
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +10,6 @@ from lpie.models.exchange import exchanged
 from lpie.models.layers import (
     ChannelMax,
     ChannelMean,
-    CropLike,
-    PadToMultiple,
     PixelShuffle,
     PixelUnshuffle,
 )
@@ -68,31 +65,10 @@ def upsample_by_means(model: keras.Model) -> keras.Model:
     return exchanged(model, _copying)
 
 
-def padded_to(model: keras.Model) -> int:
-    """The multiple to which `model` pads its maps; 1 for one that does not."""
-    pads = [layer.multiple for layer in model.layers if isinstance(layer, PadToMultiple)]
-    return math.lcm(1, *pads)
-
-
-def without_padding(model: keras.Model) -> keras.Model:
-    """`model` for images that need no padding inside: none of its sizes is then a constant."""
-    return exchanged(model, _unpadded)
-
-
 def of_scaled_channels(layer: Any, factors: Sequence[float]) -> Any:
     """What stands for the channel mean or maximum `layer` where channels want `factors` before."""
     kind = _DetachedChannelMax if isinstance(layer, ChannelMax) else _ChannelMeanConvolution
     return kind(factors, name=layer.name)
-
-
-class _First(keras.layers.Layer):
-    """The first of several maps, or the only one."""
-
-    def call(self, maps: Any) -> Any:
-        return maps[0] if isinstance(maps, (list, tuple)) else maps
-
-    def compute_output_shape(self, input_shape: Any) -> tuple:
-        return input_shape[0] if isinstance(input_shape, list) else input_shape
 
 
 class _ConvolutionShuffle(keras.layers.Layer):
@@ -243,8 +219,3 @@ def _copying(layer: Any) -> Any:
     if not enlarges or (layer.interpolation, tuple(layer.size)) != ("bilinear", (2, 2)):
         return None
     return _MeanUpSampling2D(name=layer.name)
-
-
-def _unpadded(layer: Any) -> Any:
-    pads = isinstance(layer, (PadToMultiple, CropLike))
-    return _First(name=layer.name) if pads else None

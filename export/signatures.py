@@ -3,24 +3,27 @@
 import copy
 from typing import Any
 
-from lpie.flatbuffer import image_size, parse_tflite, resize, serialise
+from lpie.flatbuffer import image_size, parse_tflite, serialise
+from lpie.resizing import resize
 
 
-def add_size(model: Any, width: int, height: int) -> None:
+def add_size(model: Any, width: int, height: int, multiple: int = 1) -> None:
     """Give `model`, of one size or more, another: the signature WIDTHxHEIGHT, in place.
 
     The first size, which is what a plain interpreter runs, gets such a signature too, beside the
-    converter's own. Raises an `InputError` for a model whose size is part of it.
+    converter's own. multiple: as in `lpie.resizing.resize`. Raises an `InputError` for a model
+    whose size is part of it.
     """
     name = _name(width, height)
     if not _signature(model, _first_name(model)):
         _add_signature(model, 0, _first_name(model))
     other = parse_tflite(serialise(model))
-    resize(other, height, width)
-    graph = other.subgraphs[0]
+    resize(other, height, width, multiple)
+    model.operatorCodes = other.operatorCodes  # the same, and what pads
+    graph, shared = other.subgraphs[0], len(model.buffers)
     for tensor in graph.tensors:  # only what holds a size has changed
-        mine, its = (each.buffers[tensor.buffer] for each in (model, other))
-        if not _same(mine, its):
+        its = other.buffers[tensor.buffer]
+        if tensor.buffer >= shared or not _same(model.buffers[tensor.buffer], its):
             tensor.buffer = len(model.buffers)
             model.buffers.append(its)
         tensor.name = b""  # half of what a size takes; a signature has names of its own

@@ -15,8 +15,9 @@ from lpie.errors import InputError
 from lpie.export.photos import photos_for
 from lpie.export.recipes import find_recipe
 from lpie.image import mosaic, to_float
+from lpie.resizing import tile_sized
 from lpie.restorer import Restorer
-from lpie.runtime import Session, tile_sized
+from lpie.runtime import Session
 
 # Larger files are verified at 256x256: a 4K export takes no more time and memory than a small one.
 MOST_PX = 512 * 512

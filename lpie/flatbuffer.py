@@ -1,4 +1,4 @@
-"""`.tflite` files as objects: read and checked, resized, and with our notes inside.
+"""`.tflite` files as objects: read and checked, and with our notes inside.
 
 Needs only the schema that ai-edge-litert carries, not TensorFlow.
 """
@@ -6,7 +6,6 @@ Needs only the schema that ai-edge-litert carries, not TensorFlow.
 import contextlib
 import struct
 from collections.abc import Iterable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,6 @@ import numpy as np
 from lpie.errors import InputError
 
 NOTE_NAME = "lpie_spec"
-# Ops that hold a size in ways that are not rewritten here.
-SIZED = ("BATCH_MATMUL", "CUMSUM", "GATHER", "RESHAPE", "SLICE", "STRIDED_SLICE")
-# Which input of an op is its target size, and where in it (height, width) stand.
-TARGETS = {"RESIZE_BILINEAR": (1, 0), "RESIZE_NEAREST_NEIGHBOR": (1, 0), "TRANSPOSE_CONV": (0, 1)}
 
 
 def read_tflite(path: Path) -> Any:
@@ -59,6 +54,21 @@ def op_name(model: Any, op: Any) -> str:
     return f"CUSTOM {code.customCode.decode()}" if code.customCode else str(name)
 
 
+def op_code(model: Any, name: str, version: int) -> int:
+    """The index of the operator code of a builtin op, which `model` gets where it has none."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    builtin = getattr(schema.BuiltinOperator, name)
+    for i, code in enumerate(model.operatorCodes):
+        if (code.builtinCode, code.version) == (builtin, version):
+            return i
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = builtin
+    code.version = version
+    model.operatorCodes.append(code)
+    return len(model.operatorCodes) - 1
+
+
 def is_constant(model: Any, tensor: Any) -> bool:
     """Whether the tensor's values are stored in the file."""
     data = model.buffers[tensor.buffer].data
@@ -85,66 +95,12 @@ def stored_tensors(model: Any) -> set[int]:
     return known
 
 
-def image_size(model: Any) -> tuple[int, int]:
-    """(height, width) of the model's only image input; an `InputError` for any other signature."""
-    graph = model.subgraphs[0]
-    shapes = [[int(n) for n in graph.tensors[i].shape] for i in (*graph.inputs, *graph.outputs)]
-    if len(shapes) != 2 or any(len(s) != 4 or s[3] != 3 for s in shapes) or min(shapes[0]) < 1:
-        raise InputError(
-            "The model must take one [1, H, W, 3] image of a fixed size and return one. "
-            f"Its inputs and outputs have the shapes {shapes}."
-        )
-    return shapes[0][1], shapes[0][2]
+def sizeless_tensors(model: Any) -> set[int]:
+    """Indices of tensors that are the same at every image size.
 
-
-def resize(model: Any, height: int, width: int) -> None:
-    """Rewrite a fully convolutional `model` for another image size, in place.
-
-    Maps scale with the image; weights do not change. The only constants that hold a size are the
-    targets of RESIZE ops and of TRANSPOSE_CONV. Means over the whole map, and what is made of them
-    alone, have no size. Exact: the result is what the converter makes for that size. Of a model of
-    several sizes the first is rewritten, and the others are dropped.
+    These are the stored ones, means over the whole height and width, and what ops make of them.
     """
-    model.subgraphs = model.subgraphs[:1]
-    model.signatureDefs = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
-    graph = model.subgraphs[0]
-    old_h, old_w = image_size(model)
-    scale = (Fraction(height, old_h), Fraction(width, old_w))
-    stored = stored_tensors(model)
-    kept = stored | _pooled_tensors(model, stored)
-    fixed = {
-        op_name(model, op)
-        for op in graph.operators
-        if op_name(model, op) in SIZED and not kept.issuperset(links(op.outputs))
-    }
-    if fixed and (height, width) != (old_h, old_w):
-        names = ", ".join(sorted(fixed))
-        raise InputError(f"The model's size is part of it: it has {names} made for that size.")
-    for i, tensor in enumerate(graph.tensors):
-        if i in kept or tensor.shape is None or len(tensor.shape) != 4:
-            continue
-        n, h, w, c = (int(x) for x in tensor.shape)
-        tensor.shape = np.array([n, *_scaled((h, w), scale), c], np.int32)
-        if tensor.shapeSignature is not None and len(tensor.shapeSignature) == 4:
-            tensor.shapeSignature = tensor.shape.copy()
-    done = set()
-    for op in graph.operators:
-        if op_name(model, op) not in TARGETS:
-            continue
-        at, first = TARGETS[op_name(model, op)]
-        buffer = model.buffers[graph.tensors[op.inputs[at]].buffer]
-        if id(buffer) in done:
-            continue
-        target = np.frombuffer(bytes(buffer.data), np.int32).copy()
-        h, w = (int(n) for n in target[first : first + 2])
-        target[first : first + 2] = _scaled((h, w), scale)
-        buffer.data = np.frombuffer(target.tobytes(), np.uint8)
-        done.add(id(buffer))
-
-
-def _pooled_tensors(model: Any, stored: set[int]) -> set[int]:
-    """Indices of means over the whole height and width, and of what ops make of them alone."""
-    graph = model.subgraphs[0]
+    graph, stored = model.subgraphs[0], stored_tensors(model)
     pooled: set[int] = set()
     for op in graph.operators:
         inputs = set(links(op.inputs)) - stored
@@ -156,7 +112,19 @@ def _pooled_tensors(model: Any, stored: set[int]) -> set[int]:
                 pooled.update(links(op.outputs))
         if inputs and inputs <= pooled:
             pooled.update(links(op.outputs))
-    return pooled
+    return stored | pooled
+
+
+def image_size(model: Any) -> tuple[int, int]:
+    """(height, width) of the model's only image input; an `InputError` for any other signature."""
+    graph = model.subgraphs[0]
+    shapes = [[int(n) for n in graph.tensors[i].shape] for i in (*graph.inputs, *graph.outputs)]
+    if len(shapes) != 2 or any(len(s) != 4 or s[3] != 3 for s in shapes) or min(shapes[0]) < 1:
+        raise InputError(
+            "The model must take one [1, H, W, 3] image of a fixed size and return one. "
+            f"Its inputs and outputs have the shapes {shapes}."
+        )
+    return shapes[0][1], shapes[0][2]
 
 
 def write_note(model: Any, text: str) -> None:
@@ -199,13 +167,3 @@ def _complete(model: Any) -> bool:
             if not known or any(not -1 <= i < tensors for i in links):
                 return False
     return True
-
-
-def _scaled(size: tuple[int, int], scale: tuple[Fraction, Fraction]) -> tuple[int, int]:
-    new = [length * factor for length, factor in zip(size, scale, strict=True)]
-    if any(length.denominator != 1 for length in new):
-        raise InputError(
-            "The model cannot take that size: a map inside would have a fraction of a pixel "
-            f"({float(new[1])} x {float(new[0])})."
-        )
-    return int(new[0]), int(new[1])

@@ -17,7 +17,8 @@ import numpy as np
 from lpie.files import to_json, write_atomic
 from lpie.machine import cpu_name
 from lpie.plan import Rates, shares
-from lpie.runtime import RuntimeName, Session, resized
+from lpie.resizing import resized
+from lpie.runtime import RuntimeName, Session
 
 # Sides of tiles, px: the smallest and the largest that fits into memory are timed, so often each
 # after a first run.

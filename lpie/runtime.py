@@ -6,7 +6,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie import flatbuffer
 from lpie.errors import InputError, require, unknown_name
 from lpie.quantization import from_levels, to_levels
 from lpie.quiet import quiet
@@ -58,23 +57,6 @@ class Session:
         """What the last run returned: [H, W, 3] float32."""
         tensor = self._interpreter.get_tensor(self._output["index"])[0]
         return from_levels(tensor, *self._output["quantization"])
-
-
-def resized(data: bytes, height: int, width: int) -> bytes:
-    """The model in `data` for images of another size (see `lpie.flatbuffer.resize`)."""
-    model = flatbuffer.parse_tflite(data)
-    if flatbuffer.image_size(model) == (height, width):
-        return data
-    flatbuffer.resize(model, height, width)
-    return flatbuffer.serialise(model)
-
-
-def tile_sized(data: bytes) -> bytes:
-    """The model in `data` for 256x256 images, or as it is where it knows its own size alone."""
-    try:
-        return resized(data, 256, 256)
-    except InputError:
-        return data
 
 
 def observable(data: bytes) -> Any:

@@ -13,7 +13,8 @@ from lpie.cost import INTERPRETER_MB, xnnpack_peak_mb
 from lpie.errors import InputError
 from lpie.files import sha256
 from lpie.plan import Plan, Rates, fastest
-from lpie.runtime import RuntimeName, Session, resized
+from lpie.resizing import resized
+from lpie.runtime import RuntimeName, Session
 from lpie.spec import ModelSpec, spec_inside, spec_path
 
 # Beside the interpreter: a tile as it is cut, and as float32 in and out, with copies of these.

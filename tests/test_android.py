@@ -16,8 +16,9 @@ from lpie.benchmarks.record import summarized
 from lpie.benchmarks.schema import check
 from lpie.benchmarks.verdict import judge
 from lpie.image import read_image, to_float
+from lpie.resizing import resized
 from lpie.restorer import Restorer
-from lpie.runtime import Session, resized
+from lpie.runtime import Session
 from lpie.spec import spec_inside
 from lpie.weights import shipped_file
 from tests.conftest import ROOT

@@ -6,6 +6,7 @@ import pytest
 import lpie
 from lpie import flatbuffer
 from lpie.cost import graph_cost, xnnpack_peak_mb
+from lpie.resizing import resize
 from tests.conversions import convert_keras, graph_of, network
 
 
@@ -54,7 +55,7 @@ def test_live_tensors_by_hand():
 def test_macs_scale_with_the_image_and_weights_do_not():
     model = flatbuffer.parse_tflite(network("float32"))
     small = graph_cost(model)
-    flatbuffer.resize(model, 64, 96)
+    resize(model, 64, 96)
     large = graph_cost(model)
     assert large.macs == small.macs * 6
     assert large.parameters == small.parameters
@@ -71,7 +72,7 @@ def test_op_counts_are_sorted():
 @pytest.mark.parametrize(("height", "measured_mb"), [(1080, 2936), (2160, 11596)])
 def test_peak_of_lpienet_is_within_a_tenth_of_the_measured(height, measured_mb, lpienet_full):
     model = flatbuffer.parse_tflite(lpienet_full)
-    flatbuffer.resize(model, height, height * 16 // 9)
+    resize(model, height, height * 16 // 9)
     assert xnnpack_peak_mb(model) == pytest.approx(measured_mb, rel=0.1)
 
 
@@ -97,7 +98,7 @@ print(int(line.split()[1]) * 1024 / 1e6)
 @pytest.mark.parametrize("recipe", ["float32", "int8"])
 def test_peak_is_within_15_percent_of_a_real_run(tmp_path, recipe):
     model, path = flatbuffer.parse_tflite(network(recipe)), tmp_path / "a.tflite"
-    flatbuffer.resize(model, 512, 768)
+    resize(model, 512, 768)
     path.write_bytes(flatbuffer.serialise(model))
     run = subprocess.run(
         [sys.executable, "-c", RUN, str(path)], capture_output=True, text=True, check=True

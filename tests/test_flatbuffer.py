@@ -6,7 +6,8 @@ pytest.importorskip("keras")
 from lpie import flatbuffer
 from lpie.errors import InputError
 from lpie.export.converter import convert
-from lpie.runtime import Session, resized
+from lpie.resizing import resized
+from lpie.runtime import Session
 from lpie.spec import ModelSpec, parse_size, spec_inside, spec_path
 
 

@@ -11,6 +11,7 @@ from ai_edge_litert.interpreter import Interpreter
 
 from lpie import flatbuffer
 from lpie.export.signatures import add_size, of_size, sizes
+from lpie.resizing import resize
 from lpie.restorer import Restorer
 from lpie.runtime import Session
 from lpie.spec import ModelSpec
@@ -58,7 +59,7 @@ def test_the_weights_are_there_once(model, tiny_tflite):
 def test_a_file_of_several_sizes_can_be_resized(model):
     data = flatbuffer.serialise(model)
     copy = flatbuffer.parse_tflite(data)
-    flatbuffer.resize(copy, 32, 32)
+    resize(copy, 32, 32)
     assert len(copy.subgraphs) == 1
     Session(flatbuffer.serialise(copy)).run(np.zeros((32, 32, 3), np.float32))
 

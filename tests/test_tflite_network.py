@@ -13,7 +13,8 @@ from lpie import Restorer, flatbuffer
 from lpie.errors import InputError
 from lpie.image import pad_reflect, to_float
 from lpie.plan import Plan
-from lpie.runtime import Session, resized
+from lpie.resizing import resized
+from lpie.runtime import Session
 from lpie.spec import spec_inside
 from lpie.tflite_network import FAST_ERROR, TfliteNetwork
 from lpie.weights import tflite_file

@@ -11,8 +11,9 @@ from lpie.benchmarks.answering import answer_requests, read_job
 from lpie.benchmarks.measure import picture, since, timed
 from lpie.image import to_float
 from lpie.plan import Plan
+from lpie.resizing import resized
 from lpie.restorer import Restorer
-from lpie.runtime import Session, resized
+from lpie.runtime import Session
 
 
 def main() -> None:

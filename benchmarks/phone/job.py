@@ -10,7 +10,7 @@ from lpie import flatbuffer
 from lpie.benchmarks.phone.delegate import CPU, Delegate
 from lpie.cost import xnnpack_peak_mb
 from lpie.errors import InputError
-from lpie.runtime import resized
+from lpie.resizing import resize, resized
 from lpie.spec import parse_size, spec_inside
 from lpie.tiling import Tile, even_tile, plan_tiles
 
@@ -120,5 +120,5 @@ def name_of(size: tuple[int, int]) -> str:
 @functools.cache
 def _peak_mb(model: Path, size: tuple[int, int]) -> float:
     graph = flatbuffer.read_tflite(model)
-    flatbuffer.resize(graph, size[1], size[0])
+    resize(graph, size[1], size[0])
     return xnnpack_peak_mb(graph)

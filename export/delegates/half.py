@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from lpie.errors import InputError
 from lpie.export.calibration import calibration_tiles
 from lpie.flatbuffer import image_size, links, op_name, parse_tflite, serialise, stored_tensors
-from lpie.runtime import observable, tile_sized
+from lpie.resizing import tile_sized
+from lpie.runtime import observable
 
 LARGEST = 65_504.0  # of float16
 SUMS = ("MEAN", "SUM")

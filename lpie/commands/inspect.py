@@ -97,7 +97,8 @@ def _names(delegates: tuple[str, ...]) -> list[str]:
 
 def _read(file: Path, size: str | None) -> Any:
     """The model in `file`, at another size when one is given."""
-    from lpie.flatbuffer import read_tflite, resize
+    from lpie.flatbuffer import read_tflite
+    from lpie.resizing import resize
     from lpie.spec import parse_size
 
     shape = parse_size(size) if size else None

@@ -71,6 +71,7 @@ def _estimate(
     from lpie.benchmarks.predict import find_phone
     from lpie.benchmarks.predict import predict as estimated
     from lpie.cost import op_work
+    from lpie.resizing import resize
     from lpie.spec import parse_size
     from lpie.weights import tflite_file
 
@@ -78,7 +79,7 @@ def _estimate(
     model = flatbuffer.read_tflite(tflite_file(file))
     if size:
         width, height = parse_size(size)
-        flatbuffer.resize(model, height, width)
+        resize(model, height, width)
     h, w = flatbuffer.image_size(model)
     found = estimated(op_work(model), phone, unit=unit, precision=precision)
     return {
