@@ -11,7 +11,8 @@ CORE = {
     "lpie.tiling", "lpie.metrics", "lpie.flatbuffer", "lpie.cost", "lpie.runtime", "lpie.restorer",
     "lpie.quantization", "lpie.settings", "lpie.degrading", "lpie.config", "lpie.run",
     "lpie.weights", "lpie.machine", "lpie.plan", "lpie.rates", "lpie.laying", "lpie.tiff",
-    "lpie.photo", "lpie.tflite_network", "lpie.keras_network", "lpie.restoration",
+    "lpie.photo", "lpie.tflite_network", "lpie.keras_network", "lpie.restoration", "lpie.resizing",
+    "lpie.graph_padding",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training", "lpie.evaluation"}
 HEAVY = {"tensorflow", "keras", "jax", "torch", "lpie.backend"}
