@@ -43,13 +43,7 @@ def converted_at(monkeypatch):
 
 # NAFNet pads what is no multiple of 4 with zeros; that is added to the graph at both ends.
 @pytest.mark.parametrize(
-    ("width", "height", "ops"),
-    [
-        (320, 192, set()),
-        (1024, 64, set()),
-        (318, 190, {"PAD", "SLICE"}),
-        (64, 31, {"PAD", "SLICE"}),
-    ],
+    ("width", "height", "ops"), [(1024, 64, set()), (318, 190, {"PAD", "SLICE"})]
 )
 def test_an_export_is_that_of_its_own_size(nafnet, tmp_path, converted_at, width, height, ops):
     path = tmp_path / "a.tflite"
@@ -86,8 +80,8 @@ def test_padding_comes_and_goes_with_the_size(nafnet, tmp_path, recipe):
 
 def test_several_sizes_of_which_some_are_padded(nafnet, tmp_path):
     file, x = tmp_path / "a.tflite", np.random.default_rng(0).random((190, 318, 3), np.float32)
-    export_tflite(nafnet, file, size="64x64", more_sizes=("318x190", "62x64"))
-    for name, image in {"318x190": x, "62x64": x[:64, :62], "64x64": x[:64, :64]}.items():
+    export_tflite(nafnet, file, size="64x64", more_sizes=("318x190",))
+    for name, image in {"318x190": x, "64x64": x[:64, :64]}.items():
         single = serialise(of_size(read_tflite(file), name))
         direct = Session(convert(nafnet, "float32", image.shape[:2], [])).run(image)
         np.testing.assert_array_equal(Session(single).run(image), direct)
