@@ -36,7 +36,8 @@ def draw(rows: list[dict[str, Any]], path: Path) -> None:
         if max(x for x, _ in points.values()) > WIDE * min(x for x, _ in points.values()):
             axes.set_xscale("log")
             axes.xaxis.set_major_formatter("{x:g}")
-        axes.margins(x=0.3 if few else 0.05)
+        if few:
+            axes.margins(x=0.3)
         axes.set(xlabel=f"{recipe}, ms", ylabel="mean PSNR, dB")
         axes.grid(alpha=0.3)
     with atomic_path(path) as temporary:

@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 
 from lpie.cost import type_name
-from lpie.flatbuffer import is_constant, links, op_code
+from lpie.flatbuffer import CONVERSIONS, is_constant, links, new_op
 from lpie.quantization import Scale
-
-# The version of each that knows int8.
-CONVERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2}
 
 
 @contextlib.contextmanager
@@ -54,7 +51,10 @@ def _scale(graph: Any, i: int, scales: Mapping[str, Scale]) -> Scale | None:
 def _rounding(graph: Any, source: int, result: int, scale: Scale) -> list[Any]:
     """The ops that make of `source` the levels of `scale`, and of these the float `result`."""
     levels = _like(graph, source, scale)
-    return [_op(graph, "QUANTIZE", source, levels), _op(graph, "DEQUANTIZE", levels, result)]
+    return [
+        new_op(graph, kind, CONVERSIONS[kind], [read], made)
+        for kind, read, made in (("QUANTIZE", source, levels), ("DEQUANTIZE", levels, result))
+    ]
 
 
 def _like(graph: Any, i: int, scale: Scale | None = None) -> int:
@@ -73,13 +73,3 @@ def _like(graph: Any, i: int, scale: Scale | None = None) -> int:
         new.quantization.zeroPoint = np.array([zero], np.int64)
     main.tensors.append(new)
     return len(main.tensors) - 1
-
-
-def _op(graph: Any, kind: str, source: int, result: int) -> Any:
-    """A QUANTIZE or DEQUANTIZE."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    op = schema.OperatorT()
-    op.opcodeIndex = op_code(graph, kind, CONVERSIONS[kind])
-    op.inputs, op.outputs = np.array([source], np.int32), np.array([result], np.int32)
-    return op

@@ -4,7 +4,7 @@ from typing import Any, Literal, get_args
 
 from lpie.errors import InputError, unknown_name
 from lpie.export.recipes import find_recipe
-from lpie.flatbuffer import op_code
+from lpie.flatbuffer import CONVERSIONS, op_code
 
 IoName = Literal["uint8", "int8", "float32"]
 
@@ -38,7 +38,7 @@ def set_ends(graph: Any, io: str) -> None:
 
         for i in (main.inputs[0], main.outputs[0]):
             main.tensors[i].type, main.tensors[i].quantization = schema.TensorType.FLOAT32, None
-        last.opcodeIndex = op_code(graph, "DEQUANTIZE", 2)
+        last.opcodeIndex = op_code(graph, "DEQUANTIZE", CONVERSIONS["DEQUANTIZE"])
         last.builtinOptionsType, last.builtinOptions = schema.BuiltinOptions.NONE, None
 
 

@@ -5,15 +5,18 @@ Needs only the schema that ai-edge-litert carries, not TensorFlow.
 
 import contextlib
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lpie.errors import InputError
 
 NOTE_NAME = "lpie_spec"
+# Ops between float and integer tensors, and the version of each that knows int8.
+CONVERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2}
 
 
 def read_tflite(path: Path) -> Any:
@@ -69,10 +72,26 @@ def op_code(model: Any, name: str, version: int) -> int:
     return len(model.operatorCodes) - 1
 
 
+def new_op(model: Any, name: str, version: int, inputs: Sequence[int], output: int) -> Any:
+    """A builtin op without options, which the caller puts among the graph's."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    op = schema.OperatorT()
+    op.opcodeIndex = op_code(model, name, version)
+    op.inputs, op.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+    return op
+
+
 def is_constant(model: Any, tensor: Any) -> bool:
     """Whether the tensor's values are stored in the file."""
     data = model.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
+
+
+def stored_integers(model: Any, i: int) -> NDArray[np.int32]:
+    """The int32 values that tensor `i` has in the file; none for one that is made in the run."""
+    data = model.buffers[model.subgraphs[0].tensors[i].buffer].data
+    return np.frombuffer(bytes(data if data is not None else b""), np.int32)
 
 
 def links(indices: Iterable[Any] | None) -> list[int]:
@@ -104,13 +123,10 @@ def sizeless_tensors(model: Any) -> set[int]:
     pooled: set[int] = set()
     for op in graph.operators:
         inputs = set(links(op.inputs)) - stored
-        if op_name(model, op) == "MEAN":
-            axes = np.frombuffer(
-                bytes(model.buffers[graph.tensors[op.inputs[1]].buffer].data), np.int32
-            )
-            if {1, 2} <= {int(axis) % 4 for axis in axes}:
-                pooled.update(links(op.outputs))
-        if inputs and inputs <= pooled:
+        means = op_name(model, op) == "MEAN" and {1, 2} <= {
+            int(axis) % 4 for axis in stored_integers(model, op.inputs[1])
+        }
+        if means or (inputs and inputs <= pooled):
             pooled.update(links(op.outputs))
     return stored | pooled
 

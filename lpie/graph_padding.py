@@ -6,13 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lpie.flatbuffer import links, op_code, op_name, sizeless_tensors
+from lpie.flatbuffer import CONVERSIONS, links, new_op, op_name, sizeless_tensors, stored_integers
 
 # Tensors that `add_padding` adds: three constants, the padded image and what becomes the result.
 ADDED = 5
-CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 
 class _Padding(NamedTuple):
@@ -78,10 +76,10 @@ def add_padding(model: Any, height: int, width: int) -> None:
     ]
     _rename(inner, {image: padded, result: whole})
     version = 1 if graph.tensors[image].type == schema.TensorType.FLOAT32 else 2
-    pad = _op(op_code(model, "PAD", version), [image, constants[0]], padded)
+    pad = new_op(model, "PAD", version, [image, constants[0]], padded)
     pad.builtinOptionsType = schema.BuiltinOptions.PadOptions
     pad.builtinOptions = schema.PadOptionsT()
-    cut = _op(op_code(model, "SLICE", version), [whole, *constants[1:]], result)
+    cut = new_op(model, "SLICE", version, [whole, *constants[1:]], result)
     cut.builtinOptionsType = schema.BuiltinOptions.SliceOptions
     cut.builtinOptions = schema.SliceOptionsT()
     first = next(k for k, op in enumerate(graph.operators) if padded in links(op.inputs))
@@ -101,7 +99,7 @@ def _find(model: Any) -> _Padding | None:
     padded, whole = int(pad.outputs[0]), int(cut.inputs[0])
     small, large = _shape(model, image), _shape(model, padded)
     alike = (_shape(model, result), _shape(model, whole)) == (small, large) and len(small) == 4
-    begins = [_values(model, pad.inputs[1])[::2], _values(model, cut.inputs[1])]
+    begins = [stored_integers(model, pad.inputs[1])[::2], stored_integers(model, cut.inputs[1])]
     if not alike or any(len(begin) != 4 or begin.any() for begin in begins):
         return None
     return _Padding(image, pad, padded, whole, cut, result)
@@ -158,21 +156,6 @@ def _constant(model: Any, values: Any) -> int:
     model.buffers.append(buffer)
     model.subgraphs[0].tensors.append(tensor)
     return len(model.subgraphs[0].tensors) - 1
-
-
-def _op(code: int, inputs: list[int], output: int) -> Any:
-    from ai_edge_litert import schema_py_generated as schema
-
-    op = schema.OperatorT()
-    op.opcodeIndex = code
-    op.inputs, op.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
-    return op
-
-
-def _values(model: Any, i: int) -> NDArray[np.int32]:
-    """The integers that the tensor `i` stores; empty for one that is made in the run."""
-    data = model.buffers[model.subgraphs[0].tensors[i].buffer].data
-    return np.frombuffer(bytes(data if data is not None else b""), np.int32)
 
 
 def _shape(model: Any, i: int) -> tuple[int, ...]:

@@ -51,11 +51,13 @@ def tile_sized(data: bytes) -> bytes:
 
     What it adds to its image counts, so that the ops are the same.
     """
-    bottom, right = padding(parse_tflite(data))
+    model = parse_tflite(data)
+    bottom, right = padding(model)
     try:
-        return resized(data, 256 - bottom, 256 - right)
+        resize(model, 256 - bottom, 256 - right)
     except InputError:
         return data
+    return serialise(model)
 
 
 def _scale(model: Any, height: int, width: int) -> None:
