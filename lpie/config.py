@@ -38,6 +38,10 @@ class DataConfig:
     real_share: float = 0.0
     patch_px: int = 64
     augment: bool = True
+    # The share of clean crops whose colours are varied (lpie.data.augment), and how many times a
+    # clean crop is reduced, drawn on a logarithmic scale.
+    vary_colours: float = 0.0
+    downscale: tuple[float, float] = (1.0, 1.0)
     # Two crops are mixed with a weight from Beta(mixup, mixup); 0 turns it off.
     mixup: float = 0.0
     skip_bad: bool = False
@@ -213,6 +217,9 @@ def _check(config: Config) -> None:
          "float32 with train.sparsity or train.clusters", train.precision),
         (bool(train.teacher) == bool(config.loss.distillation), "loss.distillation",
          "above 0 just when train.teacher is given", config.loss.distillation),
+        (0 <= data.vary_colours <= 1, "data.vary_colours", "in [0, 1]", data.vary_colours),
+        (1 <= data.downscale[0] <= data.downscale[1] <= 16, "data.downscale",
+         "a pair low <= high of numbers in [1, 16]", data.downscale),
         (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),
         (0 <= data.real_share < 1, "data.real_share", "in [0, 1)", data.real_share),
         (bool(data.real_share) == bool(data.real_pairs), "data.real_share",

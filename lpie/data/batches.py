@@ -8,6 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from lpie.config import Config, DataConfig
+from lpie.data.augment import draw_scale, reduced, vary_colours
 from lpie.data.degradations import degrade
 from lpie.data.pools import Pool
 from lpie.image import to_float
@@ -100,16 +101,22 @@ def _crop(pools: list[Pool], config: DataConfig, patch_px: int, rng: Generator) 
     h, w, _ = target.shape
     margin = min(MARGIN_PX, (min(h, w) - patch_px) // 2) if _is_wide(config, degraded) else 0
     size = patch_px + 2 * margin
-    y, x = rng.integers(h - size + 1), rng.integers(w - size + 1)
+    window = size
+    if degraded is None and config.downscale != (1.0, 1.0):
+        window = round(size * draw_scale(rng, config.downscale, min(h, w) / size))
+    y, x = rng.integers(h - window + 1), rng.integers(w - window + 1)
     turn, mirror = (int(rng.integers(4)), bool(rng.integers(2))) if config.augment else (0, False)
 
     def cut(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-        patch = np.rot90(image[y : y + size, x : x + size], turn)
+        patch = np.rot90(image[y : y + window, x : x + window], turn)
         return to_float(patch[:, ::-1] if mirror else patch)
 
     sharp = cut(target)
     if degraded is not None:
         return cut(degraded), sharp
+    sharp = reduced(sharp, size)
+    if config.vary_colours and rng.random() < config.vary_colours:
+        sharp = vary_colours(sharp, rng)
     spoiled = degrade(np.ascontiguousarray(sharp), rng, config.degrade)
     inner = slice(margin, margin + patch_px)
     return spoiled[inner, inner], sharp[inner, inner]
