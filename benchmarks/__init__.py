@@ -3,7 +3,10 @@
 import importlib
 from typing import Any
 
-_HOME = {"benchmark": "lpie.benchmarks.host", "write_report": "lpie.benchmarks.report"}
+_HOME = {
+    "benchmark": "lpie.benchmarks.harness.host",
+    "write_report": "lpie.benchmarks.reports.run_page",
+}
 
 __all__ = [*_HOME]
 

@@ -5,8 +5,8 @@ from typing import Any
 
 _HOME = {
     "check_delegate": "lpie.export.delegates",
-    "export_tflite": "lpie.export.convert",
-    "verify": "lpie.export.verification",
+    "export_tflite": "lpie.export.pipeline",
+    "verify": "lpie.export.verify.parity",
 }
 
 __all__ = [*_HOME]

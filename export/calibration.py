@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError
-from lpie.image import pad_reflect, to_float
+from lpie.image.image import pad_reflect, to_float
 
 TILES = 32
 LEAST_PX = 64 * 64  # of fewer, no range says what photos hold

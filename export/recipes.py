@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import LpieError, unknown_name
-from lpie.quiet import quiet
+from lpie.system.quiet import quiet
 
 Number = Literal["float32", "float16", "int8", "int16"]
 
@@ -39,7 +39,7 @@ def _budget(psnr_db: float, correlation: float) -> dict[str, float]:
 
 
 # `lpie demo` measured 141, 78 and 40 dB of output PSNR for float32, float16 and int8 (2026-11-21).
-# One kernel out of order in an export and it stays below each budget (tests/test_export.py).
+# One kernel out of order in an export and it stays below each budget (tests/export/test_export.py).
 INT8 = Recipe("int8", "int8", _budget(30, 0.95))
 RECIPES = {
     "float32": Recipe("float32", "float32", _budget(90, 0.99999)),

@@ -12,15 +12,15 @@ __version__ = "0.1.0"
 _HOME = {
     "InputError": "lpie.errors",
     "LpieError": "lpie.errors",
-    "ModelSpec": "lpie.spec",
-    "Restorer": "lpie.restorer",
+    "ModelSpec": "lpie.tflite.spec",
+    "Restorer": "lpie.restore.restorer",
     "build_model": "lpie.models",
-    "evaluate": "lpie.evaluation",
-    "fold": "lpie.models.overparameterized",
-    "load_released_weights": "lpie.models.released",
-    "psnr": "lpie.metrics",
-    "ssim": "lpie.metrics",
-    "train": "lpie.training",
+    "evaluate": "lpie.evaluation.evaluate",
+    "fold": "lpie.models.do_conv",
+    "load_released_weights": "lpie.models.released.released",
+    "psnr": "lpie.image.metrics",
+    "ssim": "lpie.image.metrics",
+    "train": "lpie.training.trainer",
 }
 
 __all__ = ["__version__", *_HOME]

@@ -1,5 +1,5 @@
 """`python -m lpie` is the `lpie` command."""
 
-from lpie.cli import main
+from lpie.cli.main import main
 
 main()

@@ -4,7 +4,7 @@ import importlib.util
 import os
 
 from lpie.errors import InputError
-from lpie.quiet import quiet
+from lpie.system.quiet import quiet
 
 if importlib.util.find_spec("keras") is None:
     raise InputError(

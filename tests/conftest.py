@@ -73,8 +73,8 @@ def tiny_config(tmp_path_factory):
 def tiny_run(tiny_config, tmp_path_factory):
     """A finished run of the tiny config."""
     pytest.importorskip("keras")
-    from lpie.config import load_config
-    from lpie.training import train
+    from lpie.config.config import load_config
+    from lpie.training.trainer import train
 
     folder = tmp_path_factory.mktemp("runs") / "tiny"
     train(load_config(tiny_config), folder, progress=False)
@@ -83,7 +83,7 @@ def tiny_run(tiny_config, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run):
-    from lpie.keras_network import load_keras
+    from lpie.restore.keras_network import load_keras
 
     return load_keras(tiny_run)
 

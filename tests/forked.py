@@ -35,7 +35,7 @@ def run_forked(arguments, environment, cwd, timeout):
 
 
 def _run(arguments, environment, cwd, *outputs):
-    from lpie.cli import main
+    from lpie.cli.main import main
 
     for target, path in zip((1, 2), outputs, strict=True):
         os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), target)

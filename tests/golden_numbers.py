@@ -1,6 +1,6 @@
 """What the Android app must compute as lpie does: `python -m tests.golden_numbers` writes it anew.
 
-tests/test_golden.py compares the files with lpie, the app's JUnit tests compare them with the app.
+tests/system/test_golden.py compares the files with lpie, the app's JUnit tests compare them with the app.
 """
 
 import json
@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.benchmarks.sample import describe, deviation
-from lpie.image import pad_reflect, to_float, to_uint8
-from lpie.quantization import from_levels, to_levels
-from lpie.restorer import Restorer
-from lpie.tiling import even_tile, plan_tiles
+from lpie.benchmarks.records.statistics import describe, deviation
+from lpie.image.image import pad_reflect, to_float, to_uint8
+from lpie.restore.restorer import Restorer
+from lpie.restore.tile_grid import even_tile, plan_tiles
+from lpie.tflite.scales import from_levels, to_levels
 
 FOLDER = Path(__file__).parent / "golden"
 # (height, width), largest tile, halo, multiple: of shipped networks, and corners.

@@ -18,6 +18,6 @@ def two_layers():
 NETWORKS["two_layers"] = Network("tests.two_layers:two_layers", "", residual=("residual",))
 
 if __name__ == "__main__":
-    from lpie.cli import main
+    from lpie.cli.main import main
 
     main()

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from lpie.errors import unknown_name
-from lpie.export.delegates.node import Node, read_nodes
 from lpie.export.delegates.rule import Delegate, Rule
 from lpie.export.delegates.rules import DELEGATES
-from lpie.flatbuffer import read_tflite
+from lpie.tflite.model import read_tflite
+from lpie.tflite.node import Node, read_nodes
 
 NO_ROW = "not in the delegate's table"
 

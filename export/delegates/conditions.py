@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from lpie.export.delegates.node import Node
+from lpie.tflite.node import Node
 
 Condition = Callable[[Node], str | None]
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
-from lpie.export.delegates.node import Node
 from lpie.export.delegates.rule import Conditions, Rule
+from lpie.tflite.node import Node
 
 OPS = "tflite/tools/versioning/gpu_compatibility.cc"
 GRAPH = "tflite/delegates/gpu/common/model_builder.cc"

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-from lpie.cost import live_bytes
-from lpie.flatbuffer import links, stored_tensors
+from lpie.tflite.cost import live_bytes
+from lpie.tflite.model import links, stored_tensors
 
 HALF_BYTES = 2
 TEXTURE_ROWS = 16_384  # CL_DEVICE_IMAGE2D_MAX_HEIGHT of most phones

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import LpieError, last_line
-from lpie.stopping import child
+from lpie.system.signals import child
 
 LIMIT_S = 600
 # What the child says, among much that the runtime prints.

@@ -1,6 +1,6 @@
 """ML Drift, LiteRT's own GPU accelerator: the classic delegate's checks, newer and with more ops.
 
-Most rows were tried with ai-edge-litert 2.3.0 on Mesa's lavapipe: tests/test_gpu_run.py.
+Most rows were tried with ai-edge-litert 2.3.0 on Mesa's lavapipe: tests/export/test_gpu_run.py.
 """
 
 import math
@@ -10,8 +10,8 @@ from dataclasses import replace
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates import gpu
 from lpie.export.delegates.conditions import Condition
-from lpie.export.delegates.node import Node
 from lpie.export.delegates.rule import Conditions, Rule, Types
+from lpie.tflite.node import Node
 
 SOURCE = "ml_drift_delegate/tflite/model_builder.cc"
 BOOLEAN = {**gpu.TYPES, "bool": 0}

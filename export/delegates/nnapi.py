@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
-from lpie.export.delegates.node import Node
 from lpie.export.delegates.rule import Conditions, Rule, Types
+from lpie.tflite.node import Node
 
 SOURCE = "tflite/delegates/nnapi/nnapi_delegate.cc:2358-3660"
 

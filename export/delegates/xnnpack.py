@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
-from lpie.export.delegates.node import Node, Operand
 from lpie.export.delegates.rule import Conditions, Rule, Types
+from lpie.tflite.node import Node, Operand
 
 SOURCE = "tflite/delegates/xnnpack/xnnpack_delegate.cc"
 

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lpie.config import Config, DataConfig
+from lpie.config.config import Config, DataConfig
 from lpie.data.augment import draw_scale, reduced, vary_colours
-from lpie.data.degradations import degrade
+from lpie.data.degrade.degradations import degrade
 from lpie.data.pools import Pool
-from lpie.image import to_float
+from lpie.image.image import to_float
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 

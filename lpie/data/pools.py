@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lpie.config import Config
+from lpie.config.config import Config
 from lpie.data import sources
-from lpie.data.degradations import degrade
+from lpie.data.degrade.degradations import degrade
 from lpie.data.shards import Shards, open_shards
 from lpie.data.sources import Item, Photo, Sample
 from lpie.errors import InputError
-from lpie.image import to_float
+from lpie.image.image import to_float
 
 MOST_PATCHES = 32  # of a split of shards, to validate on
 

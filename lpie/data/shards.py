@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from lpie.data.sources import Photo
 from lpie.errors import InputError, LpieError
-from lpie.files import atomic_path, read_json, sha256, to_json, write_atomic
+from lpie.system.files import atomic_path, read_json, sha256, to_json, write_atomic
 
 FORMAT = 1
 # Each open map holds a file descriptor, of which a process may have about a thousand.

@@ -8,10 +8,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.config import DataConfig, DegradeConfig
-from lpie.data.degradations import degrade
+from lpie.config.config import DataConfig, DegradeConfig
+from lpie.data.degrade.degradations import degrade
 from lpie.errors import InputError, require
-from lpie.image import list_images, read_image, to_float
+from lpie.image.image import list_images, read_image, to_float
 
 # Colour photographs inside the scikit-image wheel (its other pictures are drawings, microscopy or
 # grey); one is held back for validation.

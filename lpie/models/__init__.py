@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class Network:
     """Where a network is built and was published.
 
-    residual, branches, gates: which of its layers are what `lpie.models.balance` asks for. forms:
+    residual, branches, gates: which of its layers are what `lpie.models.graph.initialization` asks for. forms:
     hyperparameters that make another network of it, as `lpie models` lists them.
     """
 

@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 
 from lpie.backend import keras
 from lpie.errors import InputError, unknown_name
+from lpie.models.do_conv import overparameterize
 from lpie.models.layers import ChannelMax, ChannelMean, UpSampling2D
-from lpie.models.overparameterized import overparameterize
 
 Variant = Literal["keras", "pytorch", "paper"]
 Activation = Literal["elu", "relu", "leaky_relu"]

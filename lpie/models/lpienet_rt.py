@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 
 from lpie.backend import keras
 from lpie.errors import InputError, unknown_name
+from lpie.models.do_conv import overparameterize
 from lpie.models.layers import PixelShuffle, PixelUnshuffle
 from lpie.models.nafnet import check_blocks, conv
-from lpie.models.overparameterized import overparameterize
 
 Size = Literal["s", "m", "l"]
 Block = Literal["inverted", "residual", "fused"]

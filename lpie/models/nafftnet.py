@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lpie.backend import keras
+from lpie.models.do_conv import DOConv2D
+from lpie.models.fft import InverseRealFFT2D, RealFFT2D
 from lpie.models.nafnet import Style, check_blocks, conv, u_net
-from lpie.models.overparameterized import DOConv2D
-from lpie.models.spectral import InverseRealFFT2D, RealFFT2D
 
 
 def nafftnet(

@@ -2,7 +2,7 @@
 
 For each NAME there are NAME.npz (the weights, to export and to train on), NAME.tflite (to restore
 with: float16 weights, no TensorFlow needed) and NAME.md, its card: data, recipe, scores, limits.
-`lpie.export.ship` writes them from a run.
+`lpie.export.publish_weights` writes them from a run.
 """
 
 import functools
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from lpie.errors import InputError, LpieError, unknown_name
-from lpie.files import read_json, sha256
+from lpie.system.files import read_json, sha256
 
 if TYPE_CHECKING:
     import keras

@@ -31,7 +31,7 @@ public final class BenchmarkScreenTest {
         Screens.setFreeMemory(2000);
     }
 
-    /** tests/test_android.py reads the file as `lpie bench` reads logcat. */
+    /** tests/device/test_android.py reads the file as `lpie bench` reads logcat. */
     @Test
     public void theRecordIsInTheLog() throws IOException {
         BenchmarkActivity screen = started("id", "a1", "size", "264x176", "delegate", "xnnpack",

@@ -46,7 +46,7 @@ public final class ScreensTest {
         Screens.setFreeMemory(2000);
     }
 
-    /** tests/test_android.py compares the file with what `lpie restore` makes of the same photo. */
+    /** tests/device/test_android.py compares the file with what `lpie restore` makes of the same photo. */
     @Test
     public void aSharedPhotoIsRestoredAndShared() throws IOException {
         MainActivity screen = Screens.shared(PHOTO).get();

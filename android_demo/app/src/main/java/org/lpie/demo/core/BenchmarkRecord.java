@@ -6,10 +6,10 @@ import org.json.JSONArray;
 import org.json.JSONException;
 import org.json.JSONObject;
 
-/** A benchmark as the record of `lpie bench`: benchmarks/record.schema.json. Unknown is null. */
+/** A benchmark as the record of `lpie bench`: benchmarks/records/record.schema.json. Unknown is null. */
 public final class BenchmarkRecord {
     private static final String SCHEMA = "lpie-bench/1";
-    /** Above these the numbers do not count; lpie.benchmarks.verdict has the same. */
+    /** Above these the numbers do not count; lpie.benchmarks.records.verdict has the same. */
     private static final int THERMAL_STATUS = 1;
     private static final double DEVIATION = 0.25;
     /** Times the median deviation: the standard deviation, where the distribution is normal. */

@@ -3,8 +3,8 @@ package org.lpie.demo.core;
 import java.nio.ByteBuffer;
 
 /**
- * How pixels become a model's values and back, bit for bit as lpie/image.py and
- * lpie/quantization.py do it (tests/golden/pixels.json).
+ * How pixels become a model's values and back, bit for bit as lpie/image/image.py and
+ * lpie/tflite/scales.py do it (tests/golden/pixels.json).
  */
 public final class Levels {
     /** What a tensor holds. */

@@ -11,7 +11,7 @@ import java.util.Set;
 
 /**
  * The first graph of a TFLite file, which is given another image size: {@code resize} of
- * lpie/flatbuffer.py, in place, so that the file keeps its length.
+ * lpie/tflite/model.py, in place, so that the file keeps its length.
  *
  * <p>Maps scale with the image and weights do not change. Delegates, unlike the interpreter's own
  * resizeInput, then see one fixed size, and RESIZE ops, whose target is a constant, follow.

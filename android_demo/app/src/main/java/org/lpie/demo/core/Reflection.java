@@ -1,6 +1,6 @@
 package org.lpie.demo.core;
 
-/** Where the pixels of a photo grown by reflection come from: `pad_reflect` of lpie/image.py. */
+/** Where the pixels of a photo grown by reflection come from: `pad_reflect` of lpie/image/image.py. */
 public final class Reflection {
     private Reflection() {}
 

@@ -4,7 +4,7 @@ import java.util.Arrays;
 import org.json.JSONException;
 import org.json.JSONObject;
 
-/** What can be said of a sample of latencies, as lpie.benchmarks.sample computes it. */
+/** What can be said of a sample of latencies, as lpie.benchmarks.records.statistics computes it. */
 public final class Statistics {
     private static final int[] PERCENTS = {5, 90, 95, 99};
 

@@ -6,7 +6,7 @@ import java.util.List;
 /**
  * Which part of a photo each tile reads, and which part of its output is kept.
  *
- * <p>The same numbers as {@code lpie/tiling.py}: tests/golden/tiles.json holds both to them.
+ * <p>The same numbers as {@code lpie/restore/tile_grid.py}: tests/golden/tiles.json holds both to them.
  */
 public final class TilePlan {
     private final int haloPx;

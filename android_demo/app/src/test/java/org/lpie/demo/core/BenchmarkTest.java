@@ -83,7 +83,7 @@ public final class BenchmarkTest {
         assertEquals("lpie", BenchmarkRequest.idOf(Collections.singletonMap("id", "a b")));
     }
 
-    /** tests/test_android.py checks the file that this writes against the schema. */
+    /** tests/device/test_android.py checks the file that this writes against the schema. */
     @Test
     public void aRecordTellsWhatFellBack() throws IOException, InputException {
         JSONObject record = record(Delegate.GPU, 0, 1000);

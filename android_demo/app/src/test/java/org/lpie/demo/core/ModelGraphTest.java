@@ -18,7 +18,7 @@ public final class ModelGraphTest {
     private static final String[] MODELS = {"denoise", "denoise-s", "denoise-lpienet"};
     private static final Size SIZE = new Size(176, 264);
 
-    /** tests/test_android.py runs the files that this writes, against lpie's own. */
+    /** tests/device/test_android.py runs the files that this writes, against lpie's own. */
     @Test
     public void graphsTakeAnotherSizeAndTheOldOneAgain() throws IOException, InputException {
         for (String name : MODELS) {

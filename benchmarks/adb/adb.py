@@ -1,0 +1,211 @@
+"""A thin layer over the `adb` program: every call has a time limit, every failure its sentence."""
+
+import contextlib
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lpie.benchmarks.adb.failures import PhoneError, failure, last_words
+from lpie.errors import InputError, unknown_name
+from lpie.system.signals import child, undone_by_signals
+
+LIMIT_S = 30.0  # of a call that does no work on the phone
+PUSH_BYTES_PER_S = 1e6  # slower than any USB or Wi-Fi that one would wait for
+PULL_BYTES = 200_000_000  # the outputs of a 4K image; what one does not know beforehand
+# Ends what a command printed. adb's own exit code is 0 on old devices, and where the device went
+# away it prints nothing.
+END = "lpie-exit:"
+STATES = (
+    "device|offline|unauthorized|authorizing|connecting|no permissions.*?|recovery|rescue|sideload|"
+    "bootloader|host|detached|unknown"
+)
+
+
+@dataclass(frozen=True)
+class Printed:
+    """What a command on the phone printed, stdout and stderr, and its exit code."""
+
+    text: str
+    code: int
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A line of `adb devices -l`. state: `device` where it can be used, else why not."""
+
+    serial: str
+    state: str
+    about: str
+
+
+class Adb:
+    """One device by its serial.
+
+    program: the adb executable. Every method raises a `PhoneError` where adb or the device fails
+    it, or where the limit has passed.
+    """
+
+    def __init__(self, program: str, serial: str) -> None:
+        self.program, self.serial = program, serial
+
+    def shell(self, command: str | Sequence[str], *, limit_s: float = LIMIT_S) -> Printed:
+        """What a command prints on the device, and its exit code.
+
+        command: a list of words, each of which arrives as it is, or a script for its shell.
+        stdout and stderr come merged, in their order.
+        """
+        script = command if isinstance(command, str) else shlex.join(command)
+        printed = self._call(["shell", f'( {script}\n) 2>&1; echo "{END}$?"'], limit_s)
+        text, end, code = printed.text.rpartition(END)
+        if end and code.strip().isdigit():
+            return Printed(text, int(code))
+        # The device's own words are in stdout, those of adb in stderr, and they may be none.
+        raise failure(printed.errors if printed.errors.strip() else "error: closed", self.serial)
+
+    def push(self, source: Path, target: str) -> None:
+        """Copy the file `source` to the device."""
+        self._copy(["push", str(source), target], source.stat().st_size)
+
+    def send(self, data: bytes, target: str) -> None:
+        """Write `data` to a file on the device."""
+        with _temporary() as path:
+            path.write_bytes(data)
+            self.push(path, target)
+
+    def fetch(self, source: str) -> bytes:
+        """What a file on the device holds."""
+        with _temporary() as path:
+            self.pull(source, path)
+            return path.read_bytes()
+
+    def pull(self, source: str, target: Path) -> None:
+        """Copy the device's file `source` here."""
+        self._copy(["pull", source, str(target)], PULL_BYTES)
+
+    def install(self, package: Path) -> None:
+        """Install an APK with every permission that it asks for."""
+        printed = self._call(["install", "-r", "-d", "-g", str(package)], 300)
+        said = f"{printed.text}\n{printed.errors}"
+        if printed.code or "Success" not in said:
+            raise PhoneError(
+                "not installed", f"{self.serial} did not install {package}: {last_words(said)}."
+            )
+
+    def _copy(self, words: list[str], size: int) -> None:
+        printed = self._call(words, LIMIT_S + size / PUSH_BYTES_PER_S)
+        if printed.code:
+            raise failure(f"{printed.errors}\n{printed.text}", self.serial)
+
+    def _call(self, words: Sequence[str], limit_s: float) -> "_Called":
+        return _run(self.program, ["-s", self.serial, *words], limit_s, self.serial)
+
+
+def find_adb(given: str | None = None) -> str:
+    """The adb executable: `given`, else $ADB, the one in PATH, the one that adbutils brings."""
+    asked = given or os.environ.get("ADB")
+    if asked:
+        found = shutil.which(asked)
+        if found is None:
+            raise InputError(f"{asked} is not an executable adb. Give its path: --adb.")
+        return found
+    found = shutil.which("adb") or _bundled()
+    if found is None:
+        raise InputError(
+            "adb was not found: install it (Debian: apt install adb; any system: pip install "
+            "'lpie[adb]'), or give its path with --adb or $ADB."
+        )
+    return found
+
+
+def list_devices(program: str) -> list[Listed]:
+    """The devices that adb knows, in its order."""
+    printed = _run(program, ["devices", "-l"], LIMIT_S, "adb")
+    if printed.code:
+        raise failure(printed.errors or printed.text, "adb")
+    _, _, rows = printed.text.partition("List of devices attached")
+    return [_listed(row) for row in rows.splitlines() if row.strip()]
+
+
+def choose(devices: Sequence[Listed], asked: Sequence[str]) -> list[str]:
+    """The serials of `asked`, each of which must be usable; `all` stands for all usable ones."""
+    if not devices:
+        raise failure("no devices/emulators found", "")
+    if "all" in asked:
+        usable = [each.serial for each in devices if each.state == "device"]
+        if not usable:
+            raise failure(devices[0].state, devices[0].serial)
+        return usable
+    known = {each.serial: each.state for each in devices}
+    for serial in asked:
+        if serial not in known:
+            raise unknown_name("device", serial, known)
+        if known[serial] != "device":
+            raise failure(known[serial], serial)
+    return list(dict.fromkeys(asked))
+
+
+@dataclass(frozen=True)
+class _Called:
+    text: str
+    errors: str
+    code: int
+
+
+def _run(program: str, words: Sequence[str], limit_s: float, serial: str) -> _Called:
+    """What adb printed. A hung daemon and a hung device look the same: nothing comes."""
+    pipe = subprocess.PIPE
+    try:
+        with child(
+            [program, *words], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, errors="replace"
+        ) as process:
+            text, errors = process.communicate(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        if words[-2:] == ["devices", "-l"]:
+            raise PhoneError(
+                "daemon hung",
+                f"adb's daemon did not answer within {limit_s:.0f} s: run `adb kill-server` and "
+                "try again.",
+            ) from None
+        raise PhoneError(
+            "hung",
+            f"{serial} did not end `{words[2]}` within {limit_s:.0f} s: it, or adb's daemon, "
+            "hangs. Try again after `adb kill-server`, or after a restart of the device.",
+        ) from None
+    return _Called(text, errors, process.returncode)
+
+
+@contextlib.contextmanager
+def _temporary() -> Iterator[Path]:
+    """A file's name; what lies there goes with the block, or with the process: it may be large."""
+    with (
+        tempfile.TemporaryDirectory(prefix="lpie-") as folder,
+        undone_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)),
+    ):
+        yield Path(folder, "file")
+
+
+def _listed(row: str) -> Listed:
+    """Serials ("adb-1 (2)._adb-tls") and states ("no permissions (missing udev rules?)") may have
+    spaces.
+    """
+    match = re.fullmatch(
+        rf"(.+?)\s+({STATES})(?:\s+((?:usb|product|transport_id):.*))?", row.strip()
+    )
+    if match is None:
+        return Listed(row.split()[0], "unknown", row.strip())
+    return Listed(match[1], match[2].strip(), match[3] or "")
+
+
+def _bundled() -> str | None:
+    spec = importlib.util.find_spec("adbutils")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        with contextlib.suppress(StopIteration):
+            return next(str(p) for p in Path(folder, "binaries").glob("adb*") if p.is_file())
+    return None

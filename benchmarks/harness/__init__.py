@@ -1,0 +1,1 @@
+"""Measures models in interleaved rounds, on this machine and on devices."""

@@ -1,0 +1,224 @@
+"""Records from logs made elsewhere: TFLite's and LiteRT's benchmark tools, from 2017 to today."""
+
+import codecs
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lpie.benchmarks.logs import memory, profile
+from lpie.benchmarks.logs.delegation import find_execution
+from lpie.benchmarks.logs.failure import find_failure
+from lpie.benchmarks.logs.flags import find_request
+from lpie.benchmarks.logs.latency import count_line, find_latency
+from lpie.benchmarks.logs.lines import Line, runs
+from lpie.benchmarks.logs.result_json import decode_json
+from lpie.benchmarks.logs.result_proto import decode_result, is_cut_result
+from lpie.benchmarks.records.record import Record, new_record, summed_round
+from lpie.errors import InputError
+
+_OPTIONS = "Summary of All Runs w/ Different Performance Options"
+_OPTION = re.compile(r"^ *(?P<name>\S.*?): +(?P<line>count=.*|failed!)\s*$")
+# Its run returns when the work is queued: LiteRT 2.3.0 tells 0.04 ms of a run of 15 ms and more.
+_ASYNCHRONOUS = "litert-benchmark does not wait for a GPU: these may be the times of the dispatch."
+# Larger than any benchmark's log.
+MOST_BYTES = 64_000_000
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What the log of one run says, in the sections of a record.
+
+    round: empty for a run that failed or whose log is cut: then no number of it is trusted.
+    failed, incomplete: why, as a sentence; empty when the run went well.
+    """
+
+    round: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    memory: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    runner: dict[str, Any] = field(default_factory=dict)
+    requested: dict[str, Any] = field(default_factory=dict)
+    executed: dict[str, Any] = field(default_factory=dict)
+    profile: list[dict[str, Any]] | None = None
+    failed: str = ""
+    incomplete: str = ""
+
+
+def parse_log(text: str, *, exit_code: int | None = None) -> Parsed:
+    """What the last run in `text` says: older ones, as logcat keeps them, are stale.
+
+    exit_code: the tool's, where it is known: 139 and others tell of crashes that print nothing.
+    """
+    return _parsed(runs(text)[-1], exit_code)
+
+
+def parse_results(text: str) -> list[Parsed]:
+    """The last run in `text`; every option of the last one of `..._performance_options`."""
+    found = runs(text)
+    lines = found[-1]
+    starts = [i for i, line in enumerate(lines) if _OPTIONS in line.text]
+    if not starts:
+        return [_parsed(lines, None)]
+    ended = [line for line in lines[starts[-1] + 1 :] if line.whole]
+    options = [match for line in ended if (match := _OPTION.match(line.text))]
+    if not options:
+        return [Parsed(incomplete="The log ends within the summary of its runs.")]
+    told = {match["line"] for match in options}
+    untold = [run for run in found if _has_result(run) and not told & _statistics(run)]
+    cut = [Parsed(incomplete="The summary of the runs is cut.")] * bool(untold)
+    return [*(_option(match, found) for match in options), *cut]
+
+
+def _has_result(run: Sequence[Line]) -> bool:
+    return not find_latency(run)[2]
+
+
+def _statistics(run: Sequence[Line]) -> set[str]:
+    return {line.text.strip() for line in run if line.text.startswith("count=")}
+
+
+def read_log(path: Path) -> list[Record]:
+    """The records of the log, or of the result that a tool wrote, in `path`; "-" is standard input.
+
+    Raises an `InputError` when the file is missing, too large, or neither.
+    """
+    if str(path) == "-":
+        return _read(sys.stdin.buffer.read(MOST_BYTES), Path("standard input"))
+    if not path.is_file():
+        raise InputError(f"{path} is not a file. Give the log of a benchmark.")
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError(f"{path} is larger than {MOST_BYTES / 1e6:.0f} MB. Cut the run out of it.")
+    return _read(path.read_bytes(), path)
+
+
+def _read(data: bytes, path: Path) -> list[Record]:
+    result = _result(data)
+    if result is not None:
+        return [log_record(result, file=path)]
+    text = _text(data, path)
+    written = decode_json(text)
+    if written is not None:
+        parsed = Parsed(
+            round=written["round"],
+            summary=written["summary"],
+            model=written["model"],
+            runner={"name": "litert_benchmark"},
+            requested=written["requested"],
+            executed=written["executed"],
+        )
+        return [log_record(_doubted(parsed), file=path)]
+    return [log_record(parsed, text=text, file=path) for parsed in parse_results(text)]
+
+
+def log_record(parsed: Parsed, *, text: str | None = None, file: Path | None = None) -> Record:
+    """The record of a log that was read, with the log itself."""
+    return new_record(
+        rounds=[summed_round(**parsed.round)] if parsed.round else [],
+        failed=parsed.failed,
+        incomplete=parsed.incomplete,
+        summary=parsed.summary,
+        memory=parsed.memory,
+        model=parsed.model,
+        runner=parsed.runner,
+        requested={**parsed.requested, "rounds": 1 if parsed.round else None},
+        executed=parsed.executed,
+        profile=parsed.profile,
+        energy={"unavailable": "The log tells nothing of it."},
+        log={"text": text, "file": file.name if file else None},
+    )
+
+
+def _parsed(lines: Sequence[Line], exit_code: int | None) -> Parsed:
+    requested, runner, model = find_request(lines)
+    numbers, summary, incomplete = find_latency(lines)
+    if not incomplete and (profile.is_cut(lines) or memory.is_cut(lines)):
+        incomplete = "The log ends after its result, in what it tells of memory or ops."
+    failed = find_failure(lines, exit_code=exit_code, finished=not incomplete)
+    gone = bool(failed or incomplete)
+    parsed = Parsed(
+        round={} if gone else numbers,
+        summary={} if gone else summary,
+        memory={} if gone else memory.find_memory(lines),
+        model=model,
+        runner=runner,
+        requested=requested,
+        executed=find_execution(lines, requested["delegate"]),
+        profile=None if gone else profile.find_profile(lines),
+        failed=failed,
+        incomplete="" if failed else incomplete,
+    )
+    return _doubted(parsed)
+
+
+def _doubted(parsed: Parsed) -> Parsed:
+    """`parsed`, with a reason to doubt the times of a tool that does not wait for the GPU."""
+    python = parsed.runner["name"] == "litert_benchmark"
+    if python and str(parsed.requested.get("delegate")).startswith("gpu"):
+        parsed.executed.setdefault("reasons", []).append(_ASYNCHRONOUS)
+    return parsed
+
+
+def _option(match: re.Match[str], found: Sequence[Sequence[Line]]) -> Parsed:
+    """One line of the summary of `..._performance_options`, with what its own run above says."""
+    requested = _asked(match["name"])
+    numbers = count_line(match["line"])
+    own = [lines for lines in found if match["line"] in _statistics(lines)]  # to the digit
+    above = _parsed(own[-1], None) if own and numbers else Parsed()
+    failed = f"The option {match['name']} failed." if match["line"] == "failed!" else ""
+    garbled = "" if failed or numbers else f"The statistics of {match['name']} are garbled."
+    return Parsed(
+        round=numbers or {},
+        summary=above.summary,
+        memory=above.memory,
+        model=find_request(found[-1])[2] if not own else above.model,
+        runner={**above.runner, "name": "benchmark_model", "version": "performance options"},
+        requested={**above.requested, **requested},
+        executed=find_execution(own[-1] if own else (), requested["delegate"]),
+        failed=failed,
+        incomplete=garbled,
+    )
+
+
+def _asked(name: str) -> dict[str, Any]:
+    """The schema's `requested` of an option by its name, as `cpu w/ 4 threads (xnnpack)`."""
+    threads = re.search(r"w/ (\d{1,4}) threads", name)
+    accelerator = re.search(r"^nnapi\((?!w/o)([^)]*)\)", name)
+    names = {"gpu": "gpu", "nnapi": "nnapi", "dsp": "hexagon", "coreml": "coreml"}
+    delegate = next((value for key, value in names.items() if name.startswith(key)), "cpu")
+    return {
+        "delegate": "xnnpack" if "(xnnpack)" in name else delegate,
+        "threads": int(threads[1]) if threads else None,
+        "accelerator": accelerator[1] if accelerator else None,
+        "precision": {"gpu-fp16": "fp16", "gpu-default": "fp32"}.get(name),
+    }
+
+
+def _result(data: bytes) -> Parsed | None:
+    """What a binary result says; None when the data is none."""
+    runner = {"name": "benchmark_model"}
+    parts = decode_result(data)
+    if parts is not None:
+        return Parsed(
+            round=parts["round"],
+            summary=parts["summary"],
+            memory=parts["memory"],
+            model=parts["model"],
+            runner=runner,
+        )
+    cut = b"\0" in data and is_cut_result(data)
+    return Parsed(runner=runner, incomplete="The binary result is cut.") if cut else None
+
+
+def _text(data: bytes, path: Path) -> str:
+    """The text of a log; of UTF-16, as PowerShell writes what it is told to keep, too."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    if b"\0" in data[:4096]:
+        raise InputError(
+            f"{path} is neither a log nor a result of benchmark_model. Give what the tool printed, "
+            "or the file of its --result_file_path."
+        )
+    return data.decode("utf-8-sig", "replace")

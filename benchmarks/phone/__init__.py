@@ -1,1 +1,0 @@
-"""Phones and boards over adb: how a `.tflite` runs there, how fast, how exactly, how hot."""

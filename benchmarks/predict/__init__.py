@@ -1,0 +1,1 @@
+"""Estimates the latency of a model on a phone."""

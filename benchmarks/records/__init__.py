@@ -1,0 +1,1 @@
+"""Records of measurements: schema, verdict, statistics, comparison."""

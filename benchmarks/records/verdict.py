@@ -1,0 +1,137 @@
+"""Whether the numbers of a record count, by rules with their thresholds named."""
+
+import statistics
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from lpie.benchmarks.records.statistics import deviation
+
+Verdict = Literal["valid", "unstable", "throttled", "fell_back", "incomplete", "failed"]
+# From good to bad: of several that apply the last one counts.
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+# Where a graph runs when no delegate takes it; XNNPACK is the runtime's own choice there.
+CPU = ("cpu", "xnnpack")
+# Times the median absolute deviation: the standard deviation, where the distribution is normal.
+NORMAL = 1.4826
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Beyond these a record is `throttled` or `unstable`."""
+
+    # Android calls 2 "moderate": the system slows its clocks. A rise by one during the run tells
+    # that the device was not at rest.
+    thermal_status: int = 1
+    # Last third of the rounds over the first: clocks fell.
+    throttling: float = 1.10
+    # Width of the bootstrap interval over the median: what a comparison could not see.
+    interval: float = 0.10
+    # Deviation of the runs of a round over their middle, of the middle one of the rounds. Where the
+    # single runs are known one interruption does not move it.
+    deviation: float = 0.25
+
+
+def judge(
+    record: Mapping[str, Any],
+    *,
+    failed: str = "",
+    incomplete: str = "",
+    limits: Limits | None = None,
+) -> tuple[Verdict, str]:
+    """(verdict, why in one sentence, empty when valid) of a record whose other fields are filled.
+
+    failed, incomplete: what the runner saw go wrong.
+    """
+    limits = limits or Limits()
+    if failed:
+        return "failed", failed
+    if incomplete:
+        return "incomplete", incomplete
+    if not any(_middle(each) is not None for each in record["rounds"]):
+        return "incomplete", "There is no measured round."
+    for verdict, reasons in (
+        ("fell_back", _fallen_back(record)),
+        ("throttled", _throttled(record, limits)),
+        ("unstable", _unstable(record, limits)),
+    ):
+        why = next(reasons, None)
+        if why:
+            return verdict, why  # type: ignore[return-value]
+    return "valid", ""
+
+
+def same_place(requested: str | None, executed: str | None) -> bool:
+    """Whether a graph that was to run at `requested` ran at `executed`; None is unknown.
+
+    XNNPACK counts as `cpu`, and a backend (`gpu-cl`) as its delegate (`gpu`). That nothing is known
+    of where it ran is as good as the CPU.
+    """
+    if requested is None:
+        return True
+    if requested in CPU:
+        return executed in (None, "xnnpack", requested)
+    forced = requested.partition("-")[2], (executed or "").partition("-")[2]
+    same = requested.split("-")[0] == (executed or "").split("-")[0]
+    return same and (not all(forced) or forced[0] == forced[1])
+
+
+def _fallen_back(record: Mapping[str, Any]) -> Iterator[str]:
+    asked, ran = record["requested"]["delegate"], record["executed"]
+    because = f" {ran['reasons'][0]}" if ran["reasons"] else ""
+    if not same_place(asked, ran["delegate"]):
+        where = f"the graph ran on {ran['delegate']}"
+        unseen = "nothing shows that the delegate took the graph"
+        yield f"Asked for {asked}; {where if ran['delegate'] else unseen}.{because}"
+    if asked is None or asked in CPU:
+        return
+    total, taken = ran["nodes_total"], ran["nodes_delegated"]
+    if total is not None and taken is not None and taken < total:
+        yield f"{asked} took {taken} of {total} nodes; the CPU ran the others.{because}"
+    elif ran["full"] is False:
+        yield f"{asked} took only a part of the graph; the CPU ran the rest.{because}"
+
+
+def _throttled(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
+    before, after = record["state"]["before"], record["state"]["after"]
+    states = [before, *(each["state"] for each in record["rounds"]), after]
+    statuses = [s["thermal_status"] for s in states if s and s["thermal_status"] is not None]
+    if statuses and max(statuses) > limits.thermal_status:
+        yield f"The thermal status reached {max(statuses)}."
+    if statuses and max(statuses) > statuses[0]:
+        yield f"The thermal status rose from {statuses[0]} to {max(statuses)}."
+    slowdown = record["summary"]["throttling"]
+    if slowdown is not None and slowdown > limits.throttling:
+        yield f"The last third of the rounds took {slowdown:.2f} times as long as the first."
+
+
+def _unstable(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
+    summary = record["summary"]
+    middle = _middle(summary)
+    if summary["interval_ms"] and middle:
+        low, high = summary["interval_ms"]
+        if high - low > limits.interval * middle:
+            yield (
+                f"The interval of the median, {low:.4g} to {high:.4g} ms, is wider than "
+                f"{limits.interval:.0%} of it."
+            )
+    shares = [share for each in record["rounds"] if (share := _share(each)) is not None]
+    if shares and statistics.median(shares) > limits.deviation:
+        yield (
+            f"The runs of a round deviate by {statistics.median(shares):.0%} of their middle, "
+            f"more than {limits.deviation:.0%}."
+        )
+
+
+def _share(numbers: Mapping[str, Any]) -> float | None:
+    """The deviation of a round's runs over their middle."""
+    if numbers["times_ms"]:
+        middle = statistics.median(numbers["times_ms"])
+        return NORMAL * deviation(numbers["times_ms"]) / middle if middle else None
+    if numbers["std_ms"] is None or not numbers["mean_ms"]:
+        return None
+    return numbers["std_ms"] / numbers["mean_ms"]
+
+
+def _middle(numbers: Mapping[str, Any]) -> float | None:
+    return numbers["mean_ms"] if numbers["median_ms"] is None else numbers["median_ms"]

@@ -1,0 +1,1 @@
+"""Scripts behind the published results. Not part of the installed package."""

@@ -1,0 +1,1 @@
+"""Studies of exports: recipes, rewrites, pruning, cost."""

@@ -1,0 +1,102 @@
+"""Time and peak memory of exports at several sizes, against the first: calibration at tile size."""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lpie.benchmarks.studies.study import markdown, sentences
+from lpie.errors import LpieError, last_line
+from lpie.system.environment import environment
+from lpie.system.files import to_json
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("model")
+@click.option("--recipe", default="int8", show_default=True)
+@click.option("--size", "sizes", multiple=True, default=("256x256", "fhd", "4k"), show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
+def main(as_json: bool, **options: Any) -> None:
+    """Export MODEL at each size, a process each, in interleaved rounds.
+
+    \b
+    Example:
+      python -m lpie.benchmarks.studies.export.export_cost denoise
+    """
+    with sentences():
+        result = measure(progress=lambda text: click.echo(text, err=True), **options)
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+
+
+def measure(
+    model: str,
+    recipe: str,
+    sizes: Sequence[str],
+    rounds: int,
+    *,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """Every size's medians of seconds and of the most resident memory, in 10^6 bytes."""
+    found: dict[str, list[tuple[float, float]]] = {size: [] for size in sizes}
+    with tempfile.TemporaryDirectory() as folder:
+        for n in range(rounds):
+            for size in sizes:
+                progress(f"round {n + 1} of {rounds}, {size}")
+                found[size].append(_export(model, recipe, size, Path(folder) / "model.tflite"))
+    rows = [
+        {
+            "size": size,
+            "seconds": statistics.median(seconds for seconds, _ in each),
+            "peak_mb": statistics.median(peak for _, peak in each),
+        }
+        for size, each in found.items()
+    ]
+    facts = {"model": model, "recipe": recipe, "rounds": rounds, "machine": environment()}
+    return {**facts, "results": rows}
+
+
+def _export(model: str, recipe: str, size: str, file: Path) -> tuple[float, float]:
+    """(seconds, peak in 10^6 bytes) of one export, checked as `lpie export` checks it."""
+    command = ["export", model, "--recipe", recipe, "--size", size, "-o", str(file), "--force"]
+    began = time.perf_counter()
+    with tempfile.TemporaryFile() as errors:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "lpie", *command], stdout=subprocess.DEVNULL, stderr=errors
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            errors.seek(0)
+            last = last_line(errors.read().decode(errors="replace"))
+            raise LpieError(f"lpie export failed at {size}: {last.removeprefix('Error: ')}")
+    return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
+
+
+def table(result: dict[str, Any]) -> str:
+    """The rows as Markdown, with the ratios to the first."""
+    first, machine = result["results"][0], result["machine"]
+    cells = [
+        [
+            row["size"],
+            f"{row['seconds']:.1f} s ({row['seconds'] / first['seconds']:.2f})",
+            f"{row['peak_mb']:,.0f} MB ({row['peak_mb'] / first['peak_mb']:.2f})",
+        ]
+        for row in result["results"]
+    ]
+    about = (
+        f"{result['model']}, {result['recipe']}, medians of {result['rounds']}, "
+        f"{machine['cores']} cores of {machine['cpu']}, {machine['date']}"
+    )
+    return f"{about}\n\n{markdown(['size', 'time', 'peak'], cells)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""What pruning and clustering save of a file, alone and packed, and the dB that they cost."""
+
+import json
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.benchmarks.studies.study import (
+    markdown,
+    noisy,
+    on_noisy_photos,
+    psnr_on,
+    run_lpie,
+    sentences,
+)
+from lpie.system.environment import environment
+from lpie.system.files import to_json
+from lpie.tflite.cost import type_name
+from lpie.tflite.model import op_name, read_tflite
+
+RECIPES = ("float32", "int8")
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@on_noisy_photos
+def main(as_json: bool, **options: Any) -> None:
+    """Export MODELS, a network and its runs of `lpie compress`, and compare their files.
+
+    A file is packed as in an app, by deflate. What it loses is against the first of MODELS by the
+    same recipe. The photos' noise is clipped and rounded to 8 bits, for all files alike.
+
+    \b
+    Example:
+      python -m lpie.benchmarks.studies.export.pruning denoise-s runs/sparse runs/clustered --clean PHOTOS
+    """
+    with sentences():
+        result = measure(progress=lambda text: click.echo(text, err=True), **options)
+    click.echo(to_json(result) if as_json else table(result), nl=not as_json)
+
+
+def measure(
+    models: Sequence[str],
+    clean: Path,
+    noise_sigma: float,
+    size: str,
+    *,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """A row for each recipe and model."""
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for recipe in RECIPES:
+            for model in models:
+                progress(f"{model} {recipe}")
+                file = Path(folder) / f"{len(rows)}.tflite"
+                rows.append(_row(model, recipe, file, clean, noise_sigma, size))
+    facts = {"clean": clean.name, "noise_sigma": noise_sigma, "size": size}
+    return {**facts, "machine": environment(), "results": rows}
+
+
+def _row(
+    model: str, recipe: str, file: Path, clean: Path, noise_sigma: float, size: str
+) -> dict[str, Any]:
+    export = ["--recipe", recipe, "--size", size, "-o", str(file), "--json"]
+    spec = json.loads(run_lpie("export", model, *export))
+    found = kernels(file)
+    weights = np.concatenate([kernel.ravel() for kernel in found])
+    return {
+        "model": Path(model).name,
+        "recipe": recipe,
+        "file_bytes": spec["file_bytes"],
+        "compressed_bytes": spec["compressed_bytes"],
+        "zeros": float(np.mean(weights == 0)),
+        "values": float(np.median([len(np.unique(kernel)) for kernel in found])),
+        "psnr_db": psnr_on(file, clean, noise_sigma),
+    }
+
+
+def kernels(file: Path) -> list[NDArray]:
+    """The kernels of all convolutions of a float32 or int8 file, as it stores them."""
+    model = read_tflite(file)
+    graph = model.subgraphs[0]
+    names = ("CONV_2D", "DEPTHWISE_CONV_2D")
+    found = [graph.tensors[op.inputs[1]] for op in graph.operators if op_name(model, op) in names]
+    return [
+        np.asarray(model.buffers[tensor.buffer].data, np.uint8)
+        .view(type_name(tensor.type))
+        .reshape(tensor.shape)
+        for tensor in found
+    ]
+
+
+def table(result: dict[str, Any]) -> str:
+    """The rows as Markdown, with what each loses against the first of its recipe."""
+    first: dict[str, float] = {}
+    cells = []
+    for row in result["results"]:
+        best = first.setdefault(row["recipe"], row["psnr_db"])
+        cells.append([
+            row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
+            f"{row['compressed_bytes'] / 1e3:,.0f}", f"{row['zeros']:.0%}",
+            f"{row['values']:.0f}", f"{row['psnr_db']:.2f}", f"{best - row['psnr_db']:.2f}",
+        ])  # fmt: skip
+    header = ["model", "recipe", "kB", "compressed", "zeros", "values in a kernel", "dB", "lost"]
+    machine = result["machine"]
+    about = (
+        f"{noisy(result)}, files of {result['size']}, {machine['cores']} cores of "
+        f"{machine['cpu']}, {machine['date']}; of the values in a kernel the median"
+    )
+    return f"{about}\n\n{markdown(header, cells)}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What int8 files need beside TensorFlow's converter."""

@@ -1,0 +1,88 @@
+"""What stands in the way of an exported file: ops left in float, and what 8 bits do to each op."""
+
+import csv
+import io
+import math
+import re
+import warnings
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.system.quiet import quiet
+from lpie.tflite.model import links, op_name, stored_tensors
+
+# The error of rounding alone, in steps of the scale: a uniform distribution's deviation.
+ROUNDING = 1 / math.sqrt(12)
+CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
+
+
+@dataclass(frozen=True)
+class Inexact:
+    """An op of an int8 file: its root mean square error against the same op in float.
+
+    `steps` counts steps of its output's scale, of which rounding alone makes 0.29; `step` is one.
+    """
+
+    op: str
+    layer: str
+    steps: float
+    step: float
+
+    def sentence(self) -> str:
+        """The op and its error in a few words."""
+        return f"{self.op} in {self.layer} ({self.steps:.3g} steps of {self.step:.2g})"
+
+
+def float_ops(graph: Any) -> dict[str, int]:
+    """How many ops of each kind a quantized TFLite `graph` still computes in float."""
+    main, stored = graph.subgraphs[0], stored_tensors(graph)
+    counts: Counter[str] = Counter()
+    for op in main.operators:
+        made = [main.tensors[i].type for i in links(op.outputs) if i not in stored]
+        if made and not any(made) and op_name(graph, op) not in CONVERSIONS:  # 0 is float32
+            counts[op_name(graph, op)] += 1
+    return dict(counts)
+
+
+def least_exact(
+    converter: Any, tiles: list[NDArray[np.float32]], *, most: int = 3
+) -> list[Inexact]:
+    """The ops that int8 makes worst, by TensorFlow's quantization debugger; the worst first.
+
+    converter: one that was set up for the recipe. tiles: [H, W, 3] at the size of its model.
+    Only ops beyond twice the error of rounding are named.
+    """
+    import tensorflow as tf
+
+    with quiet(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        debugger = tf.lite.experimental.QuantizationDebugger(
+            converter=converter, debug_dataset=lambda: ([tile[None]] for tile in tiles)
+        )
+        debugger.run()
+        table = io.StringIO()
+        debugger.layer_statistics_dump(table)
+    table.seek(0)
+    found = [_inexact(row) for row in csv.DictReader(table) if float(row["scale"] or 0) > 0]
+    found = [each for each in found if each.steps > 2 * ROUNDING]
+    return sorted(found, key=lambda each: -each.steps)[:most]
+
+
+def layer_of(name: str) -> str:
+    """The Keras layer that a TFLite tensor's name is about."""
+    # functional_1/nafnet_1/LAYER_1/op: the outer network and ours come first, and each name ends in
+    # the number of its call.
+    parts = name.split(";")[0].split("/")
+    if len(parts) == 1:
+        return "output"
+    return re.sub(r"_\d+$", "", parts[2] if len(parts) > 3 else parts[-1])
+
+
+def _inexact(row: dict[str, str]) -> Inexact:
+    step = float(row["scale"])
+    layer = layer_of(row["tensor_name"])
+    return Inexact(row["op_name"], layer, math.sqrt(float(row["mean_squared_error"])) / step, step)

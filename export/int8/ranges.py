@@ -1,0 +1,159 @@
+"""Narrower ranges for the activations of an int8 file.
+
+TensorFlow's converter spans each tensor from the least to the largest value it saw, so a few strong
+edges make every step coarse. Here each range is the one that errs least in the mean square (Nagel
+et al., 2021, arXiv:2106.08295, section 3.1).
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.image.image import to_uint8
+from lpie.tflite.cost import type_name
+from lpie.tflite.interpreter import observable
+from lpie.tflite.model import is_constant, links, op_name, serialise
+from lpie.tflite.scales import Scale, best_scale, identity, to_scale
+
+WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
+# Ops whose inputs and outputs each have a range of their own.
+FREE = (*WEIGHTED, "ADD", "SUB", "MUL", "ELU", "QUANTIZE", "DEQUANTIZE")
+# Those whose results matter, not what goes in: what lies far out changes nothing.
+FUNCTIONS: dict[str, Callable[[NDArray], NDArray]] = {
+    "ELU": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0)), x),
+    "LOGISTIC": lambda x: 1 / (1 + np.exp(-x)),
+}
+
+# Of a convolution's steps, input times kernel to output; XNNPACK refuses 256.
+MOST_RATIO = 128
+
+
+def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
+    """Choose the ranges of an int8 `graph` with uint8 ends anew, in place; weights stay.
+
+    tiles: [H, W, 3] at the graph's size. Tensors that an op only moves about keep one range, and
+    other ops that want certain ranges keep theirs. The output, an image, spans [0, 1].
+    """
+    apply_scales(graph, find_scales(graph, tiles))
+
+
+def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, Scale]:
+    """The scales that `narrow` chooses, by tensor."""
+    main = graph.subgraphs[0]
+    old = activations(graph)
+    counts = _histograms(graph, old, tiles)
+    before_end = {int(op.inputs[0]) for op in main.operators if op.outputs[0] in main.outputs}
+    new: dict[int, Scale] = {}
+    groups = _groups(graph, old)
+    for group in groups:
+        together = np.sum([counts[i] for i in group], axis=0)
+        is_output = not before_end.isdisjoint(group)
+        function = _readers_function(graph, group)
+        found = best_scale(together, old[group[0]], function)
+        found = to_scale(0.0, 1.0) if is_output else found
+        new.update(dict.fromkeys(group, found))
+    least = _least_steps(graph, {**old, **new})
+    for group in groups:
+        step, zero = new[group[0]]
+        widest = max(step, *(least.get(i, 0.0) for i in group))
+        new.update(dict.fromkeys(group, (widest, zero)))
+    return new
+
+
+def apply_scales(graph: Any, scales: dict[int, Scale]) -> None:
+    """Give the int8 tensors of `graph` these scales, in place, and biases what follows."""
+    main, old = graph.subgraphs[0], activations(graph)
+    for op in main.operators:
+        if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
+            ratio = scales[op.inputs[0]][0] / old[op.inputs[0]][0]
+            for bias in links(op.inputs[2:]):
+                _rescale(graph, main.tensors[bias], ratio)
+        if op.outputs[0] in main.outputs:  # the same levels as uint8
+            step, zero = scales.get(int(op.inputs[0]), to_scale(0.0, 1.0))
+            _set(main.tensors[op.outputs[0]], step, zero + 128)
+    for i, (step, zero) in scales.items():
+        _set(main.tensors[i], step, zero)
+
+
+def _least_steps(graph: Any, scales: dict[int, Scale]) -> dict[int, float]:
+    """The least step of each convolution's output that XNNPACK takes.
+
+    Only units that never fire have a smaller one: their range is nothing but zero.
+    """
+    main, found = graph.subgraphs[0], {}
+    for op in main.operators:
+        if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
+            kernel = main.tensors[op.inputs[1]].quantization.scale
+            found[int(op.outputs[0])] = scales[op.inputs[0]][0] * float(max(kernel)) / MOST_RATIO
+    return found
+
+
+def activations(graph: Any) -> dict[int, Scale]:
+    """The scale of every int8 tensor that is made while the graph runs."""
+    found = {}
+    for i, tensor in enumerate(graph.subgraphs[0].tensors):
+        scale = tensor.quantization.scale if tensor.quantization else None
+        if (
+            type_name(tensor.type) == "int8"
+            and not is_constant(graph, tensor)
+            and scale is not None
+        ):
+            found[i] = float(scale[0]), int(tensor.quantization.zeroPoint[0])
+    return found
+
+
+def _groups(graph: Any, scales: dict[int, Scale]) -> list[list[int]]:
+    """Tensors that must keep one scale, together; none of those whose scale cannot change."""
+    main = graph.subgraphs[0]
+    group = {i: {i} for i in scales}
+    fixed = set()
+    for op in main.operators:
+        tensors = [i for i in links([*op.inputs, *op.outputs]) if i in scales]
+        if op_name(graph, op) in FREE:
+            fixed.update(tensors if op.inputs[0] in main.inputs else [])
+        elif len({scales[i] for i in tensors}) > 1:
+            fixed.update(tensors)
+        else:
+            together = set().union(*(group[i] for i in tensors))
+            group.update(dict.fromkeys(together, together))
+    distinct = {id(members): sorted(members) for members in group.values()}
+    return [members for members in distinct.values() if fixed.isdisjoint(members)]
+
+
+def _readers_function(graph: Any, tensors: Sequence[int]) -> Callable[[NDArray], NDArray]:
+    """What alone is made of `tensors`; themselves where there are several readers."""
+    readers = [op for op in graph.subgraphs[0].operators if not {*op.inputs}.isdisjoint(tensors)]
+    kinds = {op_name(graph, op) for op in readers}
+    return FUNCTIONS[kinds.pop()] if len(kinds) == 1 and kinds <= {*FUNCTIONS} else identity
+
+
+def _histograms(
+    graph: Any, tensors: Iterable[int], tiles: Sequence[NDArray[np.float32]]
+) -> dict[int, NDArray[np.int64]]:
+    """How often each level from -128 to 127 occurs in the int8 `tensors`: [tiles, 256] each."""
+    interpreter = observable(serialise(graph))
+    counts = {i: np.zeros((len(tiles), 256), np.int64) for i in tensors}
+    for t, tile in enumerate(tiles):
+        interpreter.set_tensor(graph.subgraphs[0].inputs[0], to_uint8(tile)[None])
+        interpreter.invoke()
+        for i, count in counts.items():
+            levels = interpreter.get_tensor(i).view(np.uint8).ravel()
+            count[t] = np.roll(np.bincount(levels, minlength=256), 128)
+    return counts
+
+
+def _rescale(graph: Any, bias: Any, ratio: float) -> None:
+    """The same int32 `bias` in steps that are `ratio` times as large."""
+    levels = np.frombuffer(bytes(graph.buffers[bias.buffer].data), np.int32)
+    buffer = type(graph.buffers[bias.buffer])()  # the old one may serve other tensors too
+    buffer.data = np.frombuffer(np.rint(levels / ratio).astype(np.int32).tobytes(), np.uint8)
+    bias.buffer = len(graph.buffers)
+    graph.buffers.append(buffer)
+    bias.quantization.scale = np.asarray(bias.quantization.scale, np.float32) * np.float32(ratio)
+
+
+def _set(tensor: Any, step: float, zero: int) -> None:
+    tensor.quantization.scale = np.array([step], np.float32)
+    tensor.quantization.zeroPoint = np.array([zero], np.int64)

@@ -1,0 +1,1 @@
+"""Exact rewrites of a network for one kind of runtime."""

@@ -1,0 +1,221 @@
+"""Graphs that compute the same and convert better. Each rewrite is exact."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from lpie.backend import keras
+from lpie.models.graph.rebuild import exchanged
+from lpie.models.layers import (
+    ChannelMax,
+    ChannelMean,
+    PixelShuffle,
+    PixelUnshuffle,
+)
+
+
+def detach_channel_max(model: keras.Model) -> keras.Model:
+    """`model` with a unit depthwise convolution in front of every channel maximum.
+
+    int8 REDUCE_MAX must have one scale for input and output, and TensorFlow's quantizer takes the
+    output's: the map of maxima is seldom negative, so every negative feature that goes in is cut
+    to zero, for all its other readers too. Behind a convolution the maximum cuts only a copy.
+    Measured on LPIENet after 200 steps: int8 against float32 from 26.5 to 44.3 dB, correlation of
+    the residual from 0.61 to 0.994, at about 3 % more time.
+    """
+    return exchanged(model, _detached)
+
+
+def average_by_convolution(model: keras.Model) -> keras.Model:
+    """`model` with layer normalisations whose means over channels are 1x1 convolutions.
+
+    GPUs run MEAN in float16 as a sum that is divided afterwards: of squares near 175 ^ 2 it passes
+    65504 from the third channel on, and NAFNet comes out as its input. A convolution by 1 / C adds
+    up what is divided already. OpenGL has no mean over channels, TensorFlow's quantizer no NEG.
+    """
+    return exchanged(model, _averaging)
+
+
+def shuffle_by_convolution(model: keras.Model) -> keras.Model:
+    """`model` with shuffles of pixels as convolutions by ones and zeros.
+
+    Runtimes have no int16 SPACE_TO_DEPTH or DEPTH_TO_SPACE.
+    """
+    return exchanged(model, _shuffling)
+
+
+def mean_by_convolution(model: keras.Model) -> keras.Model:
+    """`model` with means over channels as 1x1 convolutions with weights 1 / C."""
+    return exchanged(model, _convolving)
+
+
+def max_by_halves(model: keras.Model) -> keras.Model:
+    """`model` with channel maxima as maxima of both halves of the channels, again and again.
+
+    1x1 convolutions of ones and zeros pick the halves: SLICE holds a size that cannot be changed
+    afterwards, RESHAPE and MAX_POOL_2D as well, and DEPTH_TO_SPACE before MAX_POOL_2D makes a
+    map of one channel, which GPUs store as four.
+    """
+    return exchanged(model, _halving)
+
+
+def upsample_by_means(model: keras.Model) -> keras.Model:
+    """`model` with bilinear enlargement to twice the size by copies and means of three pixels."""
+    return exchanged(model, _copying)
+
+
+def of_scaled_channels(layer: Any, factors: Sequence[float]) -> Any:
+    """What stands for the channel mean or maximum `layer` where channels want `factors` before."""
+    kind = _DetachedChannelMax if isinstance(layer, ChannelMax) else _ChannelMeanConvolution
+    return kind(factors, name=layer.name)
+
+
+class _ConvolutionShuffle(keras.layers.Layer):
+    """`PixelShuffle`, or what undoes it, as a convolution."""
+
+    def __init__(self, factor: int, *, down: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.factor, self.down = factor, down
+
+    def call(self, x: Any) -> Any:
+        factor = self.factor
+        few = x.shape[-1] if self.down else x.shape[-1] // factor**2
+        kernel = np.eye(factor**2 * few, dtype=np.float32).reshape(factor, factor, few, -1)
+        apply = keras.ops.conv if self.down else keras.ops.conv_transpose
+        return apply(x, kernel, strides=factor, padding="valid")
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        kind = PixelUnshuffle if self.down else PixelShuffle
+        return kind(self.factor).compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factor": self.factor, "down": self.down}
+
+
+class _ConvolutionNorm(keras.layers.Layer):
+    """Layer normalisation over channels: [N, H, W, C] to the same."""
+
+    def __init__(self, epsilon: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.epsilon = epsilon
+
+    def build(self, input_shape: tuple) -> None:
+        self.gamma = self.add_weight((input_shape[-1],), name="gamma")
+        self.beta = self.add_weight((input_shape[-1],), name="beta")
+
+    def call(self, x: Any) -> Any:
+        channels = x.shape[-1]
+        share = np.full((1, 1, channels, 1), 1 / channels, np.float32)
+        centred = x - keras.ops.conv(x, share)
+        variance = keras.ops.conv(centred * centred, share)
+        return centred * keras.ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+# No subclass of what it stands for: it would be exchanged again.
+class _OverChannels(keras.layers.Layer):
+    """[N, H, W, C], each channel times its factor, 1 unless given, to [N, H, W, 1]."""
+
+    def __init__(self, factors: Sequence[float] | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.factors = factors
+
+    def kernel(self, channels: int) -> Any:
+        """[1, 1, C, 1] float32."""
+        return np.full((1, 1, channels, 1), np.reshape(self.factors or 1, (-1, 1)), np.float32)
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], 1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "factors": self.factors}
+
+
+class _ChannelMeanConvolution(_OverChannels):
+    """Channel mean by a convolution."""
+
+    def call(self, x: Any) -> Any:
+        return keras.ops.conv(x, self.kernel(x.shape[-1]) / np.float32(x.shape[-1]))
+
+
+class _DetachedChannelMax(_OverChannels):
+    """Channel maximum of a copy."""
+
+    def call(self, x: Any) -> Any:
+        copy = keras.ops.depthwise_conv(x, self.kernel(x.shape[-1]))
+        return keras.ops.max(copy, axis=-1, keepdims=True)
+
+
+class _HalvingMax(keras.layers.Layer):
+    """Channel maximum of pairs: [N, H, W, C] to [N, H, W, 1]."""
+
+    def call(self, x: Any) -> Any:
+        while (channels := x.shape[-1]) > 1:
+            half = -(-channels // 2)  # of an odd number both have the one in the middle
+            each = np.eye(channels, dtype=np.float32)[None, None]
+            halves = each[..., :half], each[..., -half:]
+            x = keras.ops.maximum(*(keras.ops.conv(x, kernel) for kernel in halves))
+        return x
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return (*input_shape[:-1], 1)
+
+
+class _MeanUpSampling2D(keras.layers.Layer):
+    """Bilinear enlargement with half-pixel centres: [N, H, W, C] to [N, 2 H, 2 W, C].
+
+    Each pixel copied to two, (a, a, b, b), a mean of three is (2 a + b) / 3; bilinear is
+    (3 a + b) / 4, so 3 / 4 of the mean and 1 / 4 of the copy. Means leave out what lies outside,
+    which is what clamping to the border comes to. The factors 3 / 4 of both directions come first,
+    where the map is small.
+    """
+
+    def call(self, x: Any) -> Any:
+        copies = keras.ops.concatenate([x * (9 / 16)] * 4, axis=-1)
+        x = keras.ops.depth_to_space(copies, 2, data_format="channels_last")
+        for window in ((1, 3), (3, 1)):
+            x = keras.ops.average_pool(x, window, strides=1, padding="same") + x * (1 / 3)
+        return x
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        n, h, w, c = input_shape
+        return (n, *(s and 2 * s for s in (h, w)), c)
+
+
+def _detached(layer: Any) -> Any:
+    return _DetachedChannelMax(name=layer.name) if isinstance(layer, ChannelMax) else None
+
+
+def _averaging(layer: Any) -> Any:
+    normalises = isinstance(layer, keras.layers.LayerNormalization)
+    return _ConvolutionNorm(layer.epsilon, name=layer.name) if normalises else None
+
+
+def _shuffling(layer: Any) -> Any:
+    if not isinstance(layer, PixelShuffle):
+        return None
+    down = isinstance(layer, PixelUnshuffle)
+    return _ConvolutionShuffle(layer.factor, down=down, name=layer.name)
+
+
+def _convolving(layer: Any) -> Any:
+    if not isinstance(layer, ChannelMean):
+        return None
+    return _ChannelMeanConvolution(name=layer.name)
+
+
+def _halving(layer: Any) -> Any:
+    return _HalvingMax(name=layer.name) if isinstance(layer, ChannelMax) else None
+
+
+def _copying(layer: Any) -> Any:
+    enlarges = isinstance(layer, keras.layers.UpSampling2D)
+    if not enlarges or (layer.interpolation, tuple(layer.size)) != ("bilinear", (2, 2)):
+        return None
+    return _MeanUpSampling2D(name=layer.name)

@@ -1,0 +1,1 @@
+"""Compares a `.tflite` file with its Keras network."""

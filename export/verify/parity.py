@@ -1,0 +1,120 @@
+"""Whether an exported file computes what the Keras network computes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.backend import keras
+from lpie.errors import InputError
+from lpie.export.calibration_photos import photos_for
+from lpie.export.recipes import find_recipe
+from lpie.image.image import mosaic, to_float
+from lpie.restore.restorer import Restorer
+from lpie.tflite import model as flatbuffer
+from lpie.tflite.interpreter import Session
+from lpie.tflite.resize import tile_sized
+
+# Larger files are verified at 256x256: a 4K export takes no more time and memory than a small one.
+MOST_PX = 512 * 512
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far the export is from the Keras network.
+
+    `output_psnr_db` compares outputs, clipped to [0, 1]; `residual_psnr_db` (peak: the largest
+    residual) and `residual_correlation` compare output - input, since an output is mostly its
+    input and hides a broken network. size: WIDTHxHEIGHT at which the file ran.
+    """
+
+    passed: bool
+    output_psnr_db: float
+    residual_psnr_db: float
+    residual_correlation: float
+    budget: dict[str, float]
+    size: str
+    photos: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for the spec."""
+        return asdict(self)
+
+    def sentence(self) -> str:
+        """The numbers beside their budget, in one line."""
+        found = asdict(self)
+        return ", ".join(
+            f"{key} {found[key]:.5g} (at least {least:g})" for key, least in self.budget.items()
+        )
+
+
+def verify(
+    model: keras.Model,
+    tflite: Path | str | bytes,
+    photos: Sequence[NDArray[np.uint8]] | None = None,
+    *,
+    recipe: str = "float32",
+) -> Verification:
+    """Compare `tflite` with the Keras network that it came from, on real photos.
+
+    photos: [H, W, 3] uint8 of any size, as `export_tflite` takes them, laid side by side to
+    pictures of the file's size (three at most). Files beyond 512x512 run resized to 256x256, which
+    is exact, unless they know their own size alone (`size` tells). recipe: whose budget decides.
+    """
+    if not isinstance(tflite, bytes):
+        tflite = flatbuffer.serialise(flatbuffer.read_tflite(Path(tflite)))
+    tflite, images = pictures(tflite, photos_for() if photos is None else photos)
+    session, reference = Session(tflite), Restorer(model)
+    expected = np.stack([reference.restore(image) for image in images])
+    numbers = compare(images, expected, np.stack([session.run(image) for image in images]))
+    budget = find_recipe(recipe).budget
+    passed = all(numbers[key] >= least for key, least in budget.items())
+    count, height, width, _ = images.shape
+    return Verification(passed, **numbers, budget=budget, size=f"{width}x{height}", photos=count)
+
+
+def pictures(
+    tflite: bytes, photos: Sequence[NDArray[np.uint8]]
+) -> tuple[bytes, NDArray[np.float32]]:
+    """(the file at the size at which it is verified, pictures of that size [N, H, W, 3])."""
+    if not photos:
+        raise InputError("At least one real photo is needed to verify on.")
+    tflite = small(tflite)
+    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
+    count = min(len(photos), 3 if height * width <= MOST_PX else 1)
+    turned = [[*photos[i:], *photos[:i]] for i in range(count)]
+    return tflite, np.stack([to_float(mosaic(each, height, width)) for each in turned])
+
+
+def small(tflite: bytes) -> bytes:
+    """The file at the size at which it is verified: beyond 512x512 that is 256x256, if it can."""
+    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
+    return tile_sized(tflite) if height * width > MOST_PX else tflite
+
+
+def compare(
+    image: NDArray[np.float32], expected: NDArray[np.float32], actual: NDArray[np.float32]
+) -> dict[str, float]:
+    """PSNR of the outputs, and PSNR and correlation of the residuals; all [N, H, W, 3]."""
+    wanted, found = (np.clip(x, 0, 1).astype(np.float64) - image for x in (expected, actual))
+    mse = float(np.mean((wanted - found) ** 2))
+    spread = wanted.std() * found.std()
+    covariance = np.mean((wanted - wanted.mean()) * (found - found.mean()))
+    # Two constant residuals are equal or not; a correlation says nothing of them.
+    correlation = covariance / spread if spread > 0 else float(np.array_equal(wanted, found))
+    return {
+        "output_psnr_db": psnr_db(1.0, mse),
+        "residual_psnr_db": psnr_db(float(np.abs(wanted).max()), mse),
+        "residual_correlation": float(correlation),
+    }
+
+
+def psnr_db(peak: float, mse: float) -> float:
+    """PSNR of a mean square error; infinite for none."""
+    if mse == 0:
+        return math.inf
+    return 10 * math.log10(peak**2 / mse) if peak > 0 else -math.inf

@@ -1,0 +1,229 @@
+"""One `.tflite` in several places, kernels, runtimes and machines, beside its Keras network."""
+
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from lpie.backend import keras
+from lpie.errors import InputError, LpieError, last_line
+from lpie.export.delegates.gpu_run import LIMIT_S
+from lpie.export.verify import run_file
+from lpie.export.verify.parity import compare, pictures, psnr_db
+from lpie.image.image import to_uint8
+from lpie.restore.restorer import Restorer
+from lpie.system.signals import child, undone_by_signals
+from lpie.tflite import model as flatbuffer
+from lpie.tflite.cost import type_name
+from lpie.tflite.scales import from_levels, to_levels
+
+TILE_PX, ZOOM = 32, 8
+SAID = "lpie: "  # begins what the child says, among much that runtimes print
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file runs: with a Python, by some of its runtime's kernels (see `run_file`).
+
+    complete: whether a file that does not run there has a fault.
+    """
+
+    name: str
+    kernels: str = "default"
+    python: tuple[str, ...] = (sys.executable,)
+    complete: bool = True
+
+
+# The reference kernels lack ops, of ai-edge-litert 2.3.0 among others ELU and DEPTH_TO_SPACE 2.
+CPU = (
+    Place("XNNPACK"),
+    Place("built-in", "builtin"),
+    Place("reference", "reference", complete=False),
+)
+GPU = (Place("GPU float32", "gpu-float32"), Place("GPU float16", "gpu-float16"))
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a file computed in a place beside the Keras network, or why it did not run.
+
+    complete: that of the place. runtime: its name, version and machine. failure: why it did not
+    run, or "". The next three are those of `verify`. worst_tile_psnr_db: of the output, in the
+    worst tile of 32x32. ramp_levels: how many levels of 256 are left of a smooth grey ramp
+    (network_levels: behind the network). largest_difference: of an output from that of the first
+    place in which it ran, in levels of 256.
+    """
+
+    place: str
+    complete: bool
+    runtime: str
+    failure: str
+    output_psnr_db: float | None = None
+    residual_psnr_db: float | None = None
+    residual_correlation: float | None = None
+    worst_tile_psnr_db: float | None = None
+    ramp_levels: int | None = None
+    network_levels: int | None = None
+    largest_difference: float | None = None
+
+    def within(self, budget: dict[str, float]) -> bool:
+        """Whether it ran, or need not, and kept the least that a recipe's `budget` allows."""
+        if self.failure:
+            return not self.complete
+        return all(getattr(self, key) >= least for key, least in budget.items())
+
+
+def also(given: str) -> Place:
+    """A place given as `NAME=COMMAND`: a Python, started by COMMAND, that has a runtime."""
+    name, _, command = given.partition("=")
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quotation that does not end
+        words = []
+    if not (name.strip() and words and words[0]):
+        raise InputError(f"--also takes NAME=COMMAND, the command of a Python. Received: {given}.")
+    return Place(name.strip(), python=tuple(words))
+
+
+def compare_places(
+    model: keras.Model, tflite: bytes, photos: Sequence[NDArray[np.uint8]], places: Sequence[Place]
+) -> tuple[list[Found], NDArray[np.uint8] | None]:
+    """What the file computes in each of `places`, and a picture of its worst tile.
+
+    tflite, photos: as of `verify`. The picture, [H, W, 3] sRGB, of the first place in which the
+    file runs: the network's tile, the file's, and a heat map of their difference.
+    """
+    tflite, images = pictures(tflite, photos)
+    height, width = images.shape[1:3]
+    images = np.concatenate([images, _ramp(height, width)[None]])
+    reference = Restorer(model)
+    expected = np.stack([reference.restore(image) for image in images])
+    found, first, worst = [], None, None
+    for place in places:
+        try:
+            runtime, actual = run_in(place, tflite, images)
+        except LpieError as error:
+            found.append(Found(place.name, place.complete, "", str(error)))
+            continue
+        if first is None:
+            first, worst = actual, _worst_tile(expected[:-1], actual[:-1])
+        found.append(_found(place, runtime, images, expected, actual, first))
+    return found, worst
+
+
+def run_in(
+    place: Place, tflite: bytes, images: NDArray[np.float32]
+) -> tuple[str, NDArray[np.float32]]:
+    """(the runtime, outputs) of the file for [N, H, W, 3] `images`, both float32 in [0, 1].
+
+    Raises `LpieError` with the last words of a place in which it does not run.
+    """
+    graph = flatbuffer.parse_tflite(tflite).subgraphs[0]
+    source, result = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        undone_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)),
+    ):
+        model, inputs, outputs = (str(Path(folder) / n) for n in ("m.tflite", "in.npy", "out.npy"))
+        Path(model).write_bytes(tflite)
+        dtype = np.dtype(type_name(source.type))
+        np.save(inputs, to_levels(images, dtype, *_quantization(source))[:, None])
+        runtime = _run(place, [run_file.__file__, model, inputs, outputs, place.kernels])
+        return runtime, from_levels(np.load(outputs)[:, 0], *_quantization(result))
+
+
+def _run(place: Place, arguments: Sequence[str]) -> str:
+    try:
+        with child(
+            [*place.python, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            errors="replace",
+        ) as process:  # fmt: skip
+            printed, _ = process.communicate(timeout=LIMIT_S)
+    except subprocess.TimeoutExpired:
+        raise LpieError(f"It did not end within {LIMIT_S} s.") from None
+    except OSError as error:
+        raise LpieError(f"{place.python[0]} cannot be started: {error.strerror}.") from None
+    said = [line.removeprefix(SAID) for line in printed.splitlines() if line.startswith(SAID)]
+    if process.returncode or not said:
+        by_signal = f"ended by signal {-process.returncode}: " if process.returncode < 0 else ""
+        raise LpieError(f"{by_signal}{last_line(printed)}")
+    return said[-1]
+
+
+def _quantization(tensor: Any) -> tuple[float, int]:
+    """(scale, zero point); of floats any."""
+    found = tensor.quantization
+    if type_name(tensor.type) == "float32":
+        return 0.0, 0
+    return float(found.scale[0]), int(found.zeroPoint[0])
+
+
+def _ramp(height: int, width: int) -> NDArray[np.float32]:
+    """A grey ramp from black to white over the width: [H, W, 3]."""
+    row = np.linspace(0, 1, width, dtype=np.float32)
+    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+
+
+def _levels(image: NDArray[np.float32]) -> int:
+    """How many levels of 256 the middle row of a ramp takes, in green."""
+    return len(np.unique(to_uint8(image)[image.shape[0] // 2, :, 1]))
+
+
+def _found(
+    place: Place,
+    runtime: str,
+    images: NDArray[np.float32],
+    expected: NDArray[np.float32],
+    actual: NDArray[np.float32],
+    first: NDArray[np.float32],
+) -> Found:
+    """The last of the images is the ramp."""
+    pairs = zip(expected[:-1], actual[:-1], strict=True)
+    errors = [error for pair in pairs for error, _, _ in _tiles(*pair)]
+    return Found(
+        place.name,
+        place.complete,
+        runtime,
+        "",
+        **compare(images[:-1], expected[:-1], actual[:-1]),
+        worst_tile_psnr_db=psnr_db(1.0, max(errors)),
+        ramp_levels=_levels(actual[-1]),
+        network_levels=_levels(expected[-1]),
+        largest_difference=float(np.abs(actual - first).max() * 255),
+    )
+
+
+def _tiles(
+    expected: NDArray[np.float32], actual: NDArray[np.float32]
+) -> Iterator[tuple[float, int, int]]:
+    """(mean square error, y, x) of every tile of an image."""
+    squares = ((np.clip(expected, 0, 1) - np.clip(actual, 0, 1)).astype(np.float64) ** 2).mean(-1)
+    for y in range(0, squares.shape[0], TILE_PX):
+        for x in range(0, squares.shape[1], TILE_PX):
+            yield float(squares[y : y + TILE_PX, x : x + TILE_PX].mean()), y, x
+
+
+def _worst_tile(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """The network's tile, the file's and a heat map of their difference, side by side."""
+    _, i, y, x = max(
+        (*tile[:1], i, *tile[1:])
+        for i, each in enumerate(zip(expected, actual, strict=True))
+        for tile in _tiles(*each)
+    )
+    ours, theirs = (
+        each[i, y : y + TILE_PX, x : x + TILE_PX].clip(0, 1) for each in (expected, actual)
+    )
+    difference = np.abs(ours - theirs).max(axis=-1)
+    heat = to_uint8(difference / max(float(difference.max()), 1e-9))
+    coloured = cv2.cvtColor(cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    row = np.concatenate([to_uint8(ours), to_uint8(theirs), coloured], axis=1)
+    return row.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)

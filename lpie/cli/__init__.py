@@ -1,0 +1,1 @@
+"""The `lpie` command: one file a verb."""

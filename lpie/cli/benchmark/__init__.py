@@ -1,0 +1,1 @@
+"""Verbs that measure: bench, compare, predict, report."""

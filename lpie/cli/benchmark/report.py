@@ -1,0 +1,91 @@
+"""`lpie report`."""
+
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from lpie.cli.format import json_option, print_json
+from lpie.errors import InputError
+from lpie.system.files import refuse_existing, write_atomic
+
+FORMATS = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv"}
+
+
+@click.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="report.html",
+    show_default=True,
+    help="The file to write.",
+)
+@click.option(
+    "--format", "kind", type=click.Choice(["html", "md", "csv"]), help="[default: by the suffix]"
+)
+@click.option("--force", is_flag=True, help="Overwrite the file when it exists.")
+@json_option
+def report(
+    results: tuple[Path, ...],
+    output: Path,
+    kind: Literal["html", "md", "csv"] | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write one self-contained HTML page about RESULTS: a training run, or records of `lpie bench`.
+
+    Of a run's folder it shows photos before and after, the curves, and whatever evaluations,
+    exports and benchmarks it holds. Of records, files or folders of them: latency with intervals,
+    throttling, the time of each op, quality against latency, and which delegate took what; also as
+    Markdown or CSV. It needs no network, and neither Keras nor TensorFlow.
+
+    \b
+    Examples:
+      lpie report runs/denoise
+      lpie report runs/denoise -o denoise.html --force
+      lpie report results/ -o phones.html
+      lpie report phone_a.json phone_b.json -o phones.md
+    """
+    from lpie.benchmarks.reports.run_page import write_report
+
+    refuse_existing(output, force=force)
+    kind = kind or _kind(output)
+    if any((each / "config.json").is_file() for each in results):
+        if len(results) > 1 or kind != "html":
+            raise InputError("A training run is reported alone, and as HTML.")
+        write_report(results[0], output)
+    else:
+        _write_results(results, output, kind)
+    if as_json:
+        print_json({"report": str(output)})
+        return
+    click.echo(f"Wrote {output}.")
+
+
+def _kind(output: Path) -> Literal["html", "md", "csv"]:
+    """The format that a file's suffix names."""
+    if output.suffix.lower() not in FORMATS:
+        raise InputError(
+            f"`--output` must end in .html, .md or .csv, or give --format. Received: {output}."
+        )
+    return FORMATS[output.suffix.lower()]  # type: ignore[return-value]
+
+
+def _write_results(results: tuple[Path, ...], output: Path, kind: str) -> None:
+    from lpie.benchmarks.records.record import read_records
+    from lpie.benchmarks.reports.records_page import write_results
+    from lpie.benchmarks.reports.records_text import to_csv, to_markdown
+
+    for path in results:
+        if path.is_dir() and not any(path.rglob("*.json")):
+            raise InputError(
+                f"{path} is not a run: it holds no config.json, nor does it hold a record of "
+                "`lpie bench`."
+            )
+    records = [record for path in results for record in read_records(path)]
+    if kind == "html":
+        write_results(records, output)
+    else:
+        write_atomic(output, to_markdown(records) if kind == "md" else to_csv(records))

@@ -1,0 +1,153 @@
+"""`lpie evaluate`."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from lpie.cli.format import json_option, print_json, print_table, progress_bar
+from lpie.config.config import config_from
+from lpie.errors import InputError
+from lpie.system.files import to_json, write_atomic
+
+DIR = click.Path(path_type=Path)
+# Options that mean something only with, or only without, a suite.
+OF_A_SUITE = ("data", "tasks", "limit", "baselines")
+OF_ONE_MODEL = (
+    "pairs", "clean", "builtin", "noise_sigma", "degradation", "clip", "quantize", "skip_bad",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("models", metavar="[[TASK=]MODEL]...", nargs=-1)
+@click.option("--pairs", type=DIR, help="A folder with degraded/ and target/, matched by name.")
+@click.option("--clean", type=DIR, help="A folder of photos that get degraded first.")
+@click.option("--builtin", is_flag=True, help="The held-out photograph inside scikit-image.")
+@click.option("--noise-sigma", type=float, help="Gaussian noise, in levels of 255.  [default: 25]")
+@click.option("--degradation", multiple=True, help="Instead of Gaussian noise; may be repeated.")
+@click.option("--seed", default=0, show_default=True, help="Of the degradation.")
+@click.option("--clip", is_flag=True, help="Clip the degraded input to [0, 1].")
+@click.option("--quantize", is_flag=True, help="Round the degraded input to 8 bits.")
+@click.option("--skip-bad", is_flag=True, help="Leave unreadable images out and count them.")
+@click.option("--suite", help="Compare models and classical baselines on a set of tasks: dev.")
+@click.option(
+    "--data", type=DIR, envvar="LPIE_DEV_DATA", show_envvar=True, help="The suite's folder."
+)
+@click.option("--task", "tasks", multiple=True, help="Only this task of the suite; repeatable.")
+@click.option("--limit", type=int, help="Only so many images of each folder, for a fast look.")
+@click.option("--baselines/--no-baselines", default=True, help="With classical methods, or not.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path),
+    help="Also write the JSON here, or with --suite and a name in .md the tables.",
+)  # fmt: skip
+@json_option
+@click.pass_context
+def evaluate(
+    context: click.Context,
+    models: tuple[str, ...],
+    suite: str | None,
+    output: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Measure PSNR and SSIM of MODEL: a run, a .keras or .tflite file, or a shipped network.
+
+    Noise is neither clipped nor rounded, as the denoising literature adds it.
+
+    With --suite, any number of models beside classical baselines on the same images, with the time
+    per megapixel. The suite dev wants a folder with clean/kodak24 and clean/set5 (photos, which get
+    noise of sigma 15, 25 and 50) and the pairs realnoise_sidd, lowlight_sice, lowlight_lol and
+    deblur_gopro, each in degraded/ and target/; its tasks are denoise, realnoise, lowlight and
+    deblur. BM3D is not among the baselines: its package is for non-commercial use only.
+
+    \b
+    Examples:
+      lpie evaluate runs/smoke --builtin
+      lpie evaluate runs/smoke --clean photos/ --noise-sigma 25 --seed 0
+      lpie evaluate lpienet_int8_1920x1080.tflite --pairs sidd/ --json
+      lpie evaluate denoise=runs/a lowlight=runs/b --suite dev --data dev/ -o table.md
+    """
+    foreign = OF_ONE_MODEL if suite is not None else OF_A_SUITE
+    for name in foreign:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            option = name.replace("tasks", "task").replace("_", "-")
+            raise InputError(f"--{option} works only {'without' if suite else 'with'} --suite.")
+    mine = {k: v for k, v in options.items() if k == "seed" or k not in foreign}
+    if suite is not None:
+        _evaluate_suite(models, suite, output, as_json, **mine)
+    else:
+        _evaluate_one(models, output, as_json, **mine)
+
+
+def _evaluate_suite(
+    models: tuple[str, ...],
+    suite: str,
+    output: Path | None,
+    as_json: bool,
+    data: Path | None,
+    **options: Any,
+) -> None:
+    from lpie.cli import tables
+    from lpie.evaluation.suite import compare
+
+    result = compare(
+        models,
+        suite=suite,
+        data=data,
+        progress=lambda items: progress_bar(items, unit="image", disable=as_json),
+        **options,
+    )
+    if output:
+        as_tables = output.suffix.lower() == ".md"
+        write_atomic(output, tables.markdown(result) if as_tables else to_json(result))
+    if as_json:
+        print_json(result)
+        return
+    for table in result["tables"]:
+        click.echo(tables.title(table))
+        print_table(tables.HEADER, tables.rows(table))
+        click.echo()
+    click.echo(tables.conditions(result))
+
+
+def _evaluate_one(
+    models: tuple[str, ...],
+    output: Path | None,
+    as_json: bool,
+    noise_sigma: float | None,
+    degradation: tuple[str, ...],
+    **options: Any,
+) -> None:
+    from lpie.evaluation.evaluate import evaluate as run_evaluation
+
+    if len(models) != 1:
+        raise InputError(
+            f"Give one MODEL, or --suite to compare several. Received: {len(models)} models."
+        )
+    degrade: dict[str, Any] = {"kinds": degradation} if degradation else {}
+    if noise_sigma is not None:
+        degrade["noise_sigma"] = noise_sigma
+    result = run_evaluation(
+        Path(models[0]),
+        degrade=config_from({"data": {"degrade": degrade}}).data.degrade,
+        progress=lambda items: progress_bar(items, unit="image", disable=as_json),
+        **options,
+    )
+    if output:
+        write_atomic(output, to_json(result))
+    if as_json:
+        print_json(result)
+        return
+    rows = [[image["name"], *_cells(image)] for image in result["images"]]
+    print_table(
+        ["image", "PSNR dB", "SSIM", "degraded dB", "degraded SSIM"],
+        [*rows, ["mean", *_cells(result)]],
+    )
+    for reason in result["skipped"]:
+        click.echo(f"Left out: {reason}", err=True)
+
+
+def _cells(scores: dict[str, Any]) -> list[str]:
+    digits = {"psnr_db": 2, "ssim": 4, "degraded_psnr_db": 2, "degraded_ssim": 4}
+    return [f"{scores[key]:.{n}f}" for key, n in digits.items()]

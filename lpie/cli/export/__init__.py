@@ -1,0 +1,1 @@
+"""Verbs about `.tflite` files: export, inspect, verify."""

@@ -1,0 +1,178 @@
+"""`lpie inspect`."""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lpie.cli.format import json_option, print_json
+from lpie.cli.verdicts import peaks_line, run_line, show, verdict_table
+
+if TYPE_CHECKING:
+    from lpie.export.delegates import Verdict
+    from lpie.export.delegates.float16_range import Peak
+    from lpie.export.delegates.gpu_run import GpuRun
+    from lpie.tflite.cost import GraphCost
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--delegate", "delegates", multiple=True, help="Ask this delegate; repeatable.  [default: all]"
+)
+@click.option("--size", help="WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]")
+@click.option(
+    "--photos",
+    type=click.Path(path_type=Path),
+    help="Degraded photos: look for values that float16 cannot hold.",
+)
+@click.option("--run-gpu", is_flag=True, help="Also run it on this machine's GPU, by LiteRT.")
+@click.option("--require-full", is_flag=True, help="Exit with 1 if one refuses an op.")
+@json_option
+def inspect(
+    file: Path,
+    delegates: tuple[str, ...],
+    size: str | None,
+    photos: Path | None,
+    run_gpu: bool,
+    require_full: bool,
+    as_json: bool,
+) -> None:
+    """Show what is in FILE, a .tflite or a shipped network, its cost and which delegate takes it.
+
+    Delegates are judged by rules read in their sources, not by running them; those of XNNPACK and
+    ML Drift have been compared with the real ones. Peak memory is an estimate. --run-gpu runs FILE
+    by LiteRT's GPU accelerator (ML Drift) and compares it with the CPU; Mesa's lavapipe will do.
+
+    \b
+    Examples:
+      lpie inspect denoise
+      lpie inspect lpienet_int8.tflite --delegate all --size 4k
+      lpie inspect lpienet_int8.tflite --delegate gpu-gl --require-full --json
+      lpie inspect denoise --delegate mldrift --run-gpu --photos noisy/
+    """
+    from lpie.errors import LpieError
+    from lpie.export.delegates import check_delegate
+    from lpie.weights import tflite_file
+
+    file, names = tflite_file(file), _names(delegates)
+    model = _read(file, size)
+    verdicts = [check_delegate(model, name) for name in names]
+    high = _peaks(model, photos) if photos else None
+    run = _on_gpu(file, model, size) if run_gpu else None
+    report = _report(file, model, verdicts)
+    if run:
+        report["gpu_run"] = {**dataclasses.asdict(run), "full": run.full}
+    if high is not None:
+        report["peaks"] = [{**dataclasses.asdict(p), "overflows": p.overflows} for p in high]
+    if as_json:
+        print_json(report)
+    else:
+        show(report, verdicts)
+        if run:
+            click.echo(run_line(run))
+        if high is not None:
+            click.echo(peaks_line(high))
+    short = [verdict.delegate for verdict in verdicts if not verdict.full]
+    if run and not run.full:
+        short.append(run.adapter)
+    if require_full and short:
+        raise LpieError(f"{file} does not run in full on: {', '.join(short)}.")
+
+
+def _names(delegates: tuple[str, ...]) -> list[str]:
+    """The delegates to ask, in the order of the table."""
+    from lpie.errors import unknown_name
+    from lpie.export.delegates import DELEGATES
+
+    for name in delegates:
+        if name not in (*DELEGATES, "all"):
+            raise unknown_name("delegate", name, [*DELEGATES, "all"])
+    if not delegates or "all" in delegates:
+        return list(DELEGATES)
+    return [name for name in DELEGATES if name in delegates]
+
+
+def _read(file: Path, size: str | None) -> Any:
+    """The model in `file`, at another size when one is given."""
+    from lpie.tflite.model import read_tflite
+    from lpie.tflite.resize import resize
+    from lpie.tflite.spec import parse_size
+
+    shape = parse_size(size) if size else None
+    model = read_tflite(file)
+    if shape:
+        resize(model, shape[1], shape[0])
+    return model
+
+
+def _peaks(model: Any, photos: Path) -> list["Peak"]:
+    """The largest values on the photos of a folder."""
+    from lpie.export.calibration_photos import photos_for
+    from lpie.export.delegates.float16_range import peaks
+
+    return peaks(model, photos_for(folder=photos))
+
+
+def _on_gpu(file: Path, model: Any, size: str | None) -> "GpuRun":
+    """The file, at `size` where one is given, on this machine's GPU."""
+    import tempfile
+
+    from lpie.export.delegates.gpu_run import run_on_gpu
+    from lpie.system.signals import undone_by_signals
+    from lpie.tflite.model import serialise
+
+    if not size:
+        return run_on_gpu(file)
+    with tempfile.NamedTemporaryFile(suffix=".tflite") as resized:
+        resized.write(serialise(model))
+        resized.flush()
+        path = Path(resized.name)
+        with undone_by_signals(lambda: path.unlink(missing_ok=True)):
+            return run_on_gpu(path, name=str(file))
+
+
+def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]:
+    """Everything that the command prints, ready for JSON."""
+    from lpie.export.delegates.gpu_memory import gpu_memory
+    from lpie.tflite.cost import graph_cost
+    from lpie.tflite.spec import spec_inside
+
+    spec = spec_inside(model, str(file))
+    graph, cost = model.subgraphs[0], graph_cost(model)
+    return {
+        "file": str(file),
+        "file_bytes": file.stat().st_size,
+        "spec": None if spec is None else json.loads(spec.to_json()),
+        "inputs": [_tensor(graph.tensors[i]) for i in graph.inputs],
+        "outputs": [_tensor(graph.tensors[i]) for i in graph.outputs],
+        "ops": sum(cost.op_counts.values()),
+        **dataclasses.asdict(cost),
+        "macs_per_pixel": _per_pixel(cost, graph),
+        "gpu_memory": dataclasses.asdict(gpu_memory(model)),
+        "delegates": [verdict_table(verdict) for verdict in verdicts],
+    }
+
+
+def _tensor(tensor: Any) -> dict[str, Any]:
+    from lpie.tflite.cost import type_name
+
+    scales = [] if tensor.quantization is None else tensor.quantization.scale
+    zeros = [] if tensor.quantization is None else tensor.quantization.zeroPoint
+    return {
+        "name": (tensor.name or b"").decode(errors="replace"),
+        "shape": [int(n) for n in (tensor.shape if tensor.shape is not None else ())],
+        "dtype": type_name(tensor.type),
+        "scale": float(scales[0]) if scales is not None and len(scales) else None,
+        "zero_point": int(zeros[0]) if zeros is not None and len(zeros) else None,
+    }
+
+
+def _per_pixel(cost: "GraphCost", graph: Any) -> float | None:
+    """Multiply-adds per pixel of the first input; None when that is no image."""
+    shape = graph.tensors[graph.inputs[0]].shape if len(graph.inputs) else None
+    if shape is None or len(shape) != 4 or min(shape) < 1:
+        return None
+    return cost.macs / (int(shape[1]) * int(shape[2]))

@@ -1,0 +1,110 @@
+"""The `lpie` command: names each verb's module and imports it when it is called."""
+
+import importlib
+import os
+import sys
+from typing import Any
+
+import click
+
+from lpie import __version__
+from lpie.errors import LpieError
+from lpie.system.files import sentence
+from lpie.system.signals import leave_by_signals
+
+# verb: (module, the line that `lpie --help` shows)
+COMMANDS = {
+    "train": ("lpie.cli.training.train", "Train a network, or resume its training."),
+    "quantize-aware": (
+        "lpie.cli.training.quantize_aware",
+        "Train further as the int8 file to come.",
+    ),
+    "compress": (
+        "lpie.cli.training.compress",
+        "Train further, pruned or clustered: smaller when packed.",
+    ),
+    "evaluate": ("lpie.cli.evaluate", "Measure PSNR and SSIM of a model on photos."),
+    "restore": ("lpie.cli.restore", "Restore photos of any size."),
+    "export": ("lpie.cli.export.export", "Write a checked .tflite of a fixed size."),
+    "inspect": (
+        "lpie.cli.export.inspect",
+        "Show what is in a .tflite and which delegate takes it.",
+    ),
+    "verify": ("lpie.cli.export.verify", "Compare a .tflite with its network, in several places."),
+    "bench": ("lpie.cli.benchmark.bench", "Time .tflite files on this machine."),
+    "compare": (
+        "lpie.cli.benchmark.compare",
+        "Say whether one measurement is slower than another.",
+    ),
+    "predict": ("lpie.cli.benchmark.predict", "Estimate the time of a .tflite on a phone."),
+    "report": ("lpie.cli.benchmark.report", "Write one page about a run, or about measurements."),
+    "data": ("lpie.cli.training.data", "Cut data sets into patches that training reads fast."),
+    "models": ("lpie.cli.training.models", "List the networks and their cost."),
+    "import-weights": (
+        "lpie.cli.training.import_weights",
+        "Turn released weights into a Keras model.",
+    ),
+    "demo": ("lpie.cli.demo", "Train, restore, export, verify, time and report, in minutes."),
+}
+
+
+class _Verbs(click.Group):
+    """Loads a verb's module when it is called, so that `--help` stays fast and light."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(COMMANDS[cmd_name][0])
+        return getattr(module, cmd_name.replace("-", "_"))
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="lpie")
+def lpie() -> None:
+    """Image restoration that ships on phones.
+
+    \b
+    Examples:
+      lpie demo
+      lpie train configs/smoke.toml --workdir runs/smoke
+      lpie restore runs/smoke photo.jpg
+      lpie export runs/smoke --recipe int8 --size fhd
+    """
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; exits with 0 (fine), 1 (not good enough) or 2 (asked wrongly)."""
+    leave_by_signals()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
+    message, code = _run(arguments)
+    # Said only now that the error is gone and with it the progress bars that it held open.
+    if message:
+        click.echo(f"Error: {message}", err=True)
+    sys.exit(code)
+
+
+def _run(arguments: list[str] | None) -> tuple[str, int]:
+    """(what went wrong, exit code)."""
+    try:
+        lpie.main(args=arguments, prog_name="lpie", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return "", error.exit_code
+    except click.exceptions.Exit as stop:
+        return "", stop.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return "Stopped.", 130
+    except LpieError as error:
+        return str(error), error.exit_code
+    except OSError as error:
+        return str(sentence(error)), 1
+    except MemoryError:
+        return "The machine ran out of memory. Choose a smaller size or tile.", 1
+    return "", 0

@@ -1,0 +1,1 @@
+"""Verbs that make networks: train, quantize-aware, compress, data, models, import-weights."""

@@ -1,0 +1,129 @@
+"""`lpie data`."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lpie.cli.format import json_option, print_json, progress_bar
+from lpie.data.datasets.patches import PrepareConfig
+
+DEFAULTS = PrepareConfig()
+
+
+@click.group()
+def data() -> None:
+    """Cut data sets into patches that training reads without decoding.
+
+    \b
+    Examples:
+      lpie data list
+      lpie data prepare gopro GOPRO_Large.zip prepared/gopro
+      lpie data list --json
+    """
+
+
+@data.command("list", short_help="List the data sets, their layouts and where they are.")
+@json_option
+def list_layouts(as_json: bool) -> None:
+    """List the data sets, how each download is laid out and where it is.
+
+    \b
+    Examples:
+      lpie data list
+      lpie data list --json
+    """
+    from lpie.data.datasets.layouts import LAYOUTS
+
+    keys = ("about", "expected", "url", "photos")
+    rows = [
+        {"name": name, **{key: getattr(layout, key) for key in keys}}
+        for name, layout in LAYOUTS.items()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        photos = ", ".join(f"{split} {count:,}" for split, count in row["photos"].items())
+        click.echo(f"{row['name']}: {row['about']}" + (f" ({photos})" if photos else ""))
+        click.echo(f"  layout  {row['expected']}")
+        if row["url"]:
+            click.echo(f"  from    {row['url']}")
+
+
+@data.command(short_help="Cut a downloaded data set into patches.")
+@click.argument("name")
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--patch",
+    "patch_px",
+    default=DEFAULTS.patch_px,
+    show_default=True,
+    help="Width and height of a patch.",
+)
+@click.option(
+    "--stride",
+    "stride_px",
+    default=DEFAULTS.stride_px,
+    show_default=True,
+    help="From one patch to the next.",
+)
+@click.option("--shard-mb", default=DEFAULTS.shard_mb, show_default=True, help="Size of a file.")
+@click.option("--workers", default=DEFAULTS.workers, show_default=True, help="Decoding threads.")
+@click.option("--skip-bad", is_flag=True, help="Leave unusable photos out and count them.")
+@click.option(
+    "--verify", is_flag=True, help="Only compare OUT with its checksums; SOURCE is not read."
+)
+@json_option
+def prepare(
+    name: str, source: Path, out: Path, verify: bool, as_json: bool, **options: Any
+) -> None:
+    """Cut the data set NAME, downloaded to SOURCE, into patches in the folder OUT.
+
+    SOURCE is the unpacked folder or its .zip, .tar or .tar.gz; `lpie data list` shows the names
+    and layouts. Running it again resumes. OUT/train and so on are then folders of shards.
+
+    \b
+    Examples:
+      lpie data prepare sidd SIDD_Medium_Srgb.zip prepared/sidd
+      lpie data prepare gopro GOPRO_Large prepared/gopro --patch 512 --stride 256
+      lpie data prepare pairs mine/ prepared/mine --skip-bad --json
+      lpie data prepare sidd SIDD_Medium_Srgb.zip prepared/sidd --verify
+    """
+    from lpie.data.datasets import prepare as preparing
+
+    def bar(items: Any) -> Any:
+        return progress_bar(items, unit="file" if verify else "photo", disable=as_json)
+
+    if verify:
+        result = preparing.verify(name, out, progress=bar)
+    else:
+        config = dataclasses.replace(DEFAULTS, **options)
+        result = preparing.prepare(name, source, out, config, progress=bar)
+    if as_json:
+        print_json(result)
+        return
+    _print(result)
+
+
+def _print(result: dict[str, Any]) -> None:
+    if result["was_complete"]:
+        click.echo("Nothing to do: it is complete.")
+    for split, row in result["splits"].items():
+        for reason in row["left_out"]:
+            click.echo(f"Left out: {reason}", err=True)
+        original = row["photos_of_the_original"]
+        of = f" (of {original:,} in the whole download)" if original else ""
+        click.echo(
+            f"{result['folder']}/{split}: {_count(row['photos'], 'photo')}{of}, "
+            f"{_count(row['patches'], 'patch', 'es')} of {result['patch_px']} px in "
+            f"{_count(row['shards'], 'shard')}"
+        )
+    if "verified_files" in result:
+        click.echo(f"{_count(result['verified_files'], 'file')} as the checksums say.")
+
+
+def _count(count: int, noun: str, plural: str = "s") -> str:
+    return f"{count:,} {noun}{plural if count != 1 else ''}"

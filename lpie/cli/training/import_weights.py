@@ -1,0 +1,62 @@
+"""`lpie import-weights`."""
+
+from pathlib import Path
+
+import click
+
+from lpie.cli.format import json_option, print_json
+
+
+@click.command("import-weights")
+@click.argument("network")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .keras file."
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A hyperparameter; repeatable."
+)
+@click.option("--force", is_flag=True, help="Overwrite the file.")
+@json_option
+def import_weights(
+    network: str,
+    file: Path,
+    output: Path,
+    overrides: tuple[str, ...],
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Put released weights from FILE into NETWORK and save it as a Keras model.
+
+    FILE is a .safetensors, an .npz or a PyTorch .pth, whose names and layouts are those of the
+    released code. Nothing in it is run, and PyTorch is not needed.
+
+    \b
+    Examples:
+      lpie import-weights nafnet NAFNet-SIDD-width32.pth -o nafnet_sidd.keras
+      lpie import-weights nafnet NAFNet-GoPro-width64.pth -o nafnet_gopro.keras \\
+          --set width=64 --set encoder_blocks=[1,1,1,28] --set middle_blocks=1 \\
+          --set decoder_blocks=[1,1,1,1] --set train_size=256
+    """
+    from lpie.config.parse import override
+    from lpie.errors import InputError
+    from lpie.models import build_model
+    from lpie.models.released.checkpoints import read_state
+    from lpie.models.released.released import load_released_weights
+    from lpie.system.files import atomic_path, refuse_existing
+
+    if output.suffix != ".keras":
+        raise InputError(f"The output must end in .keras. Received: {output}.")
+    refuse_existing(output, force=force)
+    table: dict = {"set": {}}
+    for assignment in overrides:
+        override(table, f"set.{assignment}")
+    state = read_state(file)
+    model = build_model(network, **table["set"])
+    load_released_weights(model, state)
+    with atomic_path(output) as temporary:
+        model.save(temporary)
+    if as_json:
+        print_json({"model": str(output), "parameters": model.count_params()})
+        return
+    click.echo(f"{output}: {network}, {model.count_params():,} parameters from {file.name}")

@@ -1,0 +1,1 @@
+"""Walks, measures and rebuilds the graph of a Keras network."""

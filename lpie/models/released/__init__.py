@@ -1,0 +1,1 @@
+"""Released PyTorch weights as Keras weights."""

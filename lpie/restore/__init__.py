@@ -1,0 +1,1 @@
+"""Restores photos of any size by tiles."""

@@ -1,0 +1,148 @@
+"""How fast a `.tflite` runs on this machine at some tile sizes: measured once, then remembered."""
+
+import contextlib
+import dataclasses
+import hashlib
+import importlib.metadata
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lpie.restore.tile_policy import Rates, shares
+from lpie.system.environment import cpu_name
+from lpie.system.files import to_json, write_atomic
+from lpie.tflite.interpreter import RuntimeName, Session
+from lpie.tflite.resize import resized
+
+# Sides of tiles, px: the smallest and the largest that fits into memory are timed, so often each
+# after a first run.
+PROBES_PX = (256, 384, 512, 640, 768, 1024)
+RUNS = 2
+# A photo of fewer pixels is done before a measurement would pay for itself.
+WORTH_PX = 8e6
+
+
+def known_rates(key: str, threads: int) -> list[Rates] | None:
+    """What was measured for `key` (see `rates_key`), or None."""
+    kept = remembered(key, "rates")
+    with contextlib.suppress(TypeError, ValueError):  # another version's, or damaged: measure again
+        found = [Rates(**_tuples(each)) for each in kept or []]
+        ways = set(shares(threads))
+        if found and all((r.workers, r.threads) in ways and _sane(r) for r in found):
+            return found
+    return None
+
+
+def unmeasured(threads: int) -> list[Rates]:
+    """Rates to plan by before any measurement: one interpreter per core, any tile alike.
+
+    Threads of one interpreter wait for each other at each op; interpreters do not.
+    """
+    return [Rates(workers, threads // workers) for workers, _ in shares(threads)][:1]
+
+
+def busy() -> bool:
+    """Whether other work wants the cores: what is measured then would mislead for ever."""
+    return os.getloadavg()[0] > (os.cpu_count() or 1)
+
+
+def measure_rates(
+    data: bytes, key: str, *, threads: int, runtime: RuntimeName, multiple: int,
+    fits: Callable[[int, int], bool],
+) -> list[Rates]:  # fmt: skip
+    """Time the model in `data` on tiles, remember what came out under `key`, and return it.
+
+    fits: whether so many interpreters for a tile of that area (px) may be opened.
+    """
+    found = []
+    for workers, each in shares(threads):
+        sides = [side // multiple * multiple for side in PROBES_PX if fits(workers, side**2)]
+        ends = sorted({*sides[:1], *sides[-1:]})
+        # Runs as long as each other: a short one more often finds the machine to itself.
+        timed = [
+            _time(data, side, workers, each, runtime, repeats=(ends[-1] // side) ** 2)
+            for side in ends
+        ]
+        if timed:
+            areas, speeds, setups = zip(*timed, strict=True)
+            found.append(Rates(workers, each, areas, speeds, max(setups)))
+    if not found:
+        return unmeasured(threads)
+    remember(key, "rates", [dataclasses.asdict(each) for each in found])
+    return found
+
+
+def rates_key(data: bytes, threads: int, runtime: RuntimeName) -> str:
+    """What rates depend on: the model's SHA-256, the runtime and its version, CPU and threads."""
+    version = importlib.metadata.version(runtime)
+    digest = hashlib.sha256(data).hexdigest()
+    return f"{digest} {runtime} {version} {cpu_name()} {threads} threads"
+
+
+def remember(key: str, name: str, value: Any) -> None:
+    """Keep a fact about `key` for later processes."""
+    cache = _read()
+    # A read-only home must not stop a restoration: it will only be measured again.
+    with contextlib.suppress(OSError):
+        write_atomic(cache_file(), to_json({**cache, key: {**cache.get(key, {}), name: value}}))
+
+
+def remembered(key: str, name: str) -> Any:
+    """What `remember` kept, or None."""
+    return _read().get(key, {}).get(name)
+
+
+def cache_file() -> Path:
+    """Where measurements are kept."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "lpie" / "rates.json"
+
+
+def _time(
+    data: bytes, side: int, workers: int, threads: int, runtime: RuntimeName, *, repeats: int
+) -> tuple[float, float, float]:
+    """(area in px, pixels per second of all workers, set-up seconds per pixel of one)."""
+    model = resized(data, side, side)
+    start = time.perf_counter()
+    sessions = [Session(model, threads=threads, runtime=runtime) for _ in range(workers)]
+    setup = (time.perf_counter() - start) / workers
+    image = np.random.default_rng(0).random((side, side, 3), np.float32)
+
+    def work(session: Session) -> None:
+        for _ in range(repeats):
+            session.run(image)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(work, sessions))
+        times = []
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            list(pool.map(work, sessions))
+            times.append(time.perf_counter() - start)
+    return float(side**2), workers * repeats * side**2 / min(times), setup / side**2
+
+
+def _read() -> dict[str, Any]:
+    try:
+        cache = json.loads(cache_file().read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return (
+        {k: v for k, v in cache.items() if isinstance(v, dict)} if isinstance(cache, dict) else {}
+    )
+
+
+def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+
+
+def _sane(rates: Rates) -> bool:
+    numbers = (*rates.areas_px, *rates.pixels_per_s, rates.setup_s_per_pixel)
+    equal = len(rates.areas_px) == len(rates.pixels_per_s) > 0
+    return equal and all(isinstance(n, float | int) and n > 0 for n in numbers)

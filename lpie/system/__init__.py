@@ -1,0 +1,1 @@
+"""Files, signals, quiet libraries, and what this machine is."""

@@ -1,0 +1,1 @@
+"""`.tflite` files: read, edited, resized, costed and run."""

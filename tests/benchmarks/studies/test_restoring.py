@@ -1,0 +1,53 @@
+"""The scripts that time restoring: small sizes, and no time is asserted."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from lpie.benchmarks.harness.interleave import Entrant, ratio, take_turns, too_large
+from lpie.weights import tflite_file
+from tests.conftest import assert_one_sentence
+
+
+def run_script(name, *arguments):
+    command = [sys.executable, "-m", f"lpie.benchmarks.{name}", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_restoring_by_tiles_and_whole():
+    given = ["denoise-s", "--size", "256x256", "--size", "320x256", "--rounds", 2, "--runs", 1]
+    result = run_script("restoring", *given, "--json")
+    assert result.returncode == 0, result.stderr
+    first, second = json.loads(result.stdout)["results"]
+    assert (first["to_first_size"], second["width"]) == (1, 320)
+    for row in (first, second):
+        for entrant in (row["tiles"], row["whole"]):
+            assert len(entrant["rounds"]) == 2
+            assert entrant["peak_mb"] > 50
+            assert entrant["ready_ms"] > entrant["setup_ms"] > 0
+        assert set(row["ratios"]) == {"run_ms", "ready_ms", "peak_mb"}
+    shown = run_script("restoring", "denoise-s", "--size", "64x64", "--rounds", 1, "--runs", 0)
+    assert "| denoise-s 64x64 |" in shown.stdout
+    assert "LiteRT, whole" in shown.stdout
+
+
+def test_ratios_are_of_the_same_round():
+    ours, theirs = ({"rounds": [{"ms": n} for n in times]} for times in ((1, 2, 9), (2, 4, 9)))
+    assert ratio(ours, theirs, "ms") == 0.5
+    assert ratio({"rounds": []}, theirs, "ms") is None
+
+
+def test_who_cannot_run_is_told():
+    refused = Entrant("huge", refused="needs 11,698 MB")
+    (row,) = take_turns([refused], rounds=2, runs=1)
+    assert row == {"name": "huge", "refused": "needs 11,698 MB", "rounds": []}
+    assert "are free" in too_large(tflite_file("denoise-lpienet"), 40_000, 40_000)
+    assert not too_large(tflite_file("denoise-lpienet"), 256, 256)
+
+
+def test_peers_that_are_not_there():
+    pytest.importorskip("tensorflow")
+    result = run_script("peers", "denoise-s", "--peer-python", sys.executable)
+    assert_one_sentence(result, 2, "tf2onnx could not convert the network")

@@ -1,0 +1,71 @@
+import pytest
+
+from lpie.restore import autotune as rates
+from lpie.restore.restorer import Restorer
+from lpie.weights import tflite_file
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(rates, "PROBES_PX", (64, 96))
+    monkeypatch.setattr(rates, "RUNS", 1)
+    return tmp_path / "lpie" / "rates.json"
+
+
+def measured(fits=lambda workers, area: True):
+    data = tflite_file("denoise-s").read_bytes()
+    key = rates.rates_key(data, 2, "ai-edge-litert")
+    options = {"threads": 2, "runtime": "ai-edge-litert", "multiple": 8}
+    return key, rates.measure_rates(data, key, fits=fits, **options)
+
+
+def test_what_was_measured_is_remembered(cache):
+    key, found = measured()
+    assert [(r.workers, r.threads, r.areas_px) for r in found] == [
+        (2, 1, (64**2, 96**2)), (1, 2, (64**2, 96**2)),
+    ]  # fmt: skip
+    assert rates.known_rates(key, 2) == found
+    assert rates.known_rates(key, 3) is None
+    rates.remember(key, "fast_halo_px", 8)
+    assert (rates.known_rates(key, 2), rates.remembered(key, "fast_halo_px")) == (found, 8)
+    assert [p.name for p in cache.parent.iterdir()] == ["rates.json"]
+
+
+def test_only_what_fits_is_tried():
+    _, found = measured(lambda workers, area: workers == 1 and area < 90**2)
+    assert [(r.workers, r.areas_px) for r in found] == [(1, (64**2,))]
+    assert [r.workers for r in measured(lambda workers, area: False)[1]] == [2]
+
+
+@pytest.mark.parametrize(
+    "damage", ["", "no json", "[1]", '{"KEY": 3}', '{"KEY": {"rates": [{"workers": "x"}]}}',
+               '{"KEY": {"rates": [{"workers": 2, "threads": 1, "pixels_per_s": [0]}]}}'],
+)  # fmt: skip
+def test_a_damaged_cache_is_measured_anew(cache, damage):
+    key, _ = measured()
+    cache.write_text(damage.replace("KEY", key))
+    assert rates.known_rates(key, 2) is None
+    assert rates.remembered(key, "fast_halo_px") is None
+    measured()
+    assert rates.known_rates(key, 2) is not None
+
+
+def test_a_home_that_cannot_be_written_to(cache, monkeypatch):
+    cache.parent.parent.joinpath("file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache.parent.parent / "file"))
+    key, found = measured()
+    assert found
+    assert rates.known_rates(key, 2) is None
+
+
+def test_only_large_photos_and_free_machines_are_worth_it(cache, monkeypatch):
+    monkeypatch.setattr(rates, "busy", lambda: False)
+    Restorer("denoise-s").plan(1000, 1000)
+    Restorer("denoise-s", tile_px=512).plan(3000, 4000)
+    monkeypatch.setattr(rates, "busy", lambda: True)
+    Restorer("denoise-s", threads=2).plan(3000, 4000)
+    assert not cache.exists()
+    monkeypatch.setattr(rates, "busy", lambda: False)
+    Restorer("denoise-s", threads=2).plan(3000, 4000)
+    assert cache.exists()

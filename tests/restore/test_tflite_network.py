@@ -1,0 +1,176 @@
+"""Tiles of `.tflite` files: exact, within their memory, on several interpreters."""
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lpie import Restorer
+from lpie.errors import InputError
+from lpie.image.image import pad_reflect, to_float
+from lpie.restore.tflite_network import FAST_ERROR, TfliteNetwork
+from lpie.restore.tile_policy import Plan
+from lpie.tflite import model as flatbuffer
+from lpie.tflite.interpreter import Session
+from lpie.tflite.resize import resized
+from lpie.tflite.spec import spec_inside
+from lpie.weights import tflite_file
+
+NAME = "denoise-s"  # halo 64, multiples of 8
+
+
+@pytest.fixture(scope="module")
+def photo(astronaut):
+    """[2049, 1537, 3] uint8, noisy."""
+    noise = np.random.default_rng(0).normal(0, 25, (2049, 1537, 3))
+    return np.clip(np.rint(pad_reflect(astronaut, 2049, 1537) + noise), 0, 255).astype(np.uint8)
+
+
+def whole(image, name=NAME):
+    """The network's float output for all of `image`, in one run."""
+    h, w, _ = image.shape
+    size = (-(-h // 8) * 8, -(-w // 8) * 8)
+    session = Session(resized(tflite_file(name).read_bytes(), *size), threads=2)
+    return session.run(pad_reflect(to_float(image), *size))[:h, :w]
+
+
+@pytest.mark.parametrize(
+    ("size", "tile_px"),
+    [
+        ((1, 1), None), ((7, 3), None), ((136, 137), 136), ((301, 299), 200), ((1, 1537), 160),
+        ((2049, 3), 160), ((90, 1500), 136), ((511, 640), 264), ((2049, 1537), None),
+    ],
+)  # fmt: skip
+def test_tiles_are_what_the_whole_image_gives(photo, size, tile_px):
+    image = photo[: size[0], : size[1]]
+    restorer = Restorer(NAME, tile_px=tile_px, threads=2, max_memory_mb=120)
+    restorer.prepare(plan := restorer.plan(*size))
+    assert tile_px is None or len(plan.tiles()) > 1
+    found, expected = restorer.restore(to_float(image), plan=plan), whole(image)
+    assert np.abs(found - expected).max() <= 1e-6
+    eight = restorer.restore(image).astype(int)
+    assert np.abs(eight - np.clip(np.rint(expected * 255), 0, 255)).max() <= 1
+    assert (eight != np.clip(np.rint(expected * 255), 0, 255)).mean() < 1e-4  # ties
+
+
+@pytest.mark.parametrize("recipe", ["int8", "float32"])
+def test_lpienet_too_and_in_integers(tiny_tflite, photos, recipe):
+    image = photos[0][:255, :317]
+    small = Restorer(tiny_tflite[recipe], tile_px=160).restore(image)
+    large = Restorer(tiny_tflite[recipe], tile_px=320).restore(image)
+    np.testing.assert_allclose(small.astype(int), large, atol=0 if recipe == "int8" else 1)
+
+
+def test_workers_make_no_difference(photo):
+    image = to_float(photo[:400, :500])
+    restorer = Restorer(NAME)
+    one, three = (
+        restorer.restore(image, plan=Plan((400, 504), (264, 272), 64, 8, workers, 1))
+        for workers in (1, 3)
+    )
+    np.testing.assert_array_equal(one, three)
+
+
+def test_a_fast_halo_loses_less_than_it_says(photo):
+    """LPIENet, of whose halo nothing but the last thousandths matter."""
+    name = "denoise-lpienet"
+    exact, fast = Restorer(name), Restorer(name, halo="fast")
+    assert 0 < fast.halo_px < exact.halo_px == 68
+    tiled = fast.restore(
+        to_float(photo[:320, :320]), plan=Plan((320, 320), (120, 120), fast.halo_px, 4, 2, 1)
+    )
+    error = np.abs(tiled - whole(photo[:320, :320], name)).max()
+    assert 1e-7 < error <= FAST_ERROR
+
+
+def test_integers_keep_their_halo(tiny_tflite):
+    restorer = Restorer(tiny_tflite["int8"], halo="fast")
+    assert restorer.halo_px == Restorer(tiny_tflite["int8"]).halo_px
+    with pytest.raises(InputError, match="Did you mean 'fast'"):
+        Restorer(NAME, halo="fats")
+
+
+def test_sixteen_bits_keep_theirs(photo):
+    deep = photo[:100, :90].astype(np.uint16) * 257
+    found = Restorer(NAME).restore(deep)
+    expected = np.clip(np.rint(whole(photo[:100, :90]) * 65535), 0, 65535)
+    assert found.dtype == np.uint16
+    assert np.abs(found - expected).max() <= 1
+
+
+def test_strength_is_a_share_of_the_change(photo):
+    image = to_float(photo[:200, :210])
+    restorer = Restorer(NAME, tile_px=136)
+    full, half = restorer.restore(image), restorer.restore(image, strength=0.5)
+    np.testing.assert_allclose(half, (image + full) / 2, atol=1e-6)
+    np.testing.assert_array_equal(
+        restorer.restore(photo[:200, :210], strength=0), photo[:200, :210]
+    )
+    with pytest.raises(InputError, match="`strength` must be from 0 to 1"):
+        restorer.restore(image, strength=1.5)
+
+
+def test_a_file_of_one_size_runs_on_all_threads(tmp_path):
+    """A network that sees the whole image: photos larger than its file are blended tiles of it."""
+    model = flatbuffer.read_tflite(tflite_file(NAME))
+    spec = dataclasses.replace(spec_inside(model), halo_px=None)
+    flatbuffer.write_note(model, spec.to_json())
+    (tmp_path / "a.tflite").write_bytes(flatbuffer.serialise(model))
+    restorer = Restorer(tmp_path / "a.tflite", threads=3)
+    small, large = restorer.plan(100, 256), restorer.plan(300, 500)
+    assert (small.tile, small.threads, small.exact) == ((256, 256), 3, True)
+    assert (large.tile, large.threads, large.exact, large.workers) == ((256, 256), 3, False, 1)
+
+
+MEMORY = """
+import sys, numpy as np, resource
+from lpie import Restorer
+from lpie.benchmarks.runners.host_child import peak_mb
+import ai_edge_litert.interpreter, cv2
+photo = np.full((1600, 2000, 3), 99, np.uint8)
+photo[::3] = 60
+Restorer("denoise-s").restore(photo[:64, :64])
+before = peak_mb()
+restorer = Restorer(sys.argv[1], max_memory_mb=float(sys.argv[2]))
+restorer.restore(photo)
+print(peak_mb() - before)
+"""
+
+
+@pytest.mark.parametrize(
+    ("model", "budget_mb"), [("denoise-lpienet", 250), (NAME, 60), (NAME, 150)]
+)
+def test_the_memory_is_what_was_allowed(model, budget_mb):
+    command = [sys.executable, "-c", MEMORY, model, str(budget_mb)]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert float(result.stdout.split()[-1]) <= budget_mb
+
+
+def test_too_little_memory_is_one_sentence():
+    with pytest.raises(InputError, match="`max_memory_mb` leaves"):
+        Restorer("denoise-lpienet", max_memory_mb=10).plan(2000, 2000)
+
+
+def test_a_spec_that_is_not_the_files(tmp_path):
+    file = shutil.copy(tflite_file(NAME), tmp_path / "a.tflite")
+    spec = spec_inside(flatbuffer.read_tflite(file))
+    beside = tmp_path / "a.spec.json"
+    beside.write_text(dataclasses.replace(spec, sha256="0" * 64).to_json())
+    with pytest.raises(InputError, match=r"a\.spec\.json describes another file"):
+        TfliteNetwork(file, 1, "ai-edge-litert")
+    beside.write_text(json.dumps(["no spec"]))
+    with pytest.raises(InputError, match="is not a model spec"):
+        TfliteNetwork(file, 1, "ai-edge-litert")
+
+
+@pytest.mark.parametrize("change", [{"multiple": 0}, {"halo_px": -4}, {"halo_px": 3}])
+def test_a_damaged_spec_inside(tmp_path, change):
+    model = flatbuffer.read_tflite(tflite_file(NAME))
+    flatbuffer.write_note(model, dataclasses.replace(spec_inside(model), **change).to_json())
+    (tmp_path / "a.tflite").write_bytes(flatbuffer.serialise(model))
+    with pytest.raises(InputError, match="is damaged"):
+        TfliteNetwork(tmp_path / "a.tflite", 1, "ai-edge-litert")

@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+pytest.importorskip("keras")
+
+from lpie.errors import InputError
+from lpie.export.tensorflow_converter import convert
+from lpie.tflite import model as flatbuffer
+from lpie.tflite.interpreter import Session
+from lpie.tflite.resize import resized
+from lpie.tflite.spec import ModelSpec, parse_size, spec_inside, spec_path
+
+
+@pytest.fixture(scope="module", params=["float32", "float16", "int8"])
+def recipe(request):
+    return request.param
+
+
+def test_resizing_equals_converting_at_that_size(tiny_model, photos, recipe):
+    """Bit for bit, also where the scale is no whole number (64 to 96) and not the same per axis."""
+    tiles = [photo[:64, :64].astype(np.float32) / 255 for photo in photos]
+    small = convert(tiny_model, recipe, (64, 64), tiles)
+    x = photos[0][:32, :96].astype(np.float32) / 255
+    after = Session(resized(small, 32, 96)).run(x)
+    if recipe == "int8":  # its ranges depend on the size of the tiles: compare with a tile's own
+        whole = Session(resized(small, 64, 96)).run(np.concatenate([x, x]))
+        np.testing.assert_allclose(whole[:12], after[:12], atol=0.1)
+        return
+    np.testing.assert_array_equal(Session(convert(tiny_model, recipe, (32, 96), [])).run(x), after)
+    back = resized(resized(small, 32, 96), 64, 64)
+    square = photos[0][:64, :64].astype(np.float32) / 255
+    np.testing.assert_array_equal(Session(back).run(square), Session(small).run(square))
+
+
+def test_a_size_between_pixels_is_refused(tiny_tflite):
+    with pytest.raises(InputError, match="fraction of a pixel"):
+        resized(tiny_tflite["float32"].read_bytes(), 66, 96)
+
+
+def test_the_note_travels_inside(tiny_tflite):
+    data = tiny_tflite["float32"].read_bytes()
+    model = flatbuffer.parse_tflite(data)
+    flatbuffer.write_note(model, "first")
+    flatbuffer.write_note(model, "second")
+    again = flatbuffer.parse_tflite(flatbuffer.serialise(model))
+    assert flatbuffer.read_note(again) == "second"
+    assert [m.name for m in again.metadata].count(b"lpie_spec") == 1
+
+
+def test_the_spec_inside_is_the_one_beside_but_for_its_digest(tiny_tflite):
+    path = tiny_tflite["int8"]
+    beside = ModelSpec.from_json(spec_path(path).read_text())
+    inside = spec_inside(flatbuffer.read_tflite(path))
+    assert inside is not None
+    assert inside.sha256 is None
+    assert beside.sha256
+    assert beside.file_bytes == path.stat().st_size
+    names = set(ModelSpec.__dataclass_fields__) - {"sha256", "file_bytes"}
+    assert all(getattr(inside, n) == getattr(beside, n) for n in names)
+    assert (beside.width, beside.height, beside.multiple, beside.halo_px) == (96, 64, 4, 68)
+    assert beside.input_dtype == "uint8"
+
+
+def test_damaged_files_are_one_sentence(tiny_tflite):
+    data = tiny_tflite["float32"].read_bytes()
+    rng = np.random.default_rng(0)
+    for size in (0, 7, 100, len(data) // 2, len(data) - 300):
+        with pytest.raises(InputError, match=r"not a (complete )?TFLite model"):
+            flatbuffer.parse_tflite(data[:size])
+    for _ in range(40):  # whatever a random change does, it is an InputError or a model
+        spoiled = bytearray(data)
+        for place in rng.integers(8, 4000, 6):
+            spoiled[place] = rng.integers(256)
+        try:
+            flatbuffer.parse_tflite(bytes(spoiled))
+        except InputError:
+            continue
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("fhd", (1920, 1080)), ("4K", (3840, 2160)), ("100X60", (100, 60))]
+)
+def test_sizes_as_people_say_them(text, size):
+    assert parse_size(text) == size
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1922x1082", "Nearest: 1920x1080, 1924x1084"),
+        ("big", "A size is WIDTHxHEIGHT"),
+        ("0x4", "at least 1x1"),
+        ("3x2", "Nearest: 4x4, 4x4"),
+    ],
+)
+def test_a_wrong_size_names_the_nearest(text, words):
+    with pytest.raises(InputError, match=words):
+        parse_size(text, multiple=4)

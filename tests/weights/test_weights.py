@@ -1,0 +1,115 @@
+"""The networks that lpie ships, by name."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from lpie import weights
+from lpie.errors import InputError, LpieError
+from lpie.image.image import to_float, write_image
+from lpie.image.metrics import psnr
+from lpie.restore.restorer import Restorer
+from tests.conftest import assert_one_sentence, run_lpie
+
+NAMES = sorted(weights.shipped())
+
+
+def test_something_is_shipped():
+    assert "denoise" in NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_has_its_files_its_card_and_a_modest_size(name):
+    for form in (".npz", ".tflite"):
+        assert weights.shipped_file(name, form).stat().st_size < 1_500_000
+    card = (weights.FOLDER / f"{name}.md").read_text()
+    for heading in ("## Data", "## Recipe", "## Scores", "## Limits"):
+        assert heading in card
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_two_forms_are_one_network(name, astronaut):
+    pytest.importorskip("keras")
+    model = weights.load_shipped(name)
+    assert model.count_params() == weights.shipped()[name]["parameters"]
+    photo = to_float(astronaut[100:228, 100:260])
+    noisy = photo + np.random.default_rng(0).normal(0, 25 / 255, photo.shape).astype(np.float32)
+    by_keras, by_tflite = Restorer(model).restore(noisy), Restorer(name).restore(noisy)
+    # The .tflite holds float16 weights.
+    assert psnr(by_tflite, by_keras) > 60
+    assert np.abs(by_keras - noisy).max() > 0.1
+
+
+@pytest.mark.parametrize(("sigma", "gain_db"), [(15, 6), (25, 8), (50, 11)])
+def test_denoise_denoises_without_being_told_the_level(astronaut, sigma, gain_db):
+    photo = to_float(astronaut)
+    noise = np.random.default_rng(1).normal(0, sigma / 255, photo.shape)
+    noisy = (photo + noise).astype(np.float32)
+    restored = np.clip(Restorer("denoise").restore(noisy), 0, 1)
+    assert psnr(restored, photo) > psnr(noisy, photo) + gain_db
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_value_comes_near_the_limits_of_float16(name, astronaut):
+    keras = pytest.importorskip("keras")
+    model = weights.load_shipped(name)
+    photo = to_float(astronaut[:256, :256])[None]
+    noise = np.random.default_rng(0).normal(0, 50 / 255, photo.shape).astype(np.float32)
+    layers = [layer.output for layer in model.layers]
+    largest = [
+        float(keras.ops.max(keras.ops.abs(x)))
+        for x in keras.Model(model.input, layers)(photo + noise)
+    ]
+    assert max(largest) < 65504 / 64  # of products and sums of squares too
+
+
+def test_denoise_leaves_a_clean_photo_alone(astronaut):
+    photo = to_float(astronaut)
+    assert psnr(np.clip(Restorer("denoise").restore(photo), 0, 1), photo) > 36
+
+
+def test_by_name_on_the_command_line(tmp_path, astronaut):
+    write_image(tmp_path / "photo.png", astronaut[:64, :80])
+    result = run_lpie("restore", "denoise", tmp_path / "photo.png", "--json")
+    assert result.returncode == 0, result.stderr
+    (done,) = json.loads(result.stdout)["restored"]
+    assert (done["width"], done["height"]) == (80, 64)
+    result = run_lpie("inspect", "denoise", "--json", "--delegate", "xnnpack")
+    assert result.returncode == 0, result.stderr
+    wrong = run_lpie("restore", "denoize", tmp_path / "photo.png", "--force")
+    assert_one_sentence(wrong, 2, "denoize does not exist", "Did you mean 'denoise'")
+
+
+def test_export_by_name_takes_the_shipped_weights(tmp_path):
+    pytest.importorskip("tensorflow")
+    result = run_lpie("export", "denoise", "--size", "64x64", "--recipe", "float16", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    spec = json.loads((tmp_path / "denoise_float16_64x64.spec.json").read_text())
+    assert spec["source_sha256"] == weights.shipped()["denoise"]["sha256"][".npz"]
+
+
+def test_a_file_or_folder_of_that_name_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert weights.is_name("denoise")
+    (tmp_path / "denoise").mkdir()
+    assert not weights.is_name("denoise")
+    assert not weights.is_name("runs/denoise")
+    assert not weights.is_name("denoise.tflite")
+
+
+def test_a_damaged_file_is_not_used(tmp_path, monkeypatch):
+    for form in (".npz", ".tflite"):
+        shutil.copy(weights.FOLDER / f"denoise{form}", tmp_path)
+    monkeypatch.setattr(weights, "FOLDER", tmp_path)
+    data = bytearray((tmp_path / "denoise.tflite").read_bytes())
+    data[-1] ^= 1
+    (tmp_path / "denoise.tflite").write_bytes(data)
+    with pytest.raises(LpieError, match="missing or damaged"):
+        weights.shipped_file("denoise", ".tflite")
+    (tmp_path / "denoise.npz").unlink()
+    with pytest.raises(LpieError, match="missing or damaged"):
+        weights.shipped_file("denoise", ".npz")
+    with pytest.raises(InputError, match="Unknown shipped network 'x'"):
+        weights.shipped_file("x", ".npz")
