@@ -6,7 +6,7 @@ from typing import Any
 _HOME = {
     "check_delegate": "lpie.export.delegates",
     "export_tflite": "lpie.export.pipeline",
-    "verify": "lpie.export.verify.parity",
+    "verify": "lpie.export.verification.parity",
 }
 
 __all__ = [*_HOME]

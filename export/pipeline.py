@@ -22,7 +22,7 @@ from lpie.export.recipes import find_recipe
 from lpie.export.rewrites.padding import pads_ends_alone, pads_to, without_padding
 from lpie.export.rewrites.targets import chosen_passes, rewritten
 from lpie.export.tensorflow_converter import convert, make_converter
-from lpie.export.verify.parity import Verification, small, verify
+from lpie.export.verification.parity import Verification, small, verify
 from lpie.export.write import check_target, refuse_foreign_ops, versions, write
 from lpie.models.do_conv import fold
 from lpie.models.graph.analysis import analyse

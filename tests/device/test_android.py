@@ -192,7 +192,7 @@ def test_the_packaged_model_restores_on_arm(apk, tmp_path, astronaut):
     if not command or not shutil.which(command.split()[0]):
         pytest.skip("LPIE_ARM names no Arm Python (see .ci/arm)")
     pytest.importorskip("keras")
-    from lpie.export.verify.runtimes import also, run_in
+    from lpie.export.verification.runtimes import also, run_in
 
     model = tmp_path / "model.tflite"
     model.write_bytes(apk.read("assets/model.tflite"))

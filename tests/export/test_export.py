@@ -16,7 +16,7 @@ from lpie.export.calibration import calibration_tiles
 from lpie.export.recipes import RECIPES
 from lpie.export.rewrites.layers import detach_channel_max
 from lpie.export.tensorflow_converter import convert
-from lpie.export.verify.parity import compare
+from lpie.export.verification.parity import compare
 from lpie.image.image import write_image
 from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session

@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("keras")
 
 from lpie.errors import InputError, LpieError
-from lpie.export.verify.runtimes import CPU, GPU, Place, also, compare_places, run_in
+from lpie.export.verification.runtimes import CPU, GPU, Place, also, compare_places, run_in
 from lpie.image.image import read_image, to_float
 from lpie.restore.restorer import Restorer
 from lpie.tflite.interpreter import Session
@@ -67,7 +67,7 @@ def test_the_worst_tile_is_where_the_fault_is(tiny_model, tiny_tflite, astronaut
         outputs[0][spoilt] = 1 - outputs[0][spoilt]
         return "a test", outputs
 
-    monkeypatch.setattr("lpie.export.verify.runtimes.run_in", spoiling)
+    monkeypatch.setattr("lpie.export.verification.runtimes.run_in", spoiling)
     data = tiny_tflite["float32"].read_bytes()
     (found,), worst = compare_places(tiny_model, data, [astronaut], CPU[:1])
     assert found.worst_tile_psnr_db < found.output_psnr_db - 5
@@ -80,7 +80,7 @@ def test_banding_is_counted(tiny_model, tiny_tflite, astronaut, monkeypatch):
     def banding(place, tflite, images):
         return "a test", np.rint(images * 8) / 8
 
-    monkeypatch.setattr("lpie.export.verify.runtimes.run_in", banding)
+    monkeypatch.setattr("lpie.export.verification.runtimes.run_in", banding)
     data = tiny_tflite["float32"].read_bytes()
     (found,), _ = compare_places(tiny_model, data, [astronaut], CPU[:1])
     assert found.ramp_levels == 9 < found.network_levels

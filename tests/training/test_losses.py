@@ -8,7 +8,7 @@ tf = pytest.importorskip("tensorflow")
 
 from lpie import ssim  # noqa: E402
 from lpie.config.config import LossConfig  # noqa: E402
-from lpie.training import losses
+from lpie.training import losses  # noqa: E402
 
 HALF_PSNR = LossConfig(ssim=0, l1=0, gradient=0, psnr=0.5)
 

@@ -14,7 +14,7 @@ from lpie.errors import LpieError
 from lpie.export.calibration_photos import photos_for
 from lpie.export.delegates import check_delegate
 from lpie.export.pipeline import export_tflite
-from lpie.export.verify.parity import verify
+from lpie.export.verification.parity import verify
 from lpie.image.image import mosaic, to_float
 from lpie.models import NETWORKS, build_model
 from lpie.models.graph.analysis import analyse

@@ -9,7 +9,7 @@ import click
 from lpie.cli.format import json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from lpie.export.verify.runtimes import Found
+    from lpie.export.verification.runtimes import Found
 
 
 @click.command()
@@ -67,7 +67,7 @@ def verify(
     from lpie.errors import InputError, LpieError
     from lpie.export.calibration_photos import photos_for
     from lpie.export.recipes import RECIPES
-    from lpie.export.verify.runtimes import CPU, GPU, also, compare_places
+    from lpie.export.verification.runtimes import CPU, GPU, also, compare_places
     from lpie.image.image import write_image
     from lpie.restore.keras_network import load_keras
     from lpie.tflite.model import read_tflite, serialise

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from lpie.backend import keras
 from lpie.errors import InputError, LpieError, last_line
 from lpie.export.delegates.gpu_run import LIMIT_S
-from lpie.export.verify import run_file
-from lpie.export.verify.parity import compare, pictures, psnr_db
+from lpie.export.verification import run_file
+from lpie.export.verification.parity import compare, pictures, psnr_db
 from lpie.image.image import to_uint8
 from lpie.restore.restorer import Restorer
 from lpie.system.signals import child, undone_by_signals
