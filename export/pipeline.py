@@ -29,7 +29,7 @@ from lpie.models.graph.analysis import analyse
 from lpie.restore.keras_network import forward
 from lpie.system.files import sha256
 from lpie.tflite import model as flatbuffer
-from lpie.tflite.cost import type_name
+from lpie.tflite.model import type_name
 from lpie.tflite.resize import resize
 from lpie.tflite.signatures import add_size, of_size, sizes
 from lpie.tflite.spec import ModelSpec, parse_size

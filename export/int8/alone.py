@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lpie.tflite.cost import type_name
-from lpie.tflite.model import CONVERSIONS, is_constant, links, new_op
+from lpie.tflite.model import CONVERSIONS, is_constant, links, new_op, type_name
 from lpie.tflite.scales import Scale
 
 

@@ -3,8 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
-from lpie.tflite.cost import type_name
-from lpie.tflite.model import links, op_name
+from lpie.tflite.model import links, op_name, type_name
 
 
 def fold_elu(graph: Any, but: Collection[str] = ()) -> int:

@@ -20,9 +20,8 @@ from lpie.export.int8.elu import fold_elu
 from lpie.export.int8.ranges import Scale, activations, apply_scales, find_scales
 from lpie.export.recipes import converting
 from lpie.image.metrics import psnr
-from lpie.tflite.cost import type_name
 from lpie.tflite.interpreter import Session
-from lpie.tflite.model import links, op_name, parse_tflite, serialise
+from lpie.tflite.model import links, op_name, parse_tflite, serialise, type_name
 
 MAX_DROP_DB = 0.1  # unless told otherwise
 RANKED = 4  # images that layers are ranked on; the loss of the file is measured on all

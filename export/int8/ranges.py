@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.image.image import to_uint8
-from lpie.tflite.cost import type_name
 from lpie.tflite.interpreter import observable
-from lpie.tflite.model import is_constant, links, op_name, serialise
+from lpie.tflite.model import is_constant, links, op_name, serialise, type_name
 from lpie.tflite.scales import Scale, best_scale, identity, to_scale
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")

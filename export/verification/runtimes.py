@@ -23,7 +23,7 @@ from lpie.image.image import to_uint8
 from lpie.restore.restorer import Restorer
 from lpie.system.signals import child, undone_by_signals
 from lpie.tflite import model as flatbuffer
-from lpie.tflite.cost import type_name
+from lpie.tflite.model import type_name
 from lpie.tflite.scales import from_levels, to_levels
 
 TILE_PX, ZOOM = 32, 8

@@ -178,7 +178,7 @@ def _plausible(spec: ModelSpec) -> bool:
 
 def _is_quantized(model: object) -> bool:
     """Whether any map of the graph is integer."""
-    from lpie.tflite.cost import type_name
+    from lpie.tflite.model import type_name
 
     graph = model.subgraphs[0]  # type: ignore[attr-defined]
     made = {int(i) for op in graph.operators for i in op.outputs}

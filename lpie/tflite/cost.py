@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lpie.tflite.model import is_constant, links, op_name, stored_tensors
+from lpie.tflite.model import is_constant, links, op_name, schema_of, stored_tensors
 
 # Bits per value, by the number that the schema's `TensorType` gives each type.
 TYPE_BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 9: 8, 10: 64, 15: 32, 16: 16, 17: 4}
@@ -47,6 +47,7 @@ class GraphCost:
 
 def graph_cost(model: Any) -> GraphCost:
     """The cost of `model`, a `ModelT` of fixed size; an unknown dimension counts as 1."""
+    model = schema_of(model)
     graph, stored = model.subgraphs[0], stored_tensors(model)
     counts = Counter(op_name(model, op) for op in graph.operators)
     return GraphCost(
@@ -70,6 +71,7 @@ class OpWork:
 
 def op_work(model: Any) -> list[OpWork]:
     """The work of each op of `model`, of fixed size; ops that only unpack weights are left out."""
+    model = schema_of(model)
     graph, stored = model.subgraphs[0], stored_tensors(model)
     return [
         OpWork(
@@ -100,6 +102,7 @@ def xnnpack_peak_mb(model: Any) -> float:
 
     A model that XNNPACK takes in several pieces needs more.
     """
+    model = schema_of(model)
     graph = model.subgraphs[0]
     weights = sum(_bytes(t) for t in graph.tensors if is_constant(model, t))
     indirection = sum(_indirection_bytes(model, op) for op in graph.operators)
@@ -108,11 +111,13 @@ def xnnpack_peak_mb(model: Any) -> float:
 
 def activation_mb(model: Any) -> float:
     """The most that run-time tensors hold at once (10^6 bytes), in the file's order of ops."""
+    model = schema_of(model)
     return live_bytes(model, _bytes) / 1e6
 
 
 def live_bytes(model: Any, size_of: Callable[[Any], int]) -> int:
     """The most that run-time tensors, `size_of` bytes each, hold at once in the order of ops."""
+    model = schema_of(model)
     graph = model.subgraphs[0]
     stored = stored_tensors(model)
     last_use = {i: n for n, op in enumerate(graph.operators) for i in links(op.inputs)}
@@ -127,14 +132,6 @@ def live_bytes(model: Any, size_of: Callable[[Any], int]) -> int:
         unread = {i for i in made if i not in last_use}
         live -= sum(size_of(graph.tensors[i]) for i in read | unread)
     return peak
-
-
-def type_name(number: int) -> str:
-    """`float32` for 0 and so on, by the schema's `TensorType`."""
-    from ai_edge_litert import schema_py_generated as schema
-
-    names = {value: name.lower() for name, value in vars(schema.TensorType).items()}
-    return str(names.get(number, f"type {number}"))
 
 
 def _parameters(model: Any, op: Any, stored: set[int]) -> int:

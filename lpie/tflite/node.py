@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from lpie.tflite.cost import type_name
-from lpie.tflite.model import is_constant, op_name, stored_tensors
+from lpie.tflite.model import is_constant, op_name, schema_of, stored_tensors, type_name
 
 
 @dataclass(frozen=True)
@@ -64,6 +63,7 @@ class Node:
 
 def read_nodes(model: Any) -> list[Node]:
     """The ops of the first subgraph of `model`, a `ModelT`, in the order they run."""
+    model = schema_of(model)
     graph = model.subgraphs[0]
     stored = stored_tensors(model)
     operands = [

@@ -7,7 +7,15 @@ import numpy as np
 
 from lpie.errors import InputError
 from lpie.tflite.graph_padding import add_padding, padding, remove_padding
-from lpie.tflite.model import image_size, links, op_name, parse_tflite, serialise, sizeless_tensors
+from lpie.tflite.model import (
+    image_size,
+    links,
+    op_name,
+    parse_tflite,
+    schema_of,
+    serialise,
+    sizeless_tensors,
+)
 
 # Ops that hold a size in ways that are not rewritten here.
 SIZED = ("BATCH_MATMUL", "CUMSUM", "GATHER", "RESHAPE", "SLICE", "STRIDED_SLICE")
@@ -26,6 +34,7 @@ def resize(model: Any, height: int, width: int, multiple: int = 1) -> None:
     multiple: an image whose sides are no multiple of it gets zeros at the bottom and right inside,
     which are cut off the result again. A model that does so already goes on doing it.
     """
+    model = schema_of(model)
     model.subgraphs = model.subgraphs[:1]
     model.signatureDefs = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
     if image_size(model) == (height, width):

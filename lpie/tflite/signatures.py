@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from lpie.tflite.model import image_size, parse_tflite, serialise
+from lpie.tflite.model import image_size, parse_tflite, schema_of, serialise
 from lpie.tflite.resize import resize
 
 
@@ -14,6 +14,7 @@ def add_size(model: Any, width: int, height: int, multiple: int = 1) -> None:
     converter's own. multiple: as in `lpie.tflite.resize.resize`. Raises an `InputError` for a model
     whose size is part of it.
     """
+    model = schema_of(model)
     name = _name(width, height)
     if not _signature(model, _first_name(model)):
         _add_signature(model, 0, _first_name(model))
@@ -34,12 +35,14 @@ def add_size(model: Any, width: int, height: int, multiple: int = 1) -> None:
 
 def sizes(model: Any) -> list[str]:
     """The signatures WIDTHxHEIGHT of a model of several sizes; empty for one of one size."""
+    model = schema_of(model)
     keys = [each.signatureKey.decode() for each in model.signatureDefs or []]
     return [key for key in keys if key[0].isdigit()]
 
 
 def of_size(model: Any, name: str) -> Any:
     """A model of the one size that the signature `name` has."""
+    model = schema_of(model)
     single = parse_tflite(serialise(model))
     found = _signature(single, name)
     single.subgraphs = [single.subgraphs[found.subgraphIndex]]

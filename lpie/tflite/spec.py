@@ -73,7 +73,7 @@ def spec_path(model: Path) -> Path:
 
 def spec_inside(model: Any, name: str = "the model") -> ModelSpec | None:
     """The spec inside a parsed TFLite model, or None when it was not made by lpie."""
-    note = flatbuffer.read_note(model)
+    note = flatbuffer.read_note(flatbuffer.schema_of(model))
     return None if note is None else ModelSpec.from_json(note, f"The note inside {name}")
 
 

@@ -35,7 +35,7 @@ def test_the_work_of_a_file_is_that_of_its_cost():
 
 
 def test_every_number_of_a_phone_says_where_it_is_from():
-    table = tomllib.loads((ROOT / "benchmarks" / "phones.toml").read_text())
+    table = tomllib.loads((ROOT / "benchmarks" / "predict" / "phones.toml").read_text())
     for name, facts in table["soc"].items():
         phone = find_phone(name)
         numbers = [key for key in ("gpu_tflops", "npu_tops", "gb_per_s") if key in facts]

@@ -18,8 +18,8 @@ from lpie.export.rewrites.layers import shuffle_by_convolution  # noqa: E402
 from lpie.image.image import to_float  # noqa: E402
 from lpie.restore.keras_network import forward  # noqa: E402
 from lpie.tflite import model as flatbuffer  # noqa: E402
-from lpie.tflite.cost import type_name  # noqa: E402
 from lpie.tflite.interpreter import Session  # noqa: E402
+from lpie.tflite.model import type_name  # noqa: E402
 
 OPTIONS = {
     "lpienet": {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)},

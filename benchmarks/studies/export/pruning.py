@@ -20,8 +20,7 @@ from lpie.benchmarks.studies.study import (
 )
 from lpie.system.environment import environment
 from lpie.system.files import to_json
-from lpie.tflite.cost import type_name
-from lpie.tflite.model import op_name, read_tflite
+from lpie.tflite.model import op_name, read_tflite, type_name
 
 RECIPES = ("float32", "int8")
 

@@ -157,7 +157,7 @@ def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]
 
 
 def _tensor(tensor: Any) -> dict[str, Any]:
-    from lpie.tflite.cost import type_name
+    from lpie.tflite.model import type_name
 
     scales = [] if tensor.quantization is None else tensor.quantization.scale
     zeros = [] if tensor.quantization is None else tensor.quantization.zeroPoint
