@@ -53,7 +53,7 @@ tool() {
 
 signer() { java -jar "$tools/usr/share/java/apksigner.jar" "$@"; }
 
-# The model that `lpie export --into-app` left, or the shipped one.
+# The model that `lpie export --into-app` left, or the pretrained one.
 gather_assets() {
     rm -rf "$out/assets"
     mkdir -p "$out/assets"

@@ -1,4 +1,4 @@
-"""The model that the Android demo is built with, in place of the shipped one."""
+"""The model that the Android demo is built with, in place of the pretrained network it comes with."""
 
 from pathlib import Path
 

@@ -21,7 +21,7 @@ def photos_for(model: Path | None = None, folder: Path | None = None) -> list[ND
     """[H, W, 3] uint8 photos: those of `folder`, else of the run `model`, else the built-in ones.
 
     Photos of `folder` are taken as they are; the others are degraded as the run trains on them or
-    the shipped network `model` was, or with Gaussian noise of sigma 25.
+    the pretrained network `model` was, or with Gaussian noise of sigma 25.
     """
     if folder is not None:
         return [read_image(path) for path in _spread(list_images(folder))]

@@ -1,4 +1,4 @@
-"""Puts a run's best weights among the shipped ones: `python -m lpie.export.publish_weights RUN NAME`."""
+"""Publishes the best weights of a run as a pretrained network: `python -m lpie.export.publish_weights RUN NAME`."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from lpie.restore.keras_network import load_keras
 from lpie.system.files import atomic_path, sha256, to_json, write_atomic
 from lpie.tflite.spec import spec_path
 from lpie.training.run import settings_of
-from lpie.weights import FOLDER, INDEX, shipped
+from lpie.weights import FOLDER, INDEX, pretrained
 
 SIZE = (256, 256)  # of the file; a restorer resizes its graph, exactly
 
@@ -43,7 +43,7 @@ def ship(run: Path, name: str, folder: Path = FOLDER) -> None:
         "loss": _changed(config, lambda table: table["loss"]),
         "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},
     }
-    write_atomic(folder / INDEX.name, to_json({**shipped(), name: entry}))
+    write_atomic(folder / INDEX.name, to_json({**pretrained(), name: entry}))
 
 
 def _changed(config: Config, section: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:

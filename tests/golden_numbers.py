@@ -18,7 +18,7 @@ from lpie.restore.tile_grid import even_tile, plan_tiles
 from lpie.tflite.scales import from_levels, to_levels
 
 FOLDER = Path(__file__).parent / "golden"
-# (height, width), largest tile, halo, multiple: of shipped networks, and corners.
+# (height, width), largest tile, halo, multiple: of pretrained networks, and corners.
 PLANS = [
     ((1080, 1920), 768, 80, 8),
     ((2160, 3840), 768, 80, 8),

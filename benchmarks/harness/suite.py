@@ -19,7 +19,7 @@ LISTS = ("models", "sizes", "delegates", "threads")
 
 @dataclass(frozen=True)
 class Suite:
-    """What to measure on each device, and how. Models are files or names of shipped networks."""
+    """What to measure on each device, and how. Models are files or names of pretrained networks."""
 
     models: tuple[str, ...]
     sizes: tuple[str, ...] = ("256x256", "fhd", "4k")
@@ -70,7 +70,7 @@ def read_suite(path: Path) -> Suite:
             raise unknown_name(f"key in {path.name},", key, (*LISTS, *settings))
     lists = {key: _list(table[key], key, path) for key in LISTS if key in table}
     if "models" not in lists:
-        raise InputError(f"{path} must list `models`: files, or names of shipped networks.")
+        raise InputError(f"{path} must list `models`: files, or names of pretrained networks.")
     lists["models"] = tuple(_beside(path, model) for model in lists["models"])
     return Suite(
         **lists, settings=_settings({k: v for k, v in table.items() if k in settings}, path)

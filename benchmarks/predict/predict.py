@@ -130,7 +130,7 @@ def published() -> list[Published]:
 
 
 def _work(measurement: dict[str, Any]) -> list[OpWork]:
-    """The ops of what was measured: of a shipped network, as counted, or the paper's total."""
+    """The ops of what was measured: of a pretrained network, as counted, or the paper's total."""
     if "network" in measurement:
         model = flatbuffer.read_tflite(tflite_file(measurement["network"]))
         width, height = measurement["size"]

@@ -54,7 +54,7 @@ CHECKED_PX = 256
 )
 @in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
-    """Run MODEL (a float .tflite, or shipped) by lpie, LiteRT and other runtimes in turns.
+    """Run MODEL (a float .tflite or a pretrained network) by lpie, LiteRT and other runtimes in turns.
 
     The others take the whole picture, in a graph that tf2onnx makes of the file (TensorFlow is
     needed here for that). Their outputs are compared with LiteRT's at 256x256 before anything is

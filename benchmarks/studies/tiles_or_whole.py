@@ -24,7 +24,7 @@ LARGE_PX = 20e6
 @click.option("--halo", type=click.Choice(HALOS), default=HALOS[0], show_default=True)
 @in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
-    """Restore a picture with each of MODELS (.tflite or shipped), by tiles and whole, in turns.
+    """Restore a picture with each of MODELS (.tflite or pretrained), by tiles and whole, in turns.
 
     Every turn is a process of its own: the ratios are medians over the rounds of tiles by whole.
     Tiles are timed from pixels to pixels, the whole image without turning pixels into floats. Above

@@ -51,7 +51,7 @@ def evaluate(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure PSNR and SSIM of MODEL: a run, a .keras or .tflite file, or a shipped network.
+    """Measure PSNR and SSIM of MODEL: a run, a .keras or .tflite file, or a pretrained network.
 
     Noise is neither clipped nor rounded, as the denoising literature adds it.
 

@@ -74,7 +74,7 @@ def restore(
 ) -> None:  # fmt: skip
     """Restore the photo IN, or every photo in the folder IN and those inside it, with MODEL.
 
-    MODEL is a run, a .keras or a .tflite file, or a shipped network. OUT defaults to a name beside
+    MODEL is a run, a .keras or a .tflite file, or a pretrained network. OUT defaults to a name beside
     IN (photo_restored.jpg, or the folder IN_restored); IN itself is never written to. Bit depth,
     transparency, EXIF, colour profile and JPEG quality stay. In a folder, photos that cannot be
     read are listed at the end, and the exit code is 1.

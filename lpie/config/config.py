@@ -78,9 +78,9 @@ class TrainConfig:
     progressive: tuple[tuple[int, int, int], ...] = ()
     # Fresh weights: Keras' own, or balanced on the first batch (see lpie.models.graph.initialization).
     start: Literal["keras", "balanced"] = "keras"
-    # A run, a .keras file or a shipped network to start from, of the same shapes.
+    # A run, a .keras file or a pretrained network to start from, of the same shapes.
     initial_weights: str = ""
-    # A run, a .keras file or a shipped network to learn from (see `loss.distillation`).
+    # A run, a .keras file or a pretrained network to learn from (see `loss.distillation`).
     teacher: str = ""
     precision: Literal["float32", "bfloat16"] = "float32"
     # Muon learns faster (docs/lpienet_rt.md).
@@ -178,7 +178,7 @@ def _absolute_folders(table: dict[str, Any], base: Path) -> None:
             continue
         for key in keys:
             value = values.get(key)
-            # A model may also be the name of a shipped one.
+            # A model may also be the name of a pretrained one.
             named = section == "train" and "/" not in str(value)
             if isinstance(value, str) and value and (not named or (base / value).exists()):
                 values[key] = str((base / value).resolve())

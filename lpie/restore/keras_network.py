@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lpie.errors import InputError
 from lpie.restore.tflite_network import TILE_BYTES_PER_PX
-from lpie.weights import is_name, load_shipped
+from lpie.weights import is_name, load_pretrained
 
 if TYPE_CHECKING:
     import keras
@@ -66,12 +66,12 @@ def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.flo
 
 
 def load_keras(path: Path) -> "keras.Model":
-    """The Keras model in a `.keras` file, the best one of a run, or a shipped one by its name."""
+    """The Keras model in a `.keras` file, the best one of a run, or a pretrained one by its name."""
     from lpie.backend import keras
     from lpie.models import mirnet, nafftnet  # noqa: F401  (these register all our layers)
 
     if is_name(path):
-        return load_shipped(str(path))
+        return load_pretrained(str(path))
     file = path / "best.keras" if path.is_dir() else path
     if not file.is_file():
         what = f"{path} holds no best.keras: it is no run, or has not validated yet"

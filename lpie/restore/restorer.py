@@ -21,7 +21,7 @@ from lpie.restore.tflite_network import TfliteNetwork
 from lpie.restore.tile_grid import Tile, even_tile
 from lpie.restore.tile_policy import HALOS, MOST_PX, Halo, Plan, too_little_memory, whole_or_blended
 from lpie.tflite.interpreter import RuntimeName
-from lpie.weights import shipped, tflite_file
+from lpie.weights import pretrained, tflite_file
 
 if TYPE_CHECKING:
     import keras
@@ -46,7 +46,7 @@ class Restorer:
     """Restores photos of any size with one network.
 
     model: a Keras model, another `Network`, a `.keras` file, a run of `lpie train` (its best
-    weights are taken), a `.tflite` file or the name of a shipped network. tile_px: images with a
+    weights are taken), a `.tflite` file or the name of a pretrained network. tile_px: images with a
     longer side are restored in tiles of at most this side, for a local network with the result of
     the whole image; unless given, a `.tflite`'s tiles are those that this machine is fastest with
     (measured at the first large photo and remembered), whole images where one is enough.
@@ -203,5 +203,5 @@ def _open(
         return KerasNetwork(load_keras(path))
     raise InputError(
         f"{path} is not a model: give a run of `lpie train`, a .keras or a .tflite file, or a "
-        f"shipped network: {', '.join(shipped())}."
+        f"pretrained network: {', '.join(pretrained())}."
     )

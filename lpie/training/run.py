@@ -17,7 +17,7 @@ from lpie.config.config import Config, config_from, to_dict
 from lpie.config.parse import differences
 from lpie.errors import InputError, LpieError
 from lpie.system.files import TEMPORARY, atomic_path, read_json, to_json, write_atomic
-from lpie.weights import is_name, shipped, shipped_file
+from lpie.weights import is_name, pretrained, pretrained_file
 
 Arrays = dict[str, NDArray]
 
@@ -141,11 +141,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def settings_of(model: Path) -> dict[str, Any]:
-    """The settings, nested, of the run `model`, or what is known of the shipped network."""
+    """The settings, nested, of the run `model`, or what is known of the pretrained network."""
     if not is_name(model):
         return read_settings(model)
-    shipped_file(str(model), ".npz")  # says which names there are
-    facts = copy.deepcopy(shipped()[str(model)])
+    pretrained_file(str(model), ".npz")  # says which names there are
+    facts = copy.deepcopy(pretrained()[str(model)])
     network = {"name": facts["network"], "hyperparameters": facts["hyperparameters"]}
     return {"model": network, "data": {"degrade": facts["degrade"]}, "loss": facts["loss"]}
 

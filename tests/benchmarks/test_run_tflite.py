@@ -12,7 +12,7 @@ from lpie.benchmarks.harness.delegate import parse_delegate
 from lpie.benchmarks.harness.job import make_job
 from lpie.benchmarks.runners import run_tflite
 from lpie.restore.restorer import Restorer
-from lpie.weights import shipped_file
+from lpie.weights import pretrained_file
 from tests.conftest import run_lpie
 from tests.conversions import graph_of
 
@@ -65,7 +65,7 @@ def on_host(path, delegate, **env):
 @pytest.fixture
 def told(tmp_path):
     """A job of `run_tflite.py` for the first tile of 192x128."""
-    job = make_job(shipped_file("denoise-s", ".tflite"), "192x128", parse_delegate("gpu"), 1)
+    job = make_job(pretrained_file("denoise-s", ".tflite"), "192x128", parse_delegate("gpu"), 1)
     (tmp_path / "m.tflite").write_bytes(job.data())
     pixels = np.random.default_rng(0).random((1, 128, 192, 3), np.float32)
     pixels.tofile(tmp_path / "in.raw")
@@ -89,13 +89,13 @@ def test_what_it_prints(told, tmp_path):
     assert found["times_ms"] == found["inference_ms"]
     assert found["runtime"].startswith("ai-edge-litert")
     given = np.fromfile(told["input"], np.float32).reshape(128, 192, 3)
-    expected = Restorer(shipped_file("denoise-s", ".tflite")).restore(given)
+    expected = Restorer(pretrained_file("denoise-s", ".tflite")).restore(given)
     output = np.fromfile(told["output"], np.float32).reshape(128, 192, 3)
     assert np.abs(output - expected).max() < 1e-5
 
 
 def test_tiles_make_the_picture_of_the_restorer(told, tmp_path):
-    job = make_job(shipped_file("denoise-s", ".tflite"), "320x168", parse_delegate("cpu"), 1)
+    job = make_job(pretrained_file("denoise-s", ".tflite"), "320x168", parse_delegate("cpu"), 1)
     job = job.tiled(168)
     image = np.random.default_rng(0).integers(0, 256, (168, 320, 3), np.uint8)
     (tmp_path / "m.tflite").write_bytes(job.data())

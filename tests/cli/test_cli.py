@@ -65,7 +65,7 @@ def test_models_as_json():
     row = found["lpienet",]
     assert row["parameters"] == 133_652
     assert row["macs_per_pixel"] == 18_281
-    assert "denoise-lpienet" in row["shipped"]
+    assert "denoise-lpienet" in row["pretrained"]
     assert found["nafnet", "baseline"]["parameters"] == 29_056_227
     assert found["nafnet",]["receptive_field_px"] is None
     assert found["nafnet", "plain"]["halo_px"] == 352
@@ -76,7 +76,7 @@ def test_models_as_a_table():
     shown = run_lpie("models").stdout
     assert "133,652" in shown
     assert "nafnet train_size=256" in shown
-    assert "Shipped weights of lpienet: denoise-lpienet, " in shown
+    assert "Pretrained weights of lpienet: denoise-lpienet, " in shown
 
 
 def test_a_wrong_setting_is_one_sentence(tmp_path):

@@ -36,7 +36,7 @@ def grey():
     return np.full((600, 600, 3), 0.3, np.float32)
 
 
-def test_shipped_responses_are_those_of_dorf():
+def test_packaged_responses_are_those_of_dorf():
     io = pytest.importorskip("scipy.io")
     path = SHARED / "data" / "synthesis" / "camera_response" / "201_CRF_data.mat"
     if not path.is_file():

@@ -14,7 +14,7 @@ def middle(kernel):
     return (kernel.sum(0) * offset).sum(), (kernel.sum(1) * offset).sum()
 
 
-def test_shipped_kernels_are_those_of_kair():
+def test_packaged_kernels_are_those_of_kair():
     io, h5py = pytest.importorskip("scipy.io"), pytest.importorskip("h5py")
     folder = SHARED / "data" / "synthesis" / "blur_kernels"
     if not folder.is_dir():

@@ -20,7 +20,7 @@ from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
 from lpie.tflite.resize import resized
 from lpie.tflite.spec import spec_inside
-from lpie.weights import shipped_file
+from lpie.weights import pretrained_file
 from tests.conftest import ROOT
 from tests.device.dex import Dex, Framework, Member
 
@@ -139,7 +139,7 @@ def test_the_app_resizes_graphs_as_lpie_does(made, name, astronaut):
     """The files are those that the app's own test ModelGraphTest wrote."""
     image = to_float(astronaut[100:276, 200:464])
     found = Session((made / f"{name}_264x176.tflite").read_bytes()).run(image)
-    expected = Session(resized(shipped_file(name, ".tflite").read_bytes(), 176, 264)).run(image)
+    expected = Session(resized(pretrained_file(name, ".tflite").read_bytes(), 176, 264)).run(image)
     np.testing.assert_array_equal(found, expected)
 
 

@@ -16,7 +16,7 @@ import pytest
 from lpie.benchmarks.harness.delegate import parse_delegate
 from lpie.benchmarks.harness.job import make_job
 from lpie.benchmarks.records.record import read_records
-from lpie.weights import shipped_file
+from lpie.weights import pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.device import phones
 
@@ -69,7 +69,7 @@ def bench(phone, binaries):
 
 def key(name, size, delegate="xnnpack"):
     """What stands in the command line of a job: its file on the phone."""
-    job = make_job(shipped_file(name, ".tflite"), size, parse_delegate(delegate), 4)
+    job = make_job(pretrained_file(name, ".tflite"), size, parse_delegate(delegate), 4)
     return f"{job.key()}.tflite"
 
 

@@ -25,10 +25,10 @@ from lpie.benchmarks.runners.outcome import failed, read_log
 from lpie.errors import InputError
 from lpie.image.image import to_float
 from lpie.restore.restorer import TILE_PX, Restorer
-from lpie.weights import shipped_file
+from lpie.weights import pretrained_file
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
 
-MODEL = shipped_file("denoise-s", ".tflite")
+MODEL = pretrained_file("denoise-s", ".tflite")
 LOG = """INFO: Graph: [/data/local/tmp/m.tflite]
 INFO: Initialized session in 12.5ms.
 INFO: count=2 first=9000 curr=5000 min=5000 max=9000 avg=7000 std=2000 p5=5000 median=5000 p95=9000
@@ -267,7 +267,7 @@ def test_a_binary_for_another_machine_is_not_pushed(tmp_path):
         BinaryRunner(None, "/data/x", binary=tmp_path / "gone", abi="arm64-v8a")
 
 
-def test_the_shipped_suite():
+def test_the_built_in_suite():
     suite = read_suite(ROOT / "benchmarks/suites/phone.toml")
     assert suite.settings.rounds == Settings().rounds
     groups = suite.groups()
@@ -300,7 +300,7 @@ def test_threads_are_for_processors_alone():
         ('models = ["denoise"]\nrounds = 0', "`rounds` must be a number from 1"),
         ('models = ["denoise"]\nmode = "half"', "auto, whole or tiles"),
         ('models = ["denoise"]\ntile_px = 100', "Use tiles of at least|multiples of"),
-        ('models = ["nosuch"]', "Unknown shipped network 'nosuch'"),
+        ('models = ["nosuch"]', "Unknown pretrained network 'nosuch'"),
         ('models = ["gone.tflite"]', "gone.tflite does not exist"),
     ],
 )

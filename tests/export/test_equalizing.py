@@ -15,7 +15,7 @@ from lpie.models.graph.channel_scales import MOST
 from lpie.restore.keras_network import forward
 from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
-from lpie.weights import load_shipped
+from lpie.weights import load_pretrained
 
 SIDE = 64
 NETWORKS = {
@@ -117,7 +117,7 @@ def test_a_dead_channel_is_widened_no_further_than_the_limit(tiles):
 
 
 def test_int8_loses_less_of_a_trained_network(tiles):
-    model = load_shipped("denoise-lpienet-relu")
+    model = load_pretrained("denoise-lpienet-relu")
     rng = np.random.default_rng(0)
     noisy = [np.clip(tile + rng.normal(0, 0.1, tile.shape), 0, 1) for tile in tiles]
     noisy = [tile.astype(np.float32) for tile in noisy]

@@ -4,7 +4,7 @@ import pytest
 
 from lpie.export.delegates.gpu_memory import gpu_memory
 from lpie.tflite import model as flatbuffer
-from lpie.weights import shipped_file
+from lpie.weights import pretrained_file
 from tests.conftest import run_lpie
 from tests.conversions import graph_of
 
@@ -37,7 +37,7 @@ def test_a_texture_is_as_high_as_all_slices():
 
 
 def test_inspect_tells_what_turning_does():
-    file = str(shipped_file("denoise-s", ".tflite"))
+    file = str(pretrained_file("denoise-s", ".tflite"))
     sizes = {
         size: run_lpie("inspect", file, "--size", size, "--json") for size in ("4k", "2160x3840")
     }

@@ -7,7 +7,7 @@ import pytest
 from lpie.errors import LpieError
 from lpie.export.delegates import check_delegate
 from lpie.export.delegates.gpu_run import run_on_gpu
-from lpie.weights import load_shipped, shipped_file
+from lpie.weights import load_pretrained, pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.conversions import SIDE, convert_keras, graph_of
 from tests.single_ops import MORE_OPS, SINGLE_OPS
@@ -22,7 +22,7 @@ WRONG = ("split of channels", "split of rows")
 def missing():
     """Why nothing runs on a GPU here, or ""."""
     try:
-        run_on_gpu(shipped_file("denoise-s", ".tflite"))
+        run_on_gpu(pretrained_file("denoise-s", ".tflite"))
     except LpieError as error:
         return str(error)
     return ""
@@ -54,9 +54,9 @@ def test_verdicts_are_those_of_the_accelerator(tmp_path, name, recipe):
 
 
 # Not LPIENet: its many shapes take a software GPU from two minutes to ten, with what else runs.
-def test_a_shipped_network_runs_whole_and_right():
+def test_a_pretrained_network_runs_whole_and_right():
     """float16 is what phones compute in: no value of its is too large for it."""
-    result = run_on_gpu(shipped_file("denoise-s", ".tflite"))
+    result = run_on_gpu(pretrained_file("denoise-s", ".tflite"))
     assert result.full, result
     assert result.differences["float32"] < 1e-5
     assert result.differences["float16"] < 0.02
@@ -64,7 +64,7 @@ def test_a_shipped_network_runs_whole_and_right():
 
 def test_a_network_in_int8_runs_whole(tmp_path):
     keras = pytest.importorskip("keras")
-    net = load_shipped("denoise-s")
+    net = load_pretrained("denoise-s")
     image = keras.Input((SIDE, SIDE, 3), batch_size=1)
     model = keras.Model(image, net(image))
     (tmp_path / "m.tflite").write_bytes(convert_keras(model, "int8"))
@@ -88,4 +88,4 @@ def test_command_line(tmp_path):
 def test_without_a_driver_it_says_so(monkeypatch):
     monkeypatch.setenv("VK_DRIVER_FILES", "/nowhere")
     with pytest.raises(LpieError, match="No GPU to run on"):
-        run_on_gpu(shipped_file("denoise-s", ".tflite"))
+        run_on_gpu(pretrained_file("denoise-s", ".tflite"))

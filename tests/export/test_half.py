@@ -7,7 +7,7 @@ from lpie.errors import InputError
 from lpie.export.delegates.float16_range import peaks
 from lpie.image.image import write_image
 from lpie.tflite import model as flatbuffer
-from lpie.weights import shipped_file
+from lpie.weights import pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.conversions import graph_of, network
 
@@ -72,15 +72,15 @@ def test_what_is_no_number_overflows():
     assert found(lambda tf, x: tf.sqrt(x - 2))["SQRT"].overflows
 
 
-def test_shipped_networks_are_far_from_it(astronaut):
-    model = flatbuffer.read_tflite(shipped_file("denoise", ".tflite"))
+def test_pretrained_networks_are_far_from_it(astronaut):
+    model = flatbuffer.read_tflite(pretrained_file("denoise", ".tflite"))
     highest, *_ = peaks(model, [astronaut])
     assert max(highest.value, highest.total) < 65504 / 64
 
 
 def test_command_line(tmp_path, astronaut):
     write_image(tmp_path / "photos" / "a.png", astronaut)
-    file = str(shipped_file("denoise-s", ".tflite"))
+    file = str(pretrained_file("denoise-s", ".tflite"))
     result = run_lpie("inspect", file, "--photos", tmp_path / "photos")
     assert "float16 on these photos: nothing overflows; the highest: " in result.stdout
     result = run_lpie("inspect", file, "--photos", tmp_path / "photos", "--json")

@@ -9,7 +9,7 @@ from lpie.export.tensorflow_converter import convert
 from lpie.image.image import write_image
 from lpie.tflite.model import op_name, parse_tflite, read_tflite
 from lpie.tflite.spec import ModelSpec
-from lpie.weights import load_shipped
+from lpie.weights import load_pretrained
 from tests.conftest import assert_one_sentence, run_lpie
 
 
@@ -27,7 +27,7 @@ def noisy(astronaut):
 @pytest.fixture(scope="module")
 def network():
     pytest.importorskip("tensorflow")
-    return load_shipped("denoise-s")
+    return load_pretrained("denoise-s")
 
 
 def export(network, path, noisy, max_drop):

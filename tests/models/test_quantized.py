@@ -244,7 +244,7 @@ def test_what_cannot_be_trained_further(model, code, sentence, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_settings_of_a_shipped_network_are_a_copy():
+def test_settings_of_a_pretrained_network_are_a_copy():
     table = settings_of(Path("denoise-s"))
     table["model"]["hyperparameters"]["size"] = "l"
     assert settings_of(Path("denoise-s"))["model"]["hyperparameters"]["size"] == "s"

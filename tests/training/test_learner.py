@@ -202,7 +202,7 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
         ("train.progressive=[[10, 48]]", "must be 3 numbers"),
         ("train.teacher=denoise", "above 0 just when train.teacher is given"),
         ("data.real_share=0.5", "above 0 just when data.real_pairs is given"),
-        ("train.initial_weights=nothing", "nothing does not exist. Unknown shipped network"),
+        ("train.initial_weights=nothing", "nothing does not exist. Unknown pretrained network"),
         ("train.precision=float8", "Unknown train.precision 'float8'"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The networks that lpie ships, by name."""
+"""The pretrained networks that come with lpie, by name."""
 
 import json
 import shutil
@@ -13,17 +13,17 @@ from lpie.image.metrics import psnr
 from lpie.restore.restorer import Restorer
 from tests.conftest import assert_one_sentence, run_lpie
 
-NAMES = sorted(weights.shipped())
+NAMES = sorted(weights.pretrained())
 
 
-def test_something_is_shipped():
+def test_there_are_pretrained_networks():
     assert "denoise" in NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_each_has_its_files_its_card_and_a_modest_size(name):
     for form in (".npz", ".tflite"):
-        assert weights.shipped_file(name, form).stat().st_size < 1_500_000
+        assert weights.pretrained_file(name, form).stat().st_size < 1_500_000
     card = (weights.FOLDER / f"{name}.md").read_text()
     for heading in ("## Data", "## Recipe", "## Scores", "## Limits"):
         assert heading in card
@@ -32,8 +32,8 @@ def test_each_has_its_files_its_card_and_a_modest_size(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_two_forms_are_one_network(name, astronaut):
     pytest.importorskip("keras")
-    model = weights.load_shipped(name)
-    assert model.count_params() == weights.shipped()[name]["parameters"]
+    model = weights.load_pretrained(name)
+    assert model.count_params() == weights.pretrained()[name]["parameters"]
     photo = to_float(astronaut[100:228, 100:260])
     noisy = photo + np.random.default_rng(0).normal(0, 25 / 255, photo.shape).astype(np.float32)
     by_keras, by_tflite = Restorer(model).restore(noisy), Restorer(name).restore(noisy)
@@ -54,7 +54,7 @@ def test_denoise_denoises_without_being_told_the_level(astronaut, sigma, gain_db
 @pytest.mark.parametrize("name", NAMES)
 def test_no_value_comes_near_the_limits_of_float16(name, astronaut):
     keras = pytest.importorskip("keras")
-    model = weights.load_shipped(name)
+    model = weights.load_pretrained(name)
     photo = to_float(astronaut[:256, :256])[None]
     noise = np.random.default_rng(0).normal(0, 50 / 255, photo.shape).astype(np.float32)
     layers = [layer.output for layer in model.layers]
@@ -82,12 +82,12 @@ def test_by_name_on_the_command_line(tmp_path, astronaut):
     assert_one_sentence(wrong, 2, "denoize does not exist", "Did you mean 'denoise'")
 
 
-def test_export_by_name_takes_the_shipped_weights(tmp_path):
+def test_export_by_name_takes_the_pretrained_weights(tmp_path):
     pytest.importorskip("tensorflow")
     result = run_lpie("export", "denoise", "--size", "64x64", "--recipe", "float16", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     spec = json.loads((tmp_path / "denoise_float16_64x64.spec.json").read_text())
-    assert spec["source_sha256"] == weights.shipped()["denoise"]["sha256"][".npz"]
+    assert spec["source_sha256"] == weights.pretrained()["denoise"]["sha256"][".npz"]
 
 
 def test_a_file_or_folder_of_that_name_comes_first(tmp_path, monkeypatch):
@@ -107,9 +107,9 @@ def test_a_damaged_file_is_not_used(tmp_path, monkeypatch):
     data[-1] ^= 1
     (tmp_path / "denoise.tflite").write_bytes(data)
     with pytest.raises(LpieError, match="missing or damaged"):
-        weights.shipped_file("denoise", ".tflite")
+        weights.pretrained_file("denoise", ".tflite")
     (tmp_path / "denoise.npz").unlink()
     with pytest.raises(LpieError, match="missing or damaged"):
-        weights.shipped_file("denoise", ".npz")
-    with pytest.raises(InputError, match="Unknown shipped network 'x'"):
-        weights.shipped_file("x", ".npz")
+        weights.pretrained_file("denoise", ".npz")
+    with pytest.raises(InputError, match="Unknown pretrained network 'x'"):
+        weights.pretrained_file("x", ".npz")

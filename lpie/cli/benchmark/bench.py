@@ -58,7 +58,7 @@ def bench(
     threads: tuple[int, ...],
     **options: Any,
 ) -> None:
-    """Time .tflite MODELS (or shipped networks) on this machine, each size in a process of its own.
+    """Time .tflite MODELS (or pretrained networks) on this machine, each size in a process of its own.
 
     The JSON is a record of each measurement, with its verdict (benchmarks/records/record.schema.json). A
     size that would not fit in memory has the verdict `failed` and the estimate; then the exit code

@@ -145,7 +145,7 @@ def _suite(models: tuple[Path, ...], options: dict[str, Any]) -> "Suite":
         suite = read_suite(options["suite_file"])
         return dataclasses.replace(suite, settings=dataclasses.replace(suite.settings, **given))
     if not models:
-        raise InputError("Give at least one .tflite or shipped network, or a --suite.")
+        raise InputError("Give at least one .tflite or pretrained network, or a --suite.")
     lists = {
         "sizes": options["sizes"],
         "delegates": options["delegates"] or ("xnnpack",),

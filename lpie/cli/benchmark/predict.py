@@ -35,7 +35,7 @@ def predict(
     errors: bool,
     as_json: bool,
 ) -> None:
-    """Estimate how long FILE, a .tflite or a shipped network, would take on a phone.
+    """Estimate how long FILE, a .tflite or a pretrained network, would take on a phone.
 
     A roofline: each op takes as long as its multiply-adds, its bytes or its launch demand, at fixed
     shares of the phone's peaks (benchmarks/predict/phones.toml). It is no measurement: the errors against

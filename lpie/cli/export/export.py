@@ -73,7 +73,7 @@ def export(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write MODEL (a run, a .keras file or a shipped network) as a .tflite of a fixed size.
+    """Write MODEL (a run, a .keras file or a pretrained network) as a .tflite of a fixed size.
 
     The file is compared with the Keras network on real photos before it is written; an export
     that strays too far is not written, and the command exits with 1.
@@ -170,7 +170,7 @@ def export(
 
 
 def _check_quantization_aware(model: Path) -> None:
-    """Refuse a run, or a shipped network, that was not trained as int8; a file does not say."""
+    """Refuse a run, or a pretrained network, that was not trained as int8; a file does not say."""
     from lpie.config.config import config_from
     from lpie.errors import InputError
     from lpie.training.run import settings_of
@@ -213,8 +213,8 @@ def _show(path: Path, spec: "ModelSpec") -> None:
 
 def _source(model: Path) -> Path:
     """The file that the model's weights come from."""
-    from lpie.weights import is_name, shipped_file
+    from lpie.weights import is_name, pretrained_file
 
     if is_name(model):
-        return shipped_file(str(model), ".npz")
+        return pretrained_file(str(model), ".npz")
     return model / "best.keras" if model.is_dir() else model

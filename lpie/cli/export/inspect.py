@@ -40,7 +40,7 @@ def inspect(
     require_full: bool,
     as_json: bool,
 ) -> None:
-    """Show what is in FILE, a .tflite or a shipped network, its cost and which delegate takes it.
+    """Show what is in FILE, a .tflite or a pretrained network, its cost and which delegate takes it.
 
     Delegates are judged by rules read in their sources, not by running them; those of XNNPACK and
     ML Drift have been compared with the real ones. Peak memory is an estimate. --run-gpu runs FILE

@@ -43,7 +43,7 @@ def verify(
     heat_map: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare FILE (a .tflite) with MODEL (a run, a .keras file or a shipped network) it came from.
+    """Compare FILE (a .tflite) with MODEL (a run, a .keras file or a pretrained network) it came from.
 
     It runs by XNNPACK, TFLite's built-in and its reference kernels, which lack ops, and where the
     options say; of several sizes the first, beyond 512x512 at 256x256. Exits with 1 where it does

@@ -29,11 +29,11 @@ def compress(
     overrides: tuple[str, ...],
     as_json: bool,
 ) -> None:
-    """Train MODEL (a run or a shipped network) further, pruned or clustered: smaller when packed.
+    """Train MODEL (a run or a pretrained network) further, pruned or clustered: smaller when packed.
 
     By tensorflow-model-optimization (pip install 'lpie[train,qat]'). The settings are those of
     MODEL but for the optimizer: Adam for 2,000 steps at a rate of 1e-3, or 2e-4 with clusters, in
-    float32. A shipped network wants its photos: --set data.folder=PHOTOS. Depthwise kernels and
+    float32. A pretrained network wants its photos: --set data.folder=PHOTOS. Depthwise kernels and
     those of fewer than 64 weights stay as they are. `lpie export` says what a file takes when it is
     packed, as in an app. Running it again resumes.
 

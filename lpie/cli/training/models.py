@@ -22,7 +22,7 @@ def models(measured: bool, as_json: bool) -> None:
     "sees" is the receptive field; where it is all of the image, or local pooling meets the border,
     tiles do not give exactly what the whole image gives: they are blended. With --tiles how far
     their residual is from the whole image's is measured, with random weights, on a small picture
-    (more dB are less difference). Below, the shipped weights.
+    (more dB are less difference). Below, the pretrained networks.
 
     \b
     Examples:
@@ -32,19 +32,21 @@ def models(measured: bool, as_json: bool) -> None:
     from lpie.evaluation.blended_tiles import randomize, tiling_db
     from lpie.models import NETWORKS, build_model
     from lpie.models.graph.analysis import analyse
-    from lpie.weights import shipped
+    from lpie.weights import pretrained
 
     rows: list[dict[str, Any]] = []
     for name, network in NETWORKS.items():
         for form in ({}, *network.forms):
             model = build_model(name, **form)
             found = analyse(model)
-            names = [k for k, entry in shipped().items() if entry["network"] == name and not form]
+            names = [
+                k for k, entry in pretrained().items() if entry["network"] == name and not form
+            ]
             row = {"name": name, "hyperparameters": form, **dataclasses.asdict(found)}
             if measured and found.halo_px is None:
                 randomize(model)
                 row["tiling_db"] = tiling_db(model)
-            rows.append({**row, "shipped": names, "paper": network.paper})
+            rows.append({**row, "pretrained": names, "paper": network.paper})
     if as_json:
         print_json(rows)
         return
@@ -64,8 +66,8 @@ def models(measured: bool, as_json: bool) -> None:
         ],
     )
     for row in rows:
-        if row["shipped"]:
-            click.echo(f"Shipped weights of {row['name']}: {', '.join(row['shipped'])}")
+        if row["pretrained"]:
+            click.echo(f"Pretrained weights of {row['name']}: {', '.join(row['pretrained'])}")
 
 
 def _tiles(row: dict[str, Any]) -> str:

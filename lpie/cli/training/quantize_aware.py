@@ -16,11 +16,11 @@ from lpie.cli.training.train import train_further
 )
 @json_option
 def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    """Train MODEL (a run or a shipped network) further as the int8 file it is to become.
+    """Train MODEL (a run or a pretrained network) further as the int8 file it is to become.
 
     Everything is rounded in every step, by tensorflow-model-optimization (pip install
     'lpie[train,qat]'). The settings are those of MODEL but for the optimizer: Adam for 2,000 steps
-    at a rate of 2e-4, in float32. A shipped network wants its photos: --set data.folder=PHOTOS.
+    at a rate of 2e-4, in float32. A pretrained network wants its photos: --set data.folder=PHOTOS.
     Validations score the rounded network. Running it again resumes.
 
     \b

@@ -81,19 +81,19 @@ def train(
 
 
 def train_further(model: Path, workdir: Path, settings: Sequence[str], as_json: bool) -> None:
-    """Train the run or shipped network `model` on in `workdir`, and print what it came to.
+    """Train the run or pretrained network `model` on in `workdir`, and print what it came to.
 
     settings: overrides of its own, after those of `GENTLE`.
     """
     from lpie.config.config import overridden
     from lpie.training.run import settings_of
-    from lpie.weights import is_name, shipped
+    from lpie.weights import is_name, pretrained
 
     table = settings_of(model)
     table["model"].get("hyperparameters", {}).pop("overparameterized", None)  # it is folded
     table.setdefault("train", {})["initial_weights"] = str(model)
     if is_name(model):  # its photos are elsewhere, and four built-in ones would not do
-        table["data"]["source"] = shipped()[str(model)]["source"]
+        table["data"]["source"] = pretrained()[str(model)]["source"]
     config = overridden(table, [*GENTLE, *settings])
     from lpie.training.trainer import train as run_training
 

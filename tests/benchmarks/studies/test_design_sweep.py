@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("tensorflow")
 pytest.importorskip("skimage")
 
-from lpie.benchmarks.studies.design_sweep import DESIGNS as SHIPPED
+from lpie.benchmarks.studies.design_sweep import DESIGNS as PACKAGED
 from lpie.benchmarks.studies.design_sweep import _is_on_front, table
 from lpie.benchmarks.studies.designs import DELEGATES, _is_newer, read_designs
 from lpie.errors import InputError
@@ -105,11 +105,11 @@ def test_what_is_wrong_is_one_sentence(given, tmp_path):
 
 
 def test_designs_that_come_with_it():
-    designs = read_designs(SHIPPED)
+    designs = read_designs(PACKAGED)
     assert designs["lpienet"] == ("lpienet", {}, {})
     assert {design.network for design in designs.values()} == {"lpienet", "lpienet_rt"}
     with pytest.raises(InputError, match="no list of designs"):
-        read_designs(SHIPPED.with_name("gone.toml"))
+        read_designs(PACKAGED.with_name("gone.toml"))
 
 
 def test_the_front():
