@@ -14,11 +14,10 @@ from lpie.benchmarks.records.record import Record
 from lpie.errors import InputError
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import Plan
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import xnnpack_peak_mb
 from lpie.tflite.interpreter import RuntimeName, find_interpreter
-from lpie.tflite.resize import resize
-from lpie.tflite.spec import parse_size, spec_inside
+from lpie.tflite.model import TfliteModel
 
 SIZES = ("256x256", "fhd", "4k")
 # Of the memory that is free now; the rest is for the system and for what the estimate misses.
@@ -94,9 +93,9 @@ def job_for(
     runtime: RuntimeName = "ai-edge-litert",
 ) -> dict[str, Any]:
     """What one child process is told; every input is checked here."""
-    graph = flatbuffer.read_tflite(model)
-    spec = spec_inside(graph, str(model))
-    width, height = parse_size(size, multiple=spec.multiple if spec else 1)
+    network = TfliteModel.read(model)
+    spec = network.spec
+    height, width = Size.parse(size, multiple=spec.multiple if spec else 1)
     if tiles and (spec is None or spec.halo_px is None):
         raise InputError(f"{model} cannot be run by tiles: its spec names no halo.")
     plan: Plan | None = None
@@ -104,7 +103,7 @@ def job_for(
         plan = Restorer(model, tile_px=tile_px, threads=threads, runtime=runtime).plan(
             height, width
         )
-    resize(graph, *(plan.tile if plan else (height, width)))
+    network = network.resized(Size(*(plan.tile if plan else (height, width))))
     return {
         "model": str(model),
         "size": f"{width}x{height}",
@@ -116,7 +115,7 @@ def job_for(
         "seconds": seconds,
         "rounds": rounds,
         "runtime": runtime,
-        "estimated_mb": round(plan.estimated_mb if plan else xnnpack_peak_mb(graph)),
+        "estimated_mb": round(plan.estimated_mb if plan else xnnpack_peak_mb(network)),
     }
 
 

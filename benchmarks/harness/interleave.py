@@ -13,9 +13,9 @@ from lpie.benchmarks.harness.child import Child
 from lpie.errors import InputError, LpieError
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import Halo
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import xnnpack_peak_mb
-from lpie.tflite.resize import resize
+from lpie.tflite.model import TfliteModel
 
 OWN = (sys.executable, "-m", "lpie.benchmarks.studies.children.own_run")
 
@@ -92,12 +92,11 @@ def own_entrants(
 
 def too_large(model: Path, width: int, height: int) -> str:
     """Why LiteRT cannot take the whole image here, or nothing."""
-    graph = flatbuffer.read_tflite(model)
     try:
-        resize(graph, height, width)
+        resized = TfliteModel.read(model).resized(Size(height, width))
     except InputError as error:
         return str(error)
-    needed, free = xnnpack_peak_mb(graph), psutil.virtual_memory().available / 1e6
+    needed, free = xnnpack_peak_mb(resized), psutil.virtual_memory().available / 1e6
     return f"needs {needed:,.0f} MB, {free:,.0f} are free" if needed > 0.9 * free else ""
 
 

@@ -9,10 +9,9 @@ from typing import Any
 from lpie.benchmarks.harness.delegate import CPU, Delegate
 from lpie.errors import InputError
 from lpie.restore.tile_grid import Tile, even_tile, plan_tiles
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import xnnpack_peak_mb
-from lpie.tflite.resize import resize, resized
-from lpie.tflite.spec import parse_size, spec_inside
+from lpie.tflite.model import TfliteModel
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,7 @@ class Job:
 
     def data(self) -> bytes:
         """The model for one tile."""
-        return resized(self.model.read_bytes(), self.tile[1], self.tile[0])
+        return TfliteModel.read(self.model).resized(Size(*self.tile[::-1])).to_bytes()
 
     def key(self) -> str:
         """A file name on a device: the same for jobs that need the same files."""
@@ -96,10 +95,9 @@ def make_job(model: Path, size: str, delegate: Delegate, threads: int) -> Job:
 
     threads: None on a delegate where they mean nothing.
     """
-    graph = flatbuffer.read_tflite(model)
-    spec = spec_inside(graph, str(model))
+    spec = TfliteModel.read(model).spec
     multiple = spec.multiple if spec else 1
-    width, height = parse_size(size, multiple=multiple)
+    height, width = Size.parse(size, multiple=multiple)
     return Job(
         model=model,
         size=(width, height),
@@ -119,6 +117,4 @@ def name_of(size: tuple[int, int]) -> str:
 
 @functools.cache
 def _peak_mb(model: Path, size: tuple[int, int]) -> float:
-    graph = flatbuffer.read_tflite(model)
-    resize(graph, size[1], size[0])
-    return xnnpack_peak_mb(graph)
+    return xnnpack_peak_mb(TfliteModel.read(model).resized(Size(*size[::-1])))

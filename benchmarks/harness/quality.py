@@ -12,12 +12,12 @@ from lpie.errors import InputError
 from lpie.image.image import mosaic, read_image, to_float, to_uint8
 from lpie.image.metrics import psnr
 from lpie.restore.restorer import Restorer
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.scales import Scale, from_levels, to_levels
 
 # Chelsea, by Stéfan van der Walt, CC0.
 PHOTO = Path(__file__).with_name("photo.jpg")
-DTYPES = {0: np.float32, 3: np.uint8, 9: np.int8}  # by their number in TFLite's schema
+DTYPES = {"float32": np.float32, "uint8": np.uint8, "int8": np.int8}
 SIGMA = 15  # of 255: the grain of a dim room, so that a denoiser has something to do
 
 
@@ -93,17 +93,15 @@ def correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float | None:
 
 def _types(model: Path) -> tuple[tuple[Any, Scale], tuple[Any, Scale]]:
     """(type, scale and zero) of the input and of the output of a file."""
-    graph = flatbuffer.read_tflite(model).subgraphs[0]
-    tensors = [graph.tensors[i] for i in (*graph.inputs, *graph.outputs)]
-    if len(tensors) != 2 or any(each.type not in DTYPES for each in tensors):
+    network = TfliteModel.read(model)
+    tensors = [*network.inputs, *network.outputs]
+    if len(tensors) != 2 or any(tensor.dtype not in DTYPES for tensor in tensors):
         raise InputError(f"{model} must take and return one image in float32 or 8 bits.")
-    found = []
-    for tensor in tensors:
-        given = tensor.quantization
-        has = given is not None and given.scale is not None and len(given.scale)
-        scale = (float(given.scale[0]), int(given.zeroPoint[0])) if has else (1.0, 0)
-        found.append((DTYPES[tensor.type], scale))
-    return found[0], found[1]
+    source, result = (
+        (DTYPES[t.dtype], (t.scales[0], t.zero_points[0]) if t.scales else (1.0, 0))
+        for t in tensors
+    )
+    return source, result
 
 
 @functools.lru_cache(maxsize=4)

@@ -11,7 +11,7 @@ from lpie.benchmarks.harness.delegate import Delegate, parse_delegate
 from lpie.benchmarks.harness.job import Job, make_job
 from lpie.benchmarks.harness.settings import Settings
 from lpie.errors import InputError, unknown_name
-from lpie.tflite.spec import parse_size
+from lpie.size import Size
 from lpie.weights import tflite_file
 
 LISTS = ("models", "sizes", "delegates", "threads")
@@ -83,7 +83,7 @@ def _list(value: Any, key: str, path: Path) -> tuple[Any, ...]:
     if not good or (key == "threads" and not all(1 <= each <= 64 for each in value)):
         raise InputError(f"`{key}` in {path} must be a list of {what}. Received: {value!r}.")
     for each in value if key == "sizes" else ():
-        parse_size(each)
+        Size.parse(each)
     for each in value if key == "delegates" else ():
         parse_delegate(each)
     return tuple(dict.fromkeys(value))

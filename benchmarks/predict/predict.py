@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from lpie.errors import InputError, unknown_name
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import OpWork, op_work
-from lpie.tflite.resize import resize
+from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 
 Unit = Literal["gpu", "npu"]
@@ -132,10 +132,9 @@ def published() -> list[Published]:
 def _work(measurement: dict[str, Any]) -> list[OpWork]:
     """The ops of what was measured: of a pretrained network, as counted, or the paper's total."""
     if "network" in measurement:
-        model = flatbuffer.read_tflite(tflite_file(measurement["network"]))
         width, height = measurement["size"]
-        resize(model, height, width)
-        return op_work(model)
+        model = TfliteModel.read(tflite_file(measurement["network"]))
+        return op_work(model.resized(Size(height, width)))
     return [
         OpWork("", macs, values) for count, macs, values in measurement["ops"] for _ in range(count)
     ]

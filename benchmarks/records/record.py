@@ -17,8 +17,7 @@ from lpie.benchmarks.records.statistics import describe, deviation, interval
 from lpie.benchmarks.records.verdict import VERDICTS, judge
 from lpie.errors import InputError
 from lpie.system.files import sha256, to_json, write_atomic
-from lpie.tflite import model as flatbuffer
-from lpie.tflite.spec import spec_inside
+from lpie.tflite.model import TfliteModel
 
 # A record holds its log; one that is larger than this was not written by a benchmark.
 MOST_BYTES = 256_000_000
@@ -106,7 +105,7 @@ def latency_ms(record: Mapping[str, Any]) -> float | None:
 
 def model_section(path: Path) -> Record:
     """The schema's `model` of the TFLite file `path`."""
-    spec = spec_inside(flatbuffer.read_tflite(path), str(path))
+    spec = TfliteModel.read(path).spec
     return {
         "file": path.name,
         "sha256": sha256(path),

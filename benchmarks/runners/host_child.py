@@ -13,8 +13,9 @@ from lpie.benchmarks.harness.answering import answer_requests, read_job
 from lpie.image.image import to_uint8
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import Plan
+from lpie.size import Size
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resized
+from lpie.tflite.model import TfliteModel
 
 # Relative spread of the last three warm-up runs at which warm-up ends; at the latest it ends after
 # as many seconds as the measurement takes at the least.
@@ -93,7 +94,7 @@ def _prepare(job: dict[str, Any], image: NDArray[np.float32]) -> tuple[Callable[
         restorer.prepare(plan)
         photo = to_uint8(image)
         return lambda: restorer.restore(photo, plan=plan), since(start)
-    data = resized(model.read_bytes(), *image.shape[:2])
+    data = TfliteModel.read(model).resized(Size(*image.shape[:2])).to_bytes()
     start = time.perf_counter()
     session = Session(data, threads=job["threads"], runtime=job["runtime"])
     init_ms = since(start)

@@ -16,8 +16,7 @@ from lpie.benchmarks.records.schema import check, completed
 from lpie.benchmarks.runners.logcat import start_and_follow
 from lpie.errors import InputError
 from lpie.system.files import sha256
-from lpie.tflite import model as flatbuffer
-from lpie.tflite.spec import spec_inside
+from lpie.tflite.model import TfliteModel
 
 ACTIVITY = "org.lpie.demo/.BenchmarkActivity"
 MOST_PARTS = 10_000
@@ -45,7 +44,7 @@ class AppRunner:
 
     def prepare(self, job: Job, picture: Picture) -> None:
         """Bring over the file as it is, and its spec: the app resizes and tiles by itself."""
-        spec = spec_inside(flatbuffer.read_tflite(job.model), str(job.model))
+        spec = TfliteModel.read(job.model).spec
         if spec is None:
             raise InputError(f"{job.model} holds no spec, which the app needs: export it by lpie.")
         beside = self._model(job).replace(".tflite", ".spec.json")

@@ -17,12 +17,11 @@ from lpie.benchmarks.studies.study import conditions, in_turns, markdown, senten
 from lpie.benchmarks.studies.tiles_or_whole import numbers
 from lpie.errors import InputError, last_line
 from lpie.image.image import to_float
+from lpie.size import Size
 from lpie.system.environment import environment
 from lpie.system.files import to_json
-from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resized
-from lpie.tflite.spec import parse_size
+from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 
 RUNTIMES = {
@@ -88,7 +87,7 @@ def compare(
         folder = Path(name)
         checked = _check(file, runtimes or list(RUNTIMES), peer_python, threads, folder, progress)
         for size in sizes:
-            width, height = parse_size(size)
+            height, width = Size.parse(size)
             progress(f"{width}x{height}")
             job = _job(file, width, height, threads, folder, peer_python)
             peers = [
@@ -133,7 +132,8 @@ def _check(
     """{runtime: (largest difference from LiteRT's output, why it is not timed)}, one small run."""
     job = _job(file, CHECKED_PX, CHECKED_PX, threads, folder, peer_python)
     image = to_float(picture(CHECKED_PX, CHECKED_PX))
-    expected = Session(resized(file.read_bytes(), CHECKED_PX, CHECKED_PX)).run(image)
+    small = TfliteModel.read(file).resized(Size(CHECKED_PX, CHECKED_PX))
+    expected = Session(small.to_bytes()).run(image)
     found: dict[str, tuple[float | None, str]] = {}
     for name in runtimes:
         progress(f"checking {name}")
@@ -157,19 +157,18 @@ def _job(
     here.mkdir(exist_ok=True)
     model, image = here / "model.onnx", here / "image.npy"
     if not model.exists():
-        _convert(resized(file.read_bytes(), height, width), model, peer_python)
+        _convert(TfliteModel.read(file).resized(Size(height, width)), model, peer_python)
         pixels = to_float(picture(height, width)).transpose(2, 0, 1)[None]
         np.save(image, np.ascontiguousarray(pixels))
     return {"model": str(model), "image": str(image), "output": str(here / "output.npy"),
             "threads": threads}  # fmt: skip
 
 
-def _convert(data: bytes, out: Path, peer_python: Path) -> None:
-    """Write the model in `data` as ONNX, images as [1, 3, H, W], as the other runtimes like it."""
+def _convert(network: TfliteModel, out: Path, peer_python: Path) -> None:
+    """Write `network` as ONNX, images as [1, 3, H, W], as the other runtimes like it."""
     file = out.with_suffix(".tflite")
-    file.write_bytes(data)
-    graph = flatbuffer.parse_tflite(data).subgraphs[0]
-    given, made = (graph.tensors[ids[0]].name.decode() for ids in (graph.inputs, graph.outputs))
+    file.write_bytes(network.to_bytes())
+    source, result = network.inputs[0].name, network.outputs[0].name
     # tf2onnx lies in the peers' environment, TensorFlow in ours.
     where = subprocess.run(
         [str(peer_python), "-c", "import site; print(site.getsitepackages()[0])"],
@@ -177,7 +176,7 @@ def _convert(data: bytes, out: Path, peer_python: Path) -> None:
     ).stdout.strip()  # fmt: skip
     code = f"import sys; sys.path.append({where!r}); from tf2onnx.convert import main; main()"
     command = [sys.executable, "-c", code, "--tflite", str(file), "--output", str(out), "--opset",
-               "17", "--inputs-as-nchw", given, "--outputs-as-nchw", made]  # fmt: skip
+               "17", "--inputs-as-nchw", source, "--outputs-as-nchw", result]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not out.exists():
         raise InputError(f"tf2onnx could not convert the network: {last_line(done.stderr)}")

@@ -12,10 +12,10 @@ from lpie.benchmarks.harness.child import Child
 from lpie.benchmarks.harness.host import job_for
 from lpie.benchmarks.records.statistics import ratio_interval
 from lpie.benchmarks.studies.study import sentences
+from lpie.size import Size
 from lpie.system.environment import environment
 from lpie.system.files import to_json
-from lpie.tflite.resize import resized
-from lpie.tflite.spec import parse_size
+from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 
 
@@ -50,12 +50,12 @@ def main(as_json: bool, **options: Any) -> None:
 
 def measure(model: str, size: str, threads: int, rounds: int, seconds: float) -> dict[str, Any]:
     """The medians of both in ms, and their ratio: the median over rounds, with its interval."""
-    width, height = parse_size(size)
+    image = Size.parse(size)
     file = tflite_file(model)
     with tempfile.TemporaryDirectory() as folder:
         # The bare loop knows no other size than the file's.
         path = Path(folder) / "model.tflite"
-        path.write_bytes(resized(file.read_bytes(), height, width))
+        path.write_bytes(TfliteModel.read(file).resized(image).to_bytes())
         job = job_for(path, size, threads=threads, seconds=seconds)
         medians = _medians(job, rounds, seconds)
     harness, bare = medians

@@ -9,9 +9,9 @@ import click
 from lpie.benchmarks.harness.interleave import own_entrants, ratio, take_turns
 from lpie.benchmarks.studies.study import conditions, in_turns, markdown, sentences
 from lpie.restore.tile_policy import HALOS, Halo
+from lpie.size import Size
 from lpie.system.environment import environment
 from lpie.system.files import to_json
-from lpie.tflite.spec import parse_size
 from lpie.weights import tflite_file
 
 SIZES = ("fhd", "4k", "12000x9000")
@@ -57,7 +57,7 @@ def compare(
     for model in models:
         first: float | None = None
         for size in sizes:
-            width, height = parse_size(size)
+            height, width = Size.parse(size)
             large = width * height > LARGE_PX
             progress(f"{model} at {width}x{height}")
             entrants = own_entrants(

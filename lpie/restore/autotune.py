@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import hashlib
 import importlib.metadata
 import json
 import os
@@ -15,10 +14,11 @@ from typing import Any
 import numpy as np
 
 from lpie.restore.tile_policy import Rates, shares
+from lpie.size import Size
 from lpie.system.environment import cpu_name
 from lpie.system.files import to_json, write_atomic
 from lpie.tflite.interpreter import RuntimeName, Session
-from lpie.tflite.resize import resized
+from lpie.tflite.model import TfliteModel
 
 # Sides of tiles, px: the smallest and the largest that fits into memory are timed, so often each
 # after a first run.
@@ -53,10 +53,10 @@ def busy() -> bool:
 
 
 def measure_rates(
-    data: bytes, key: str, *, threads: int, runtime: RuntimeName, multiple: int,
+    model: TfliteModel, key: str, *, threads: int, runtime: RuntimeName, multiple: int,
     fits: Callable[[int, int], bool],
 ) -> list[Rates]:  # fmt: skip
-    """Time the model in `data` on tiles, remember what came out under `key`, and return it.
+    """Time `model` on tiles, remember what came out under `key`, and return it.
 
     fits: whether so many interpreters for a tile of that area (px) may be opened.
     """
@@ -66,7 +66,7 @@ def measure_rates(
         ends = sorted({*sides[:1], *sides[-1:]})
         # Runs as long as each other: a short one more often finds the machine to itself.
         timed = [
-            _time(data, side, workers, each, runtime, repeats=(ends[-1] // side) ** 2)
+            _time(model, side, workers, each, runtime, repeats=(ends[-1] // side) ** 2)
             for side in ends
         ]
         if timed:
@@ -78,11 +78,10 @@ def measure_rates(
     return found
 
 
-def rates_key(data: bytes, threads: int, runtime: RuntimeName) -> str:
+def rates_key(model: TfliteModel, threads: int, runtime: RuntimeName) -> str:
     """What rates depend on: the model's SHA-256, the runtime and its version, CPU and threads."""
     version = importlib.metadata.version(runtime)
-    digest = hashlib.sha256(data).hexdigest()
-    return f"{digest} {runtime} {version} {cpu_name()} {threads} threads"
+    return f"{model.sha256} {runtime} {version} {cpu_name()} {threads} threads"
 
 
 def remember(key: str, name: str, value: Any) -> None:
@@ -105,12 +104,18 @@ def cache_file() -> Path:
 
 
 def _time(
-    data: bytes, side: int, workers: int, threads: int, runtime: RuntimeName, *, repeats: int
+    model: TfliteModel,
+    side: int,
+    workers: int,
+    threads: int,
+    runtime: RuntimeName,
+    *,
+    repeats: int,
 ) -> tuple[float, float, float]:
     """(area in px, pixels per second of all workers, set-up seconds per pixel of one)."""
-    model = resized(data, side, side)
+    data = model.resized(Size(side, side)).to_bytes()
     start = time.perf_counter()
-    sessions = [Session(model, threads=threads, runtime=runtime) for _ in range(workers)]
+    sessions = [Session(data, threads=threads, runtime=runtime) for _ in range(workers)]
     setup = (time.perf_counter() - start) / workers
     image = np.random.default_rng(0).random((side, side, 3), np.float32)
 

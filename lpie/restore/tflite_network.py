@@ -11,12 +11,11 @@ from numpy.typing import NDArray
 from lpie.errors import InputError
 from lpie.restore import autotune as rates
 from lpie.restore.tile_policy import Plan, Rates, fastest
-from lpie.system.files import sha256
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import INTERPRETER_MB, xnnpack_peak_mb
 from lpie.tflite.interpreter import RuntimeName, Session
-from lpie.tflite.resize import resized
-from lpie.tflite.spec import ModelSpec, spec_inside, spec_path
+from lpie.tflite.model import TfliteModel
+from lpie.tflite.spec import ModelSpec, spec_path
 
 # Beside the interpreter: a tile as it is cut, and as float32 in and out, with copies of these.
 TILE_BYTES_PER_PX = 60
@@ -34,14 +33,14 @@ class TfliteNetwork:
     """
 
     def __init__(self, path: Path, threads: int, runtime: RuntimeName) -> None:
-        model = flatbuffer.read_tflite(path)
-        size, spec = flatbuffer.image_size(model), _checked_spec(path, model)
+        model = TfliteModel.read(path)
+        size, spec = model.image, _checked_spec(path, model)
         self.multiple = spec.multiple if spec else 1
         self.halo_px = spec.halo_px if spec else None
         self.fixed: tuple[int, int] | None = size if self.halo_px is None else None
-        self.data, self._threads, self._runtime = path.read_bytes(), threads, runtime
+        self.model, self._threads, self._runtime = model, threads, runtime
         self.integer = bool(spec and spec.output_dtype != "float32") or _is_quantized(model)
-        weights_mb = len(self.data) / 1e6
+        weights_mb = len(model.to_bytes()) / 1e6
         self._fixed_mb = 2 * weights_mb
         whole_mb = max(xnnpack_peak_mb(model) - INTERPRETER_MB - self._fixed_mb, 0)
         self._mb_per_px = whole_mb / (size[0] * size[1]) + TILE_BYTES_PER_PX / 1e6
@@ -51,7 +50,7 @@ class TfliteNetwork:
     @functools.cached_property
     def key(self) -> str:
         """What measurements of this file are remembered by."""
-        return rates.rates_key(self.data, self._threads, self._runtime)
+        return rates.rates_key(self.model, self._threads, self._runtime)
 
     def estimate_mb(self, area_px: Any) -> Any:
         """What an interpreter for tiles of that area takes, and the tile beside it."""
@@ -77,7 +76,7 @@ class TfliteNetwork:
             return known or [*rates.unmeasured(self._threads), Rates(1, self._threads)]
         self.close()
         return rates.measure_rates(
-            self.data,
+            self.model,
             self.key,
             threads=self._threads,
             runtime=self._runtime,
@@ -115,7 +114,7 @@ class TfliteNetwork:
         return min(-(-int(reach) // self.multiple) * self.multiple, halo)
 
     def _session(self, side: int) -> Session:
-        data = resized(self.data, side, side)
+        data = self.model.resized(Size(side, side)).to_bytes()
         return Session(data, threads=self._threads, runtime=self._runtime)
 
     def prepare(self, plan: Plan) -> None:
@@ -124,7 +123,7 @@ class TfliteNetwork:
         if self._ready == wanted:
             return
         self.close()
-        data = resized(self.data, *plan.tile)
+        data = self.model.resized(Size(*plan.tile)).to_bytes()
         for _ in range(plan.workers):
             self._sessions.put(Session(data, threads=plan.threads, runtime=self._runtime))
         self._ready = wanted
@@ -151,12 +150,12 @@ def _test_images(side: int) -> list[NDArray[np.float32]]:
     return [noise, np.clip(edges + (noise - np.float32(0.5)) * np.float32(0.2), 0, 1)]
 
 
-def _checked_spec(path: Path, model: object) -> ModelSpec | None:
+def _checked_spec(path: Path, model: TfliteModel) -> ModelSpec | None:
     """The spec inside the file, after one look at the file beside it and at its numbers."""
-    spec, beside = spec_inside(model, str(path)), spec_path(path)
+    spec, beside = model.spec, spec_path(path)
     if beside.is_file():
         told = ModelSpec.from_json(beside.read_text(errors="replace"), str(beside))
-        if told.sha256 and told.sha256 != sha256(path):
+        if told.sha256 and told.sha256 != model.sha256:
             raise InputError(
                 f"{beside} describes another file than {path}: their SHA-256 differ. "
                 "Export the model again, or remove the spec that is not its own."
@@ -176,10 +175,8 @@ def _plausible(spec: ModelSpec) -> bool:
     )
 
 
-def _is_quantized(model: object) -> bool:
-    """Whether any map of the graph is integer."""
-    from lpie.tflite.model import type_name
-
-    graph = model.subgraphs[0]  # type: ignore[attr-defined]
-    made = {int(i) for op in graph.operators for i in op.outputs}
-    return any(type_name(graph.tensors[i].type) in ("int8", "uint8", "int16") for i in made)
+def _is_quantized(model: TfliteModel) -> bool:
+    """Whether any op of the model returns integers."""
+    return any(
+        tensor.dtype in ("int8", "uint8", "int16") for op in model.ops for tensor in op.outputs
+    )

@@ -181,6 +181,12 @@ class TfliteModel:
             return None
         return ModelSpec.from_json(note, f"The note inside {self.name}")
 
+    def array(self, tensor: Tensor) -> NDArray:
+        """The values of a constant, as the file stores them."""
+        raw = self._schema.subgraphs[0].tensors[tensor.index]
+        data = np.asarray(self._schema.buffers[raw.buffer].data, np.uint8)
+        return data.view(tensor.dtype).reshape(tensor.shape)
+
     def resized(self, size: Size, *, multiple: int = 1) -> "TfliteModel":
         """The model for images of another size (see `lpie.tflite.resize.resize`)."""
         from lpie.tflite.resize import resize

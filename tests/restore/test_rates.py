@@ -2,6 +2,7 @@ import pytest
 
 from lpie.restore import autotune as rates
 from lpie.restore.restorer import Restorer
+from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 
 
@@ -14,10 +15,10 @@ def cache(tmp_path, monkeypatch):
 
 
 def measured(fits=lambda workers, area: True):
-    data = tflite_file("denoise-s").read_bytes()
-    key = rates.rates_key(data, 2, "ai-edge-litert")
+    model = TfliteModel.read(tflite_file("denoise-s"))
+    key = rates.rates_key(model, 2, "ai-edge-litert")
     options = {"threads": 2, "runtime": "ai-edge-litert", "multiple": 8}
-    return key, rates.measure_rates(data, key, fits=fits, **options)
+    return key, rates.measure_rates(model, key, fits=fits, **options)
 
 
 def test_what_was_measured_is_remembered(cache):

@@ -12,7 +12,7 @@ CORE = {
     "lpie.tflite.scales", "lpie.config.parse", "lpie.config.degrade", "lpie.config.config", "lpie.training.run",
     "lpie.weights", "lpie.system.environment", "lpie.restore.tile_policy", "lpie.restore.autotune", "lpie.restore.stitching", "lpie.image.tiff",
     "lpie.image.photo", "lpie.restore.tflite_network", "lpie.restore.keras_network", "lpie.restore.photos", "lpie.tflite.resize",
-    "lpie.tflite.graph_padding",
+    "lpie.tflite.graph_padding", "lpie.size",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training.trainer", "lpie.evaluation.evaluate"}
 HEAVY = {"tensorflow", "keras", "jax", "torch", "lpie.backend"}

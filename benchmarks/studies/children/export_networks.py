@@ -20,9 +20,9 @@ from lpie.models import NETWORKS, build_model
 from lpie.models.graph.analysis import analyse
 from lpie.models.layers import ChannelScale
 from lpie.restore.keras_network import forward
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import graph_cost
-from lpie.tflite.spec import parse_size
+from lpie.tflite.model import TfliteModel
 
 RESIDUAL = 0.1  # standard deviation, about that of noise of sigma 25
 
@@ -30,12 +30,12 @@ RESIDUAL = 0.1  # standard deviation, about that of noise of sigma 25
 def main() -> None:
     """Answers each request for a network and a recipe with what the file is and computes."""
     job = read_job()
-    size = parse_size(job["size"])
+    size = Size.parse(job["size"])
     latest = functools.lru_cache(maxsize=1)(lambda name, text: started(name, json.loads(text)))
 
     def reply(request: dict[str, Any]) -> dict[str, Any]:
         model = latest(request["network"], json.dumps(request["hyperparameters"]))
-        return exported(model, Path(request["path"]), request["recipe"], size)
+        return exported(model, Path(request["path"]), request["recipe"], str(size))
 
     answer_requests({}, reply)
 
@@ -56,7 +56,7 @@ def started(name: str, options: dict[str, Any]) -> keras.Model:
     return model
 
 
-def exported(model: keras.Model, path: Path, recipe: str, size: tuple[int, int]) -> dict[str, Any]:
+def exported(model: keras.Model, path: Path, recipe: str, size: str) -> dict[str, Any]:
     """Writes `path` and returns its numbers; `refused` is a sentence when it cannot be written."""
     found = analyse(model)
     about = {"parameters": found.parameters, "macs_per_pixel": found.macs_per_pixel}
@@ -66,7 +66,7 @@ def exported(model: keras.Model, path: Path, recipe: str, size: tuple[int, int])
             export_tflite(model, path, recipe=recipe, size=size, verified=False, force=True)
     except LpieError as error:
         return {**about, "refused": str(error)}
-    graph = flatbuffer.read_tflite(path)
+    graph = TfliteModel.read(path)
     verdicts = {name: check_delegate(graph, name) for name in ("gpu", "nnapi-31", "xnnpack")}
     return {
         **about,

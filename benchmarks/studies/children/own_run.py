@@ -12,8 +12,9 @@ from lpie.benchmarks.runners.host_child import picture, since, timed
 from lpie.image.image import to_float
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import Plan
+from lpie.size import Size
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resized
+from lpie.tflite.model import TfliteModel
 
 
 def main() -> None:
@@ -31,7 +32,7 @@ def main() -> None:
 
 def _whole(job: dict[str, Any], photo: np.ndarray) -> tuple[Callable[[], object], float]:
     """The runtime alone: neither resizing the graph nor turning pixels into floats is counted."""
-    data = resized(Path(job["model"]).read_bytes(), *photo.shape[:2])
+    data = TfliteModel.read(Path(job["model"])).resized(Size(*photo.shape[:2])).to_bytes()
     start = time.perf_counter()
     session = Session(data, threads=job["threads"])
     setup_ms = since(start)

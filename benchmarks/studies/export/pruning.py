@@ -20,7 +20,7 @@ from lpie.benchmarks.studies.study import (
 )
 from lpie.system.environment import environment
 from lpie.system.files import to_json
-from lpie.tflite.model import op_name, read_tflite, type_name
+from lpie.tflite.model import TfliteModel
 
 RECIPES = ("float32", "int8")
 
@@ -82,16 +82,8 @@ def _row(
 
 def kernels(file: Path) -> list[NDArray]:
     """The kernels of all convolutions of a float32 or int8 file, as it stores them."""
-    model = read_tflite(file)
-    graph = model.subgraphs[0]
-    names = ("CONV_2D", "DEPTHWISE_CONV_2D")
-    found = [graph.tensors[op.inputs[1]] for op in graph.operators if op_name(model, op) in names]
-    return [
-        np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-        .view(type_name(tensor.type))
-        .reshape(tensor.shape)
-        for tensor in found
-    ]
+    model, names = TfliteModel.read(file), ("CONV_2D", "DEPTHWISE_CONV_2D")
+    return [model.array(op.inputs[1]) for op in model.ops if op.name in names]
 
 
 def table(result: dict[str, Any]) -> str:

@@ -69,22 +69,19 @@ def _estimate(
     """What is estimated and of what, ready for JSON."""
     from lpie.benchmarks.predict.predict import find_phone
     from lpie.benchmarks.predict.predict import predict as estimated
-    from lpie.tflite import model as flatbuffer
+    from lpie.size import Size
     from lpie.tflite.cost import op_work
-    from lpie.tflite.resize import resize
-    from lpie.tflite.spec import parse_size
+    from lpie.tflite.model import TfliteModel
     from lpie.weights import tflite_file
 
     phone = find_phone(name)
-    model = flatbuffer.read_tflite(tflite_file(file))
+    model = TfliteModel.read(tflite_file(file))
     if size:
-        width, height = parse_size(size)
-        resize(model, height, width)
-    h, w = flatbuffer.image_size(model)
+        model = model.resized(Size.parse(size))
     found = estimated(op_work(model), phone, unit=unit, precision=precision)
     return {
         "file": str(file),
-        "size": f"{w}x{h}",
+        "size": str(model.image),
         "phone": phone.name,
         "soc": phone.soc,
         "unit": unit,
