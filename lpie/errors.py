@@ -1,21 +1,35 @@
-"""Errors that are one sentence: the argument, the rule, what was received, what to do."""
+"""Errors that are one sentence: the parameter, the rule, what was received, what works."""
 
 import difflib
 import importlib.util
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class LpieError(Exception):
-    """The work could not be finished, or its result is not good enough. The CLI exits with 1."""
+    """Work could not be finished, or its result is not good enough.
+
+    The message is one or two sentences for a person. The command line prints it and exits with
+    `exit_code`, which is 1.
+    """
 
     exit_code = 1
 
 
 class InputError(LpieError, ValueError):
-    """What was asked for cannot be done as asked. The CLI exits with 2."""
+    """What was asked for cannot be done as asked: a wrong file, name, value or combination.
+
+    The message names the parameter, its rule, what was received and a value that works. A Python
+    parameter stands in backticks (`tile_px`); the command line puts the flag there that sets it
+    (--tile). The command line exits with `exit_code`, which is 2.
+    """
 
     exit_code = 2
+
+
+def with_flags(message: str, flags: Mapping[str, str]) -> str:
+    """`message` with the flag of each parameter in backticks that `flags` has one for."""
+    return re.sub(r"`(\w+)`", lambda name: flags.get(name[1], name[0]), message)
 
 
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> InputError:
@@ -36,6 +50,6 @@ def require(module: str, *, extra: str) -> None:
 
 
 def last_line(printed: str) -> str:
-    """What a program that failed said last, without the name of an error of ours."""
+    """The last line that a failed program printed, without the class name of our errors."""
     line = (printed.strip().splitlines() or ["no message"])[-1]
     return re.sub(r"^lpie\.errors\.\w+: ", "", line)

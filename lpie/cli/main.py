@@ -2,13 +2,14 @@
 
 import importlib
 import os
+import re
 import sys
 from typing import Any
 
 import click
 
 from lpie import __version__
-from lpie.errors import LpieError
+from lpie.errors import LpieError, with_flags
 from lpie.system.files import sentence
 from lpie.system.signals import leave_by_signals
 
@@ -102,9 +103,32 @@ def _run(arguments: list[str] | None) -> tuple[str, int]:
     except (click.Abort, KeyboardInterrupt):
         return "Stopped.", 130
     except LpieError as error:
-        return str(error), error.exit_code
+        return with_flags(str(error), _flags(arguments)), error.exit_code
     except OSError as error:
         return str(sentence(error)), 1
     except MemoryError:
         return "The machine ran out of memory. Choose a smaller size or tile.", 1
     return "", 0
+
+
+def _flags(arguments: list[str] | None) -> dict[str, str]:
+    """The flag, or the name of the argument in the help, that sets each parameter of the verb
+    that was typed."""
+    words = sys.argv[1:] if arguments is None else arguments
+    command: click.Command | None = lpie
+    for word in words:
+        if not isinstance(command, click.Group):
+            break
+        command = command.get_command(click.Context(command), word)
+    if command is None or command is lpie:
+        return {}
+    flags, typed_flags = {}, {word.partition("=")[0] for word in words}
+    for parameter in command.params:
+        typed = [flag for flag in parameter.opts if flag in typed_flags]
+        long = [flag for flag in parameter.opts if flag.startswith("--")]
+        name = str(parameter.name)
+        if isinstance(parameter, click.Argument):
+            flags[name] = re.findall(r"[A-Z_]+", parameter.metavar or name.upper())[-1]
+        else:
+            flags[name] = [*typed, *long, *parameter.opts][0]
+    return flags

@@ -106,7 +106,7 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
     if megapixels > max_megapixels:
         raise InputError(
             f"{path} is {header.width}x{header.height}, {megapixels:,.0f} megapixels; at most "
-            f"{max_megapixels:g} are decoded. Raise the limit (--max-megapixels) if you trust it."
+            f"{max_megapixels:g} are decoded. Raise `max_megapixels` if you trust it."
         )
     data = np.frombuffer(path.read_bytes(), np.uint8)
     pixels, metadata = None, {}

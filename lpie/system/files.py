@@ -57,7 +57,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def refuse_existing(path: Path, *, force: bool) -> None:
     """Raise an `InputError` when `path` exists and `force` was not asked for."""
     if path.exists() and not force:
-        raise InputError(f"{path} exists already. Choose another name or add --force.")
+        raise InputError(f"{path} exists already. Choose another name or add `force`.")
 
 
 def sha256(path: Path) -> str:

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from lpie.cli.main import COMMANDS
+from lpie.cli.main import COMMANDS, _flags
+from lpie.errors import with_flags
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
 
 
@@ -56,6 +57,18 @@ def test_asked_wrongly_exits_with_2(arguments):
     result = run_lpie(*arguments)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+def test_errors_name_the_flag_that_was_typed():
+    flags = _flags(["evaluate", "x", "-o", "a.json", "--limit=0"])
+    assert flags["limit"] == "--limit"
+    assert flags["output"] == "-o"
+    assert flags["models"] == "MODEL"
+    assert _flags(["data", "prepare", "x"])["patch_px"] == "--patch"
+    assert _flags(["evaluate"])["output"] == "--output"
+    assert _flags(["nosuch"]) == _flags([]) == {}
+    message = "`limit` and `other` must be at least 1, in `lpie evaluate`."
+    assert with_flags(message, flags) == message.replace("`limit`", "--limit")
 
 
 def test_models_as_json():

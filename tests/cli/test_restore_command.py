@@ -158,12 +158,12 @@ def test_interrupted_in_the_middle(tmp_path, astronaut):
     ("arguments", "words"),
     [
         (["in", "--crop", "1,1,3x3"], "--crop is for one photo"),
-        (["in/a.png", "--crop", "1,1"], "`crop` must be X,Y,WIDTHxHEIGHT"),
-        (["in/a.png", "--crop", "1,1,300x3"], "which is 80x60"),
-        (["in/huge.png"], "at most 256 are decoded"),
+        (["in/a.png", "--crop", "1,1"], "--crop must be X,Y,WIDTHxHEIGHT"),
+        (["in/a.png", "--crop", "1,1,300x3"], "--crop must lie inside the photo, which is 80x60"),
+        (["in/huge.png"], "at most 256 are decoded. Raise --max-megapixels if you trust it."),
         (["in", "in"], "is never written to"),
         (["in/a.png", "--max-memory", "1"], "Allow more memory"),
-        (["in/a.png", "in/inner/b.jpg"], "exists already"),
+        (["in/a.png", "in/inner/b.jpg"], "exists already. Choose another name or add --force."),
     ],
 )
 def test_a_wrong_question_is_one_sentence(folder, tmp_path, arguments, words):

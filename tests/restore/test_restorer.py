@@ -117,7 +117,7 @@ def test_command_line_on_a_photo_and_a_folder(tiny_run, astronaut, tmp_path):
         (["a.png", "b.png"], "b.png exists already"),
         (["broken.jpg"], "broken.jpg is not a readable image"),
         (["empty"], "empty holds no image"),
-        (["a.png", "c.png", "--tile", "30"], "`tile_px` must be a multiple of 4"),
+        (["a.png", "c.png", "--tile", "30"], "--tile must be a multiple of 4"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(tiny_run, astronaut, tmp_path, arguments, words):
