@@ -12,7 +12,7 @@ from lpie.errors import LpieError
 from lpie.export.calibration_photos import photos_for
 from lpie.export.pipeline import export_tflite
 from lpie.models.do_conv import fold
-from lpie.restore.keras_network import load_keras
+from lpie.models.load import load_keras
 from lpie.system.files import atomic_path, sha256, to_json, write_atomic
 from lpie.tflite.spec import spec_path
 from lpie.training.run import settings_of

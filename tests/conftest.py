@@ -83,7 +83,7 @@ def tiny_run(tiny_config, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run):
-    from lpie.restore.keras_network import load_keras
+    from lpie.models.load import load_keras
 
     return load_keras(tiny_run)
 

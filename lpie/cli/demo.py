@@ -96,7 +96,7 @@ def _restore(run: Path, output: Path, say: Any) -> dict[str, Any]:
 def _export(run: Path, say: Any) -> list[Path]:
     from lpie.export.calibration_photos import photos_for
     from lpie.export.pipeline import export_tflite
-    from lpie.restore.keras_network import load_keras
+    from lpie.models.load import load_keras
 
     say("3/5 Exporting and verifying three recipes")
     model, photos, paths = load_keras(run), photos_for(run), []

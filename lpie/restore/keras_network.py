@@ -1,15 +1,12 @@
-"""A Keras model that restores images: from its file, and over an image."""
+"""A Keras model that restores images."""
 
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import InputError
 from lpie.restore.tflite_network import TILE_BYTES_PER_PX
-from lpie.weights import is_name, load_pretrained
 
 if TYPE_CHECKING:
     import keras
@@ -63,21 +60,3 @@ def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.flo
         values[id(output)] = layer(given[0] if len(given) == 1 else given)
         del given
     return keras.ops.convert_to_numpy(values[id(model.outputs[0])])
-
-
-def load_keras(path: Path) -> "keras.Model":
-    """The Keras model in a `.keras` file, the best one of a run, or a pretrained one by its name."""
-    from lpie.backend import keras
-    from lpie.models import mirnet, nafftnet  # noqa: F401  (these register all our layers)
-
-    if is_name(path):
-        return load_pretrained(str(path))
-    file = path / "best.keras" if path.is_dir() else path
-    if not file.is_file():
-        what = f"{path} holds no best.keras: it is no run, or has not validated yet"
-        raise InputError(f"{what}." if path.is_dir() else f"{path} does not exist.")
-    try:
-        return keras.models.load_model(file, compile=False)
-    except (ValueError, OSError, TypeError, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(f"{file} is not a Keras model that can be loaded: {reason}") from None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lpie.errors import InputError, unknown_name
 from lpie.image.image import cut, to_float
 from lpie.restore.autotune import WORTH_PX
-from lpie.restore.keras_network import KerasNetwork, load_keras
+from lpie.restore.keras_network import KerasNetwork
 from lpie.restore.stitching import lay
 from lpie.restore.tflite_network import TfliteNetwork
 from lpie.restore.tile_grid import Tile, even_tile
@@ -200,6 +200,8 @@ def _open(
     if path.suffix == ".tflite":
         return TfliteNetwork(path, threads, runtime)
     if path.suffix == ".keras" or path.is_dir():
+        from lpie.models.load import load_keras
+
         return KerasNetwork(load_keras(path))
     raise InputError(
         f"{path} is not a model: give a run of `lpie train`, a .keras or a .tflite file, or a "

@@ -13,7 +13,8 @@ from lpie.models import NETWORKS, build_model
 from lpie.models.do_conv import fold, overparameterize
 from lpie.models.graph.analysis import analyse
 from lpie.models.graph.initialization import balance
-from lpie.restore.keras_network import forward, load_keras
+from lpie.models.load import load_keras
+from lpie.restore.keras_network import forward
 from lpie.restore.restorer import Network
 from lpie.training.distribution import Devices
 from lpie.training.losses import total_loss

@@ -17,7 +17,7 @@ from lpie.data.sources import Sample
 from lpie.errors import InputError, LpieError
 from lpie.evaluation.evaluate import mean_scores, score
 from lpie.image.image import to_uint8, write_image
-from lpie.restore.keras_network import load_keras
+from lpie.models.load import load_keras
 from lpie.restore.restorer import Restorer
 from lpie.system.files import atomic_path
 from lpie.training.distribution import Devices, find_devices, take_part

@@ -7,15 +7,10 @@ with: float16 weights, no TensorFlow needed) and NAME.md, its card: data, recipe
 
 import functools
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
+from typing import Any, Literal
 
 from lpie.errors import InputError, LpieError, unknown_name
 from lpie.system.files import read_json, sha256
-
-if TYPE_CHECKING:
-    import keras
 
 FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
@@ -55,14 +50,3 @@ def pretrained_file(name: str, suffix: Suffix) -> Path:
 def tflite_file(model: Path | str) -> Path:
     """The `.tflite` of the pretrained network `model`; any other path as it is."""
     return pretrained_file(str(model), ".tflite") if is_name(model) else Path(model)
-
-
-def load_pretrained(name: str) -> "keras.Model":
-    """The pretrained network `name` as a Keras model."""
-    from lpie.models import build_model
-
-    file, facts = pretrained_file(name, ".npz"), pretrained()[name]
-    model = build_model(facts["network"], **facts["hyperparameters"])
-    with np.load(file) as stored:
-        model.set_weights([stored[f"w{i:03d}"] for i in range(len(model.weights))])
-    return model

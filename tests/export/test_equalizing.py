@@ -12,10 +12,10 @@ from lpie.export.pipeline import _converted
 from lpie.image.image import to_float
 from lpie.models.graph.analysis import calls
 from lpie.models.graph.channel_scales import MOST
+from lpie.models.load import load_pretrained
 from lpie.restore.keras_network import forward
 from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
-from lpie.weights import load_pretrained
 
 SIDE = 64
 NETWORKS = {

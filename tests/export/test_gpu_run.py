@@ -7,7 +7,8 @@ import pytest
 from lpie.errors import LpieError
 from lpie.export.delegates import check_delegate
 from lpie.export.delegates.gpu_run import run_on_gpu
-from lpie.weights import load_pretrained, pretrained_file
+from lpie.models.load import load_pretrained
+from lpie.weights import pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.conversions import SIDE, convert_keras, graph_of
 from tests.single_ops import MORE_OPS, SINGLE_OPS

@@ -7,9 +7,9 @@ from lpie.errors import InputError, LpieError
 from lpie.export import export_tflite
 from lpie.export.tensorflow_converter import convert
 from lpie.image.image import write_image
+from lpie.models.load import load_pretrained
 from lpie.tflite.model import op_name, parse_tflite, read_tflite
 from lpie.tflite.spec import ModelSpec
-from lpie.weights import load_pretrained
 from tests.conftest import assert_one_sentence, run_lpie
 
 

@@ -14,8 +14,9 @@ from lpie.errors import InputError
 from lpie.export import export_tflite
 from lpie.export.int8.gptq import preround
 from lpie.image.image import to_float, to_uint8
+from lpie.models.load import load_keras
 from lpie.models.tfmot.pruning import CompressedTwin
-from lpie.restore.keras_network import forward, load_keras
+from lpie.restore.keras_network import forward
 from lpie.tflite.model import op_name, read_tflite
 from lpie.training import trainer as training
 from lpie.training.distribution import OneDevice

@@ -127,7 +127,7 @@ ON_JAX = """
 import sys
 from pathlib import Path
 import keras, numpy as np
-from lpie.restore.keras_network import load_keras
+from lpie.models.load import load_keras
 
 assert keras.backend.backend() == "jax"
 folder = Path(sys.argv[1])

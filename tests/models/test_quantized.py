@@ -20,10 +20,11 @@ from lpie.backend import keras
 from lpie.errors import InputError, LpieError
 from lpie.export import export_tflite
 from lpie.image.image import to_float, to_uint8
+from lpie.models.load import load_keras
 from lpie.models.tfmot import keras2
 from lpie.models.tfmot.keras2 import translated
 from lpie.models.tfmot.qat import QuantizedTwin
-from lpie.restore.keras_network import forward, load_keras
+from lpie.restore.keras_network import forward
 from lpie.restore.restorer import Restorer
 from lpie.training.distribution import OneDevice
 from lpie.training.learner import Learner

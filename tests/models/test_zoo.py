@@ -16,8 +16,9 @@ from lpie.models.do_conv import DOConv2D, overparameterize  # noqa: E402
 from lpie.models.graph.analysis import analyse  # noqa: E402
 from lpie.models.graph.initialization import balance  # noqa: E402
 from lpie.models.layers import LocalAveragePooling2D  # noqa: E402
+from lpie.models.load import load_keras  # noqa: E402
 from lpie.models.nafftnet import _fft_block  # noqa: E402
-from lpie.restore.keras_network import forward, load_keras  # noqa: E402
+from lpie.restore.keras_network import forward  # noqa: E402
 from lpie.restore.restorer import Restorer  # noqa: E402
 from tests.conftest import ROOT, released_state  # noqa: E402
 

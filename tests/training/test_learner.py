@@ -9,7 +9,8 @@ from lpie.config.config import config_from, load_config
 from lpie.data.batches import make_batch
 from lpie.data.pools import load_pools
 from lpie.errors import InputError, LpieError
-from lpie.restore.keras_network import forward, load_keras
+from lpie.models.load import load_keras
+from lpie.restore.keras_network import forward
 from lpie.training.distribution import OneDevice
 from lpie.training.learner import Learner
 from lpie.training.run import read_log

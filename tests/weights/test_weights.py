@@ -10,6 +10,7 @@ from lpie import weights
 from lpie.errors import InputError, LpieError
 from lpie.image.image import to_float, write_image
 from lpie.image.metrics import psnr
+from lpie.models.load import load_pretrained
 from lpie.restore.restorer import Restorer
 from tests.conftest import assert_one_sentence, run_lpie
 
@@ -32,7 +33,7 @@ def test_each_has_its_files_its_card_and_a_modest_size(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_the_two_forms_are_one_network(name, astronaut):
     pytest.importorskip("keras")
-    model = weights.load_pretrained(name)
+    model = load_pretrained(name)
     assert model.count_params() == weights.pretrained()[name]["parameters"]
     photo = to_float(astronaut[100:228, 100:260])
     noisy = photo + np.random.default_rng(0).normal(0, 25 / 255, photo.shape).astype(np.float32)
@@ -54,7 +55,7 @@ def test_denoise_denoises_without_being_told_the_level(astronaut, sigma, gain_db
 @pytest.mark.parametrize("name", NAMES)
 def test_no_value_comes_near_the_limits_of_float16(name, astronaut):
     keras = pytest.importorskip("keras")
-    model = weights.load_pretrained(name)
+    model = load_pretrained(name)
     photo = to_float(astronaut[:256, :256])[None]
     noise = np.random.default_rng(0).normal(0, 50 / 255, photo.shape).astype(np.float32)
     layers = [layer.output for layer in model.layers]

@@ -115,7 +115,7 @@ def export(
     from lpie.export.int8.diagnosis import float_ops
     from lpie.export.pipeline import export_tflite
     from lpie.export.write import check_target
-    from lpie.restore.keras_network import load_keras
+    from lpie.models.load import load_keras
     from lpie.tflite.model import read_tflite
     from lpie.weights import is_name
 

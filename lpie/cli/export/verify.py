@@ -69,7 +69,7 @@ def verify(
     from lpie.export.recipes import RECIPES
     from lpie.export.verification.runtimes import CPU, GPU, also, compare_places
     from lpie.image.image import write_image
-    from lpie.restore.keras_network import load_keras
+    from lpie.models.load import load_keras
     from lpie.tflite.model import read_tflite, serialise
     from lpie.tflite.spec import spec_inside
 
