@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.harness.rounds import time_in_rounds
 from lpie.benchmarks.reports.scatter import draw, mean_db
 from lpie.benchmarks.studies.designs import DELEGATES, RECIPES, read_designs, trained
+from lpie.benchmarks.studies.rounds import time_in_rounds
 from lpie.benchmarks.studies.study import conditions, markdown, sentences
 from lpie.errors import LpieError
 from lpie.system.environment import environment

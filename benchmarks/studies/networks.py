@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from lpie.benchmarks.harness.child import Child
-from lpie.benchmarks.harness.rounds import time_in_rounds
+from lpie.benchmarks.studies.rounds import time_in_rounds
 from lpie.benchmarks.studies.study import conditions, keep_to, markdown, sentences
 from lpie.errors import unknown_name
 from lpie.system.environment import environment

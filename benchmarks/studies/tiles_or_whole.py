@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.harness.interleave import own_entrants, ratio, take_turns
+from lpie.benchmarks.studies.entrants import own_entrants, ratio, take_turns
 from lpie.benchmarks.studies.study import conditions, in_turns, markdown, sentences
 from lpie.restore.tile_policy import HALOS, Halo
 from lpie.size import Size

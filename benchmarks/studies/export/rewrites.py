@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.harness.rounds import time_in_rounds
+from lpie.benchmarks.studies.rounds import time_in_rounds
 from lpie.benchmarks.studies.study import conditions, keep_to, markdown, run_lpie, sentences
 from lpie.system.environment import environment
 from lpie.system.files import to_json

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lpie.benchmarks.harness.interleave import Entrant, ratio, take_turns, too_large
+from lpie.benchmarks.studies.entrants import Entrant, ratio, take_turns, too_large
 from lpie.weights import tflite_file
 from tests.conftest import assert_one_sentence
 
