@@ -3,6 +3,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 
 import pytest
 
@@ -129,13 +130,18 @@ def test_the_demo_end_to_end_with_few_steps(tmp_path):
     few = ("--steps", 3, "--rounds", 1)
     result = run_lpie("demo", "-o", tmp_path / "demo", *few, "--json", timeout=800)
     assert result.returncode == 1, result.stderr
-    assert "less than the 3 dB expected" in result.stderr
+    assert "less than the 8 dB expected" in result.stderr
     table = json.loads(result.stdout)
     asked = [record["requested"] for record in table["bench"]["records"]]
-    assert len(asked) == 9
-    assert {(each["size"], each["mode"]) for each in asked} == {
-        ("256x256", "whole"), ("1920x1080", "whole"), ("3840x2160", "tiles"),
+    assert Counter((request["size"], request["mode"]) for request in asked) == {
+        ("256x256", "whole"): 3, ("1920x1080", "whole"): 3, ("3840x2160", "tiles"): 1,
     }  # fmt: skip
+    # The pretrained network has restored the photo by more than 10 dB before anything is trained.
+    pretrained = table["pretrained"]
+    assert pretrained["psnr_db"] > pretrained["degraded_psnr_db"] + 10
+    for name in ("noisy.png", "restored_pretrained.png", "restored.png"):
+        assert (tmp_path / "demo" / name).is_file()
+    assert len(table["seconds"]) == 6
     page = (tmp_path / "demo" / "report.html").read_text()
     assert "chelsea" in page
     assert "3840x2160" in page
