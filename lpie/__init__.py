@@ -1,4 +1,4 @@
-"""Image restoration that ships on phones: train, export, verify and time LPIENet.
+"""Image restoration for phones: train, export, verify and time networks, and restore photos.
 
 Every name below loads on first use, so that `import lpie` stays light and restoring with a
 `.tflite` file never imports TensorFlow or Keras.
@@ -15,10 +15,13 @@ _HOME = {
     "ModelSpec": "lpie.tflite.spec",
     "Restorer": "lpie.restore.restorer",
     "build_model": "lpie.models",
+    "compress": "lpie.training.finetune",
     "evaluate": "lpie.evaluation.evaluate",
+    "finetune": "lpie.training.finetune",
     "fold": "lpie.models.do_conv",
     "load_released_weights": "lpie.models.released.released",
     "psnr": "lpie.image.metrics",
+    "quantize_aware_train": "lpie.training.finetune",
     "ssim": "lpie.image.metrics",
     "train": "lpie.training.trainer",
 }

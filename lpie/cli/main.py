@@ -1,5 +1,6 @@
 """The `lpie` command: names each verb's module and imports it when it is called."""
 
+import difflib
 import importlib
 import os
 import re
@@ -17,39 +18,66 @@ from lpie.system.signals import leave_by_signals
 COMMANDS = {
     "train": ("lpie.cli.training.train", "Train a network, or resume its training."),
     "quantize-aware": (
-        "lpie.cli.training.quantize_aware",
-        "Train further as the int8 file to come.",
+        "lpie.cli.training.train",
+        "Fine-tune with quantization-aware training (QAT).",
     ),
     "compress": (
-        "lpie.cli.training.compress",
-        "Train further, pruned or clustered: smaller when packed.",
+        "lpie.cli.training.train",
+        "Fine-tune with pruning or weight clustering, for smaller packages.",
     ),
     "evaluate": ("lpie.cli.evaluate", "Measure PSNR and SSIM of a model on photos."),
     "restore": ("lpie.cli.restore", "Restore photos of any size."),
-    "export": ("lpie.cli.export.export", "Write a checked .tflite of a fixed size."),
+    "export": ("lpie.cli.export.export", "Export a network to a verified .tflite file."),
     "inspect": (
         "lpie.cli.export.inspect",
-        "Show what is in a .tflite and which delegate takes it.",
+        "Show what a .tflite file contains and which delegates run it.",
     ),
-    "verify": ("lpie.cli.export.verify", "Compare a .tflite with its network, in several places."),
-    "bench": ("lpie.cli.benchmark.bench", "Time .tflite files on this machine."),
+    "verify": (
+        "lpie.cli.export.verify",
+        "Compare a .tflite file with its network, in several runtimes.",
+    ),
+    "bench": ("lpie.cli.benchmark.bench", "Time .tflite files on this machine or on phones."),
     "compare": (
         "lpie.cli.benchmark.compare",
-        "Say whether one measurement is slower than another.",
+        "Compare two measurements: faster, slower or no difference.",
     ),
-    "predict": ("lpie.cli.benchmark.predict", "Estimate the time of a .tflite on a phone."),
-    "report": ("lpie.cli.benchmark.report", "Write one page about a run, or about measurements."),
-    "data": ("lpie.cli.training.data", "Cut data sets into patches that training reads fast."),
-    "models": ("lpie.cli.training.models", "List the networks and their cost."),
+    "predict": (
+        "lpie.cli.benchmark.predict",
+        "Estimate how long a .tflite file takes on a phone.",
+    ),
+    "report": (
+        "lpie.cli.benchmark.report",
+        "Write an HTML page about a run or about measurements.",
+    ),
+    "data": ("lpie.cli.training.data", "Cut data sets into patches for fast training."),
+    "models": (
+        "lpie.cli.training.models",
+        "List the networks, their cost and the pretrained weights.",
+    ),
     "import-weights": (
         "lpie.cli.training.import_weights",
-        "Turn released weights into a Keras model.",
+        "Convert released PyTorch weights to a Keras model.",
     ),
     "demo": ("lpie.cli.demo", "Train, restore, export, verify, time and report, in minutes."),
 }
 
 
-class _Verbs(click.Group):
+class SuggestingGroup(click.Group):
+    """A group that answers an unknown command with the nearest one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            commands = self.list_commands(ctx)
+            near = difflib.get_close_matches(name, commands, n=1, cutoff=0.5)
+            hint = f"Did you mean {near[0]!r}?" if near else f"Commands: {', '.join(commands)}."
+            raise click.UsageError(f"No such command {name!r}. {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class _Verbs(SuggestingGroup):
     """Loads a verb's module when it is called, so that `--help` stays fast and light."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -69,30 +97,30 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="lpie")
 def lpie() -> None:
-    """Image restoration that ships on phones.
+    """Restore photos, and train, export, verify and time networks that restore them on phones.
 
     \b
     Examples:
-      lpie demo
+      lpie restore denoise photo.jpg
       lpie train configs/smoke.toml --workdir runs/smoke
-      lpie restore runs/smoke photo.jpg
       lpie export runs/smoke --recipe int8 --size fhd
+      lpie demo
     """
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the command line; exits with 0 (fine), 1 (not good enough) or 2 (asked wrongly)."""
+    """Run the command line; exits with 0 (success), 1 (failure) or 2 (wrong usage)."""
     leave_by_signals()
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow's start-up chatter
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
     message, code = _run(arguments)
-    # Said only now that the error is gone and with it the progress bars that it held open.
+    # Printed only now that the error is gone, and with it the progress bars that it held open.
     if message:
         click.echo(f"Error: {message}", err=True)
     sys.exit(code)
 
 
 def _run(arguments: list[str] | None) -> tuple[str, int]:
-    """(what went wrong, exit code)."""
+    """(error message or "", exit code)."""
     try:
         lpie.main(args=arguments, prog_name="lpie", standalone_mode=False)
     except click.ClickException as error:

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 class Network:
     """Where a network is built and was published.
 
-    residual, branches, gates: which of its layers are what `lpie.models.graph.initialization` asks for. forms:
-    hyperparameters that make another network of it, as `lpie models` lists them.
+    builder: `module:function`. residual, branches, gates: its layers by the part that they play in
+    `lpie.models.graph.initialization`. variants: hyperparameters that make another network of it,
+    as `lpie models` lists them.
     """
 
     builder: str
@@ -24,7 +25,7 @@ class Network:
     residual: tuple[str, ...] = ()
     branches: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
-    forms: tuple[dict[str, Any], ...] = ()
+    variants: tuple[dict[str, Any], ...] = ()
 
 
 NETWORKS = {
@@ -33,7 +34,7 @@ NETWORKS = {
         "Conde et al., WACV 2023, arXiv:2210.13552",
         residual=("inverse_conv1", "inverse_conv2", "tail_conv"),
         gates=("tail_conv2",),
-        forms=({"variant": "paper"},),
+        variants=({"variant": "paper"},),
     ),
     "lpienet_rt": Network(
         "lpie.models.lpienet_rt:lpienet_rt",
@@ -45,13 +46,13 @@ NETWORKS = {
         "lpie.models.nafnet:nafnet",
         "Chen et al., ECCV 2022, arXiv:2204.04676",
         residual=("ending",),
-        forms=({"block": "baseline"}, {"block": "plain"}, {"train_size": 256}),
+        variants=({"block": "baseline"}, {"block": "plain"}, {"train_size": 256}),
     ),
     "nafftnet": Network(
         "lpie.models.nafftnet:nafftnet",
         "github.com/ech97/NAFFT-Net",
         residual=("ending",),
-        forms=({"faithful": True}, {"faithful": True, "do_conv": True}),
+        variants=({"faithful": True}, {"faithful": True, "do_conv": True}),
     ),
     "mirnet": Network(
         "lpie.models.mirnet:mirnet",
@@ -62,9 +63,19 @@ NETWORKS = {
 
 
 def build_model(name: str, **hyperparameters: Any) -> "keras.Model":
-    """The network `name` as a Keras model: [N, H, W, 3] float32 RGB in [0, 1] to the same shape.
+    """Build a network with fresh weights.
 
-    Raises `InputError` for an unknown name or hyperparameter, naming the nearest valid one.
+    Args:
+        name: `"lpienet"`, `"lpienet_rt"`, `"nafnet"`, `"nafftnet"` or `"mirnet"`.
+        **hyperparameters: Whatever differs from the defaults of the network's own function, for
+            example `variant="paper"` or `width=16`.
+
+    Returns:
+        A Keras model from [N, H, W, 3] float32 RGB in [0, 1] to the same shape, not clipped.
+
+    Raises:
+        InputError: The name, a hyperparameter or a value is not valid. The message names the
+            nearest valid one.
     """
     if name not in NETWORKS:
         raise unknown_name("network", name, NETWORKS)

@@ -92,10 +92,17 @@ class DOConv2D(keras.layers.Layer):
 
 
 def fold(model: keras.Model) -> keras.Model:
-    """The same network with plain convolutions in place of over-parameterised ones.
+    """Replace over-parameterized convolutions (DO-Conv) by plain ones.
 
-    Same outputs to rounding (1e-5), same layer names, fewer weights; `model` itself if it has no
-    such convolution.
+    The kernel of a DO-Conv is the product of two, K = D * W (Cao et al., IEEE TIP 2022,
+    arXiv:2006.12030); here the product is computed once and kept.
+
+    Args:
+        model: A Keras network, for example of `build_model("lpienet", overparameterized=True)`.
+
+    Returns:
+        A network of the same outputs up to rounding (1e-5) and the same layer names, with fewer
+        weights; `model` itself if it has no such convolution.
     """
     return exchanged(model, _plain, _plain_weights)
 

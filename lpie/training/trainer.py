@@ -21,9 +21,8 @@ from lpie.models.load import load_keras
 from lpie.restore.restorer import Restorer
 from lpie.system.files import atomic_path
 from lpie.training.distribution import Devices, find_devices, take_part
-from lpie.training.events import EventWriter
 from lpie.training.learner import Learner
-from lpie.training.run import Run, write_failure
+from lpie.training.run import EventWriter, Run, write_failure
 
 LEAST_GAIN_DB = 1e-3  # less is rounding, no better model
 CHECKPOINT_EVERY = 200  # steps; a checkpoint is 2 MB for LPIENet

@@ -23,7 +23,7 @@ def test_every_help_ends_with_examples(verb):
 
 
 def test_the_verbs_named_in_help_are_those_of_the_table():
-    text = run_lpie("--help").stdout
+    text = " ".join(run_lpie("--help").stdout.split())  # long lines are wrapped
     for verb, (_, line) in COMMANDS.items():
         assert f"{verb} " in text
         assert line in text
@@ -58,6 +58,21 @@ def test_asked_wrongly_exits_with_2(arguments):
     result = run_lpie(*arguments)
     assert result.returncode == 2
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "answer"),
+    [
+        (["exprot"], "No such command 'exprot'. Did you mean 'export'?"),
+        (["quantise-aware"], "No such command 'quantise-aware'. Did you mean 'quantize-aware'?"),
+        (["data", "prepair"], "No such command 'prepair'. Did you mean 'prepare'?"),
+        (["xyz"], "No such command 'xyz'. Commands: train, "),
+    ],
+)
+def test_an_unknown_verb_is_answered_with_the_nearest(arguments, answer):
+    result = run_lpie(*arguments)
+    assert result.returncode == 2
+    assert answer in result.stderr
 
 
 def test_errors_name_the_flag_that_was_typed():

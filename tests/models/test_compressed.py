@@ -187,10 +187,10 @@ def test_small_kernels_stay():
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--sparsity", "1.0"], "train.sparsity must be in [0, 1). Received: 1.0"),
-        (["--clusters", "257"], "train.clusters must be 0 or in 2 to 256. Received: 257"),
-        ([], "Give one of `--sparsity` and `--clusters`, above 0. Received: 0 and 0"),
-        (["--sparsity", "0.5", "--clusters", "8"], "Give one of `--sparsity` and `--clusters`"),
+        (["--sparsity", "1.0"], "--sparsity must be above 0 and below 1. Received: 1."),
+        (["--clusters", "257"], "--clusters must be in 2 to 256. Received: 257"),
+        ([], "Give one of --sparsity and --clusters, above 0. Received: 0 and 0"),
+        (["--sparsity", "0.5", "--clusters", "8"], "Give one of --sparsity and --clusters"),
         (["--clusters", "8", "--set", "train.sparsity=0.5"], "must be given alone"),
         (["--clusters", "8", "--set", "train.precision=bfloat16"], "must be float32 with"),
     ],

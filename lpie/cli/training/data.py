@@ -7,14 +7,15 @@ from typing import Any
 import click
 
 from lpie.cli.format import json_option, print_json, progress_bar
+from lpie.cli.main import SuggestingGroup
 from lpie.data.datasets.patches import PrepareConfig
 
 DEFAULTS = PrepareConfig()
 
 
-@click.group()
+@click.group(cls=SuggestingGroup)
 def data() -> None:
-    """Cut data sets into patches that training reads without decoding.
+    """Cut data sets into patches for fast training: they are read without decoding.
 
     \b
     Examples:
@@ -24,10 +25,10 @@ def data() -> None:
     """
 
 
-@data.command("list", short_help="List the data sets, their layouts and where they are.")
+@data.command("list", short_help="List the known data sets, their layouts and download pages.")
 @json_option
 def list_layouts(as_json: bool) -> None:
-    """List the data sets, how each download is laid out and where it is.
+    """List the known data sets, the layout of each download and its page.
 
     \b
     Examples:
@@ -61,20 +62,34 @@ def list_layouts(as_json: bool) -> None:
     "patch_px",
     default=DEFAULTS.patch_px,
     show_default=True,
-    help="Width and height of a patch.",
+    help="Width and height of a patch, in pixels.",
 )
 @click.option(
     "--stride",
     "stride_px",
     default=DEFAULTS.stride_px,
     show_default=True,
-    help="From one patch to the next.",
+    help="Distance from one patch to the next, in pixels.",
 )
-@click.option("--shard-mb", default=DEFAULTS.shard_mb, show_default=True, help="Size of a file.")
-@click.option("--workers", default=DEFAULTS.workers, show_default=True, help="Decoding threads.")
-@click.option("--skip-bad", is_flag=True, help="Leave unusable photos out and count them.")
 @click.option(
-    "--verify", is_flag=True, help="Only compare OUT with its checksums; SOURCE is not read."
+    "--shard-mb",
+    default=DEFAULTS.shard_mb,
+    show_default=True,
+    help="Size of a shard (one file of patches), in MB.",
+)
+@click.option(
+    "--workers",
+    default=DEFAULTS.workers,
+    show_default=True,
+    help="Number of threads that decode photos.",
+)
+@click.option(
+    "--skip-bad", is_flag=True, help="Skip photos that cannot be used, and report how many."
+)
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Only check the files in OUT against their checksums; SOURCE is not read.",
 )
 @json_option
 def prepare(
@@ -83,7 +98,8 @@ def prepare(
     """Cut the data set NAME, downloaded to SOURCE, into patches in the folder OUT.
 
     SOURCE is the unpacked folder or its .zip, .tar or .tar.gz; `lpie data list` shows the names
-    and layouts. Running it again resumes. OUT/train and so on are then folders of shards.
+    and layouts. The splits become the folders OUT/train, OUT/validation and so on, each of shards.
+    Run the same command again to resume.
 
     \b
     Examples:
@@ -110,7 +126,7 @@ def prepare(
 
 def _print(result: dict[str, Any]) -> None:
     if result["was_complete"]:
-        click.echo("Nothing to do: it is complete.")
+        click.echo("Nothing to do: all patches are there.")
     for split, row in result["splits"].items():
         for reason in row["left_out"]:
             click.echo(f"Left out: {reason}", err=True)
@@ -122,7 +138,7 @@ def _print(result: dict[str, Any]) -> None:
             f"{_count(row['shards'], 'shard')}"
         )
     if "verified_files" in result:
-        click.echo(f"{_count(result['verified_files'], 'file')} as the checksums say.")
+        click.echo(f"{_count(result['verified_files'], 'file')} match their checksums.")
 
 
 def _count(count: int, noun: str, plural: str = "s") -> str:

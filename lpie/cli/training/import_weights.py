@@ -11,12 +11,20 @@ from lpie.cli.format import json_option, print_json
 @click.argument("network")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), required=True, help="The .keras file."
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The .keras file to write.",
 )
 @click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="A hyperparameter; repeatable."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set one hyperparameter of NETWORK. Repeatable.",
 )
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.option("--force", is_flag=True, help="Overwrite the output file.")
 @json_option
 def import_weights(
     network: str,
@@ -26,10 +34,10 @@ def import_weights(
     force: bool,
     as_json: bool,
 ) -> None:
-    """Put released weights from FILE into NETWORK and save it as a Keras model.
+    """Convert released weights in FILE to a Keras model of NETWORK.
 
-    FILE is a .safetensors, an .npz or a PyTorch .pth, whose names and layouts are those of the
-    released code. Nothing in it is run, and PyTorch is not needed.
+    FILE is a .safetensors, .npz or PyTorch .pth file with the names and layouts of the authors'
+    released code. No code in it is executed, and PyTorch is not needed.
 
     \b
     Examples:
@@ -46,7 +54,9 @@ def import_weights(
     from lpie.system.files import atomic_path, refuse_existing
 
     if output.suffix != ".keras":
-        raise InputError(f"The output must end in .keras. Received: {output}.")
+        raise InputError(
+            f"`output` must end in .keras. Received: {output}. Try {output.stem}.keras."
+        )
     refuse_existing(output, force=force)
     table: dict = {"set": {}}
     for assignment in overrides:

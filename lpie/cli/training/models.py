@@ -10,43 +10,26 @@ from lpie.cli.format import json_option, print_json, print_table
 
 @click.command()
 @click.option(
-    "--tiles",
-    "measured",
+    "--measure-tiling",
     is_flag=True,
-    help="Measure what blended tiles lose where none are exact; takes minutes.",
+    help="Measure the error of blended tiles, where tiles are not exact. Takes minutes.",
 )
+@click.option("--tiles", "old_tiles", is_flag=True, hidden=True)
 @json_option
-def models(measured: bool, as_json: bool) -> None:
-    """List the networks and their forms, with the multiply-adds per pixel at 256x256.
+def models(measure_tiling: bool, old_tiles: bool, as_json: bool) -> None:
+    """List the networks and their variants, with their cost and the pretrained weights.
 
-    "sees" is the receptive field; where it is all of the image, or local pooling meets the border,
-    tiles do not give exactly what the whole image gives: they are blended. With --tiles how far
-    their residual is from the whole image's is measured, with random weights, on a small picture
-    (more dB are less difference). Below, the pretrained networks.
+    MAC/pixel are multiply-adds per pixel of an image of 256x256. "sees px" is the receptive field.
+    Tiles give exactly the result of the whole image where it is limited ("exact"); otherwise they
+    overlap and are blended. --measure-tiling reports the difference of both results in dB, with
+    random weights on a small picture; more dB mean a smaller difference.
 
     \b
     Examples:
       lpie models
-      lpie models --tiles --json
+      lpie models --measure-tiling --json
     """
-    from lpie.evaluation.blended_tiles import randomize, tiling_db
-    from lpie.models import NETWORKS, build_model
-    from lpie.models.graph.analysis import analyse
-    from lpie.weights import pretrained
-
-    rows: list[dict[str, Any]] = []
-    for name, network in NETWORKS.items():
-        for form in ({}, *network.forms):
-            model = build_model(name, **form)
-            found = analyse(model)
-            names = [
-                k for k, entry in pretrained().items() if entry["network"] == name and not form
-            ]
-            row = {"name": name, "hyperparameters": form, **dataclasses.asdict(found)}
-            if measured and found.halo_px is None:
-                randomize(model)
-                row["tiling_db"] = tiling_db(model)
-            rows.append({**row, "pretrained": names, "paper": network.paper})
+    rows = _rows(measure_tiling or old_tiles)
     if as_json:
         print_json(rows)
         return
@@ -68,6 +51,27 @@ def models(measured: bool, as_json: bool) -> None:
     for row in rows:
         if row["pretrained"]:
             click.echo(f"Pretrained weights of {row['name']}: {', '.join(row['pretrained'])}")
+
+
+def _rows(measure_tiling: bool) -> list[dict[str, Any]]:
+    """One row for each network and variant."""
+    from lpie.evaluation.blended_tiles import randomize, tiling_db
+    from lpie.models import NETWORKS, build_model
+    from lpie.models.graph.analysis import analyse
+    from lpie.weights import pretrained
+
+    rows: list[dict[str, Any]] = []
+    for name, network in NETWORKS.items():
+        weights = [key for key, entry in pretrained().items() if entry["network"] == name]
+        for variant in ({}, *network.variants):
+            model = build_model(name, **variant)
+            analysis = analyse(model)
+            row = {"name": name, "hyperparameters": variant, **dataclasses.asdict(analysis)}
+            if measure_tiling and analysis.halo_px is None:
+                randomize(model)
+                row["tiling_db"] = tiling_db(model)
+            rows.append({**row, "pretrained": [] if variant else weights, "paper": network.paper})
+    return rows
 
 
 def _tiles(row: dict[str, Any]) -> str:

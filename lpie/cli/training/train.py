@@ -1,6 +1,5 @@
-"""`lpie train`."""
+"""`lpie train`, `lpie quantize-aware` and `lpie compress`."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,42 +7,47 @@ import click
 
 from lpie.cli.format import json_option, print_json
 
-# Short and gentle: the network can do its task already.
-GENTLE = (
-    "train.optimizer=adam",
-    "train.precision=float32",
-    "train.progressive=[]",
-    "train.steps=2000",
-    "train.learning_rate=2e-4",
-    "train.warmup_steps=100",
-    "train.validate_every=500",
-    "train.ema_momentum=0.99",
-    "train.quantization_aware=false",
-    "train.sparsity=0.0",
-    "train.clusters=0",
+workdir_option = click.option(
+    "--workdir",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder of the run: settings, checkpoint, models, log and sample pictures.",
+)
+set_option = click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="SECTION.KEY=VALUE",
+    help="Replace one setting; the value is written as in TOML. Repeatable.",
 )
 
 
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path))
-@click.option("--workdir", type=click.Path(path_type=Path), required=True, help="The run's folder.")
+@workdir_option
+@set_option
 @click.option(
-    "--set", "overrides", multiple=True, metavar="SECTION.KEY=VALUE", help="Replace one setting."
+    "--skip-bad", is_flag=True, help="Skip photos that cannot be used, and report how many."
 )
-@click.option("--skip-bad", is_flag=True, help="Leave unreadable photos out and count them.")
 @click.option(
     "--devices",
     default="1",
     show_default=True,
-    help="A number, all, tpu, or cpu:N (N simulated ones).",
+    help="Devices to train on: a number, all, tpu, or cpu:N for N simulated ones.",
 )
 @click.option(
     "--hosts",
     default="",
     metavar="ADDRESS:PORT,...",
-    help="Every process of a job over several; WORKDIR is then a folder that all of them see.",
+    help="All processes of a distributed run; WORKDIR must then be a folder that they share.",
 )
-@click.option("--host", type=int, default=0, help="Which of the hosts this one is, from 0.")
+@click.option(
+    "--host",
+    type=int,
+    default=0,
+    show_default=True,
+    help="Position of this process in --hosts, from 0.",
+)
 @json_option
 def train(
     config: Path,
@@ -57,7 +61,7 @@ def train(
 ) -> None:
     """Train the network that CONFIG (a TOML file) describes, in the folder WORKDIR.
 
-    Running it again resumes. CONFIG lists only what differs from the defaults.
+    Run the same command again to resume. CONFIG lists only what differs from the defaults.
 
     \b
     Examples:
@@ -72,36 +76,97 @@ def train(
     settings = load_config(config, [*overrides, *(["data.skip_bad=true"] if skip_bad else [])])
     from lpie.training.trainer import train as run_training
 
+    addresses = [address.strip() for address in hosts.split(",")] if hosts else []
     result = run_training(
-        settings, workdir, devices=devices, host=host, progress=not as_json,
-        hosts=[address.strip() for address in hosts.split(",")] if hosts else [],
-    )  # fmt: skip
-    if not host:  # which reports for all
+        settings, workdir, devices=devices, hosts=addresses, host=host, progress=not as_json
+    )
+    if not host:  # host 0 reports for all
         show_training(workdir, result, as_json)
 
 
-def train_further(model: Path, workdir: Path, settings: Sequence[str], as_json: bool) -> None:
-    """Train the run or pretrained network `model` on in `workdir`, and print what it came to.
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@workdir_option
+@set_option
+@json_option
+def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_json: bool) -> None:
+    """Fine-tune MODEL with quantization-aware training (QAT), for a better int8 file.
 
-    settings: overrides of its own, after those of `GENTLE`.
+    MODEL is a run or a pretrained network. Every step rounds weights and activations as int8 does,
+    by tensorflow-model-optimization (pip install 'lpie[train,qat]'), and validations score the
+    rounded network. The settings are those of MODEL except for the optimizer: Adam for 2,000 steps
+    at a learning rate of 2e-4, in float32. A pretrained network needs its photos:
+    --set data.folder=PHOTOS. Run the same command again to resume.
+
+    \b
+    Examples:
+      lpie quantize-aware runs/mine --workdir runs/mine-int8
+      lpie quantize-aware denoise --workdir runs/int8 \\
+          --set data.folder=PHOTOS
+      lpie export runs/mine-int8 --recipe qat_int8
     """
-    from lpie.config.config import overridden
-    from lpie.training.run import settings_of
-    from lpie.weights import is_name, pretrained
+    from lpie.training.finetune import quantize_aware_train
 
-    table = settings_of(model)
-    table["model"].get("hyperparameters", {}).pop("overparameterized", None)  # it is folded
-    table.setdefault("train", {})["initial_weights"] = str(model)
-    if is_name(model):  # its photos are elsewhere, and four built-in ones would not do
-        table["data"]["source"] = pretrained()[str(model)]["source"]
-    config = overridden(table, [*GENTLE, *settings])
-    from lpie.training.trainer import train as run_training
+    result = quantize_aware_train(model, workdir, overrides=overrides, progress=not as_json)
+    show_training(workdir, result, as_json)
 
-    show_training(workdir, run_training(config, workdir, progress=not as_json), as_json)
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@workdir_option
+@click.option(
+    "--sparsity",
+    type=float,
+    default=0.0,
+    help="Prune: share of each kernel's weights that ends at zero, above 0 and below 1.",
+)
+@click.option(
+    "--clusters",
+    type=int,
+    default=0,
+    help="Cluster: number of different values in each kernel, 2 to 256.",
+)
+@set_option
+@json_option
+def compress(
+    model: Path,
+    workdir: Path,
+    sparsity: float,
+    clusters: int,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    """Fine-tune MODEL with pruning or weight clustering, for smaller packages.
+
+    MODEL is a run or a pretrained network. Give one of --sparsity and --clusters. Works by
+    tensorflow-model-optimization (pip install 'lpie[train,qat]'). The settings are those of MODEL
+    except for the optimizer: Adam for 2,000 steps at a learning rate of 1e-3 (2e-4 with clusters),
+    in float32. A pretrained network needs its photos: --set data.folder=PHOTOS. Depthwise kernels
+    and those of fewer than 64 weights stay as they are. `lpie export` reports the size of a file
+    when it is packed, as in an app. Run the same command again to resume.
+
+    \b
+    Examples:
+      lpie compress runs/mine --workdir runs/sparse --sparsity 0.5
+      lpie compress denoise --workdir runs/clustered --clusters 16 \\
+          --set data.folder=PHOTOS
+      lpie export runs/sparse --recipe int8
+    """
+    from lpie.training.finetune import compress as run_compression
+
+    result = run_compression(
+        model,
+        workdir,
+        sparsity=sparsity,
+        clusters=clusters,
+        overrides=overrides,
+        progress=not as_json,
+    )
+    show_training(workdir, result, as_json)
 
 
 def show_training(workdir: Path, result: dict[str, Any], as_json: bool) -> None:
-    """Print what a training came to."""
+    """Print the scores of a training run."""
     if as_json:
         print_json(result)
         return
@@ -109,7 +174,7 @@ def show_training(workdir: Path, result: dict[str, Any], as_json: bool) -> None:
         click.echo(f"Left out: {reason}", err=True)
     gain = result["psnr_db"] - result["degraded_psnr_db"]
     click.echo(
-        f"{workdir}: {result['steps']} steps on {result['photos']} photos. Validation "
-        f"{result['psnr_db']:.2f} dB, SSIM {result['ssim']:.4f} ({gain:+.2f} dB over its degraded "
-        f"input); best {result['best_psnr_db']:.2f} dB at step {result['best_step']}."
+        f"{workdir}: {result['steps']} steps on {result['photos']} photos. Validation: "
+        f"{result['psnr_db']:.2f} dB PSNR, SSIM {result['ssim']:.4f} ({gain:+.2f} dB over the "
+        f"degraded input). Best: {result['best_psnr_db']:.2f} dB at step {result['best_step']}."
     )

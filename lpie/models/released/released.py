@@ -15,15 +15,15 @@ from lpie.models.mirnet import SHARED_SLOPE, blur_kernel
 from lpie.models.nafftnet import ReleasedAttention
 
 
-class Form(NamedTuple):
+class Layout(NamedTuple):
     """How the released array lies beside ours: its shape for ours, and the array turned to ours."""
 
     shape: Callable[[tuple[int, ...]], tuple[int, ...]]
     turn: Callable[[NDArray], NDArray]
 
 
-def _permuted(*axes: int) -> Form:
-    return Form(
+def _permuted(*axes: int) -> Layout:
+    return Layout(
         lambda ours: tuple(ours[axes.index(i)] for i in range(len(ours))),
         lambda theirs: theirs.transpose(axes),
     )
@@ -35,13 +35,13 @@ def _shuffled(theirs: NDArray) -> NDArray:
     return theirs.reshape(o // 4, 4, i, kh, kw).swapaxes(0, 1).reshape(o, i, kh, kw)
 
 
-SAME = Form(lambda ours: ours, lambda theirs: theirs)
+SAME = Layout(lambda ours: ours, lambda theirs: theirs)
 # PyTorch's O, I, H, W and (depthwise) C, 1, H, W to Keras' H, W, I, O and H, W, C, 1.
 DENSE, DEPTHWISE = _permuted(2, 3, 1, 0), _permuted(2, 3, 0, 1)
-SHUFFLED = Form(DENSE.shape, lambda theirs: DENSE.turn(_shuffled(theirs)))
+SHUFFLED = Layout(DENSE.shape, lambda theirs: DENSE.turn(_shuffled(theirs)))
 TAPS = _permuted(2, 1, 0)
-SLOPE = Form(lambda ours: (1,), lambda theirs: theirs.reshape(1, 1, 1))
-CHANNELS = Form(lambda ours: (1, *ours, 1, 1), lambda theirs: theirs.reshape(-1))
+SLOPE = Layout(lambda ours: (1,), lambda theirs: theirs.reshape(1, 1, 1))
+CHANNELS = Layout(lambda ours: (1, *ours, 1, 1), lambda theirs: theirs.reshape(-1))
 
 
 class Entry(NamedTuple):
@@ -50,17 +50,23 @@ class Entry(NamedTuple):
     name: str
     layer: str
     weight: str
-    form: Form
+    layout: Layout
 
 
 def load_released_weights(model: keras.Model, state: Mapping[str, NDArray]) -> None:
-    """Put the arrays of `state` into `model`, or raise an `InputError` and leave it untouched.
+    """Set the weights of a network to those that its authors released.
 
-    state: released names to arrays. For LPIENet's notebook these are Keras names in creation
-    order (`conv2d/kernel`, `depthwise_conv2d_3/bias`, ...; a `:0` at the end and
-    `depthwise_kernel` for `kernel` are understood); for its PyTorch file the names and layouts
-    of the `state_dict`, as for all other networks. The error names every missing, extra or
-    mis-shaped entry.
+    Args:
+        model: A network of `build_model`: `lpienet` in its variants `keras` and `pytorch`,
+            `nafnet`, `nafftnet` or `mirnet`, with the hyperparameters of the release.
+        state: The released arrays by name. For LPIENet's notebook these are Keras names in
+            creation order (`conv2d/kernel`, `depthwise_conv2d_3/bias`, ...; a `:0` at the end and
+            `depthwise_kernel` for `kernel` are understood); for its PyTorch file and for all other
+            networks, the names and layouts of the PyTorch `state_dict`.
+
+    Raises:
+        InputError: An array is missing, unknown or of another shape; the message names the first
+            five, and `model` is left as it was. Or no release of such a network is known.
     """
     names = {layer.name for layer in model.layers}
     if model.name == "mirnet":
@@ -80,7 +86,7 @@ def load_released_weights(model: keras.Model, state: Mapping[str, NDArray]) -> N
     _check(model, entries, state)
     for entry in entries:
         array = np.asarray(state[entry.name], np.float32)
-        _variable(model, entry).assign(entry.form.turn(array))
+        _variable(model, entry).assign(entry.layout.turn(array))
 
 
 # Those whose layers carry the names of the released modules.
@@ -121,8 +127,8 @@ def _torch_entries(model: keras.Model) -> Iterator[Entry]:
         elif isinstance(layer, keras.layers.PReLU):
             yield Entry(f"{name}.weight", name, "alpha", SLOPE)
         elif isinstance(layer, keras.layers.Conv2D):
-            form = SHUFFLED if name in shuffled else DENSE
-            yield Entry(f"{name}.weight", name, "kernel", form)
+            layout = SHUFFLED if name in shuffled else DENSE
+            yield Entry(f"{name}.weight", name, "kernel", layout)
             if layer.use_bias:
                 yield Entry(f"{name}.bias", name, "bias", SAME)
         elif isinstance(layer, keras.layers.LayerNormalization):
@@ -209,8 +215,8 @@ def _pytorch_block(theirs: str, ours: str, convs: int) -> Iterator[Entry]:
         yield from _pytorch_layer(f"{theirs}._conv{i}", f"{ours}_conv{i}", DENSE)
 
 
-def _pytorch_layer(theirs: str, ours: str, form: Form) -> Iterator[Entry]:
-    yield Entry(f"{theirs}.weight", ours, "kernel", form)
+def _pytorch_layer(theirs: str, ours: str, layout: Layout) -> Iterator[Entry]:
+    yield Entry(f"{theirs}.weight", ours, "kernel", layout)
     yield Entry(f"{theirs}.bias", ours, "bias", SAME)
 
 
@@ -227,7 +233,7 @@ def _check(model: keras.Model, entries: list[Entry], state: Mapping[str, NDArray
             continue
         ours = tuple(_variable(model, entry).shape)
         theirs = np.shape(state[entry.name])
-        expected = entry.form.shape(ours)
+        expected = entry.layout.shape(ours)
         if theirs != expected:
             problems.append(f"{entry.name} has shape {theirs} where {expected} is expected")
     if problems:
