@@ -2,19 +2,39 @@
 PYTHON ?= python3
 VENV := .venv
 LPIE := $(VENV)/bin/lpie
+JOBS ?= 2
+PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
+# mypy finds the packages where pip puts them: export/ is lpie.export.
+TYPES := PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q --no-deps --target build/typed . \
+	&& MYPYPATH=build/typed $(VENV)/bin/mypy
 
-.PHONY: demo test setup clean
+.PHONY: demo test soak durations lint types setup clean
 
 demo: setup
 	$(LPIE) demo -o demo
 
-test: setup
+# The types are checked beside the tests; what mypy has to say comes at the end.
+test: setup lint
+	rm -rf build && mkdir build
+	{ $(TYPES); } >build/types.log 2>&1 & types=$$!; \
+	$(PYTEST); code=$$?; \
+	wait $$types || { cat build/types.log; code=1; }; exit $$code
+
+# Everything that `make test` runs in a small form, in full: more kills, more broken files.
+soak: setup
+	LPIE_SOAK=full $(PYTEST) -m soak
+
+# Writes down how long each test takes, by which `make test` orders and balances them.
+durations: setup
+	$(PYTEST) --write-durations
+
+lint: setup
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+types: setup
 	rm -rf build
-	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q --no-deps --target build/typed .
-	MYPYPATH=build/typed $(VENV)/bin/mypy
-	$(VENV)/bin/python -m pytest -n 2 --dist loadfile
+	$(TYPES)
 
 setup: $(VENV)/installed
 

@@ -12,6 +12,7 @@ import pytest
 
 from tests.forked import AT_IMPORT, run_forked
 
+pytest_plugins = ["tests.durations", "tests.soak"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker for each core: threads would only wait
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")

@@ -1,5 +1,6 @@
 """The Android demo that android_demo/build.sh has built: what is in it, and that it computes."""
 
+import fcntl
 import json
 import os
 import re
@@ -159,7 +160,10 @@ def judged(record):
 
 @pytest.fixture(scope="module")
 def screens(apk):
-    """The folder of what the app did and drew on this computer."""
+    """The folder of what the app did and drew on this computer; .ci/run lets it run beside us."""
+    if (lock := BUILD / "screens.lock").exists():
+        with lock.open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
     if not (BUILD / "screens/restored.png").is_file():
         pytest.skip("android_demo/screens.sh has run no app here")
     return BUILD / "screens"
