@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lpie.errors import InputError
-from lpie.restore.restorer import TILE_PX
+from lpie.restore.tile_policy import DEFAULT_TILE_PX
 
 Mode = Literal["auto", "whole", "tiles"]
 
@@ -31,7 +31,7 @@ class Settings:
     sustained_min: float = 0.0
     profile: bool = False
     mode: Mode = "auto"
-    tile_px: int = TILE_PX
+    tile_px: int = DEFAULT_TILE_PX
 
     def __post_init__(self) -> None:
         least = {"rounds": 1, "runs": 1, "seconds": 0, "warmup_s": 0, "cool_to_c": 1, "cool_s": 0,

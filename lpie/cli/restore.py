@@ -3,7 +3,7 @@
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,17 +15,24 @@ from lpie.errors import InputError, LpieError
 from lpie.image.image import EXTENSIONS, list_images
 from lpie.image.photo import MAX_MEGAPIXELS, Header, read_header, read_photo, write_photo
 from lpie.restore.photos import Crop, restore_crop, restore_photo, side_by_side
-from lpie.restore.restorer import MAX_MEMORY_MB, Restorer
-from lpie.restore.tile_policy import HALOS
+from lpie.restore.restorer import Restorer
+from lpie.restore.tile_policy import HALOS, MAX_MEMORY_MB
 from lpie.system.files import refuse_existing, sentence
 
-# To encode a larger photo takes as much memory as the interpreters, which are soon made again.
+# Encoding a larger photo takes as much memory as the interpreters, which are soon opened again.
 LARGE_BYTES = 100e6
 
 
 class Job(NamedTuple):
+    """One photo to restore and the file to write."""
+
     photo: Path
     out: Path
+
+    @property
+    def comparison(self) -> Path:
+        """The file of --compare."""
+        return self.out.with_stem(f"{self.out.stem}_compare")
 
 
 @click.command()
@@ -37,47 +44,72 @@ class Job(NamedTuple):
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
-    help="How much of the network's change is applied.",
+    help="Share of the network's change that is applied.",
 )
-@click.option("--compare", is_flag=True, help="Also write NAME_compare: before and after.")
-@click.option("--crop", metavar="X,Y,WxH", help="Restore this part of the photo IN only, in px.")
-@click.option("--resume", is_flag=True, help="Skip photos whose OUT exists.")
-@click.option("--force", is_flag=True, help="Overwrite OUT.")
+@click.option(
+    "--compare", is_flag=True, help="Also write NAME_compare: before and after, side by side."
+)
+@click.option(
+    "--crop",
+    metavar="X,Y,WxH",
+    help="Restore only this part of the photo IN, in pixels from its top left corner.",
+)
+@click.option("--resume", is_flag=True, help="Skip photos whose output exists already.")
+@click.option("--force", is_flag=True, help="Overwrite existing outputs.")
 @click.option(
     "--halo",
     type=click.Choice(HALOS),
     default=HALOS[0],
     show_default=True,
-    help="fast: tiles overlap less; at most 1/1024 of a level is lost.",
+    help="Overlap of tiles. fast: less of it, at an error of at most 1/1024 of a level of 255.",
 )
-@click.option("--tile", "tile_px", type=int, help="Longest side of a tile, px.  [default: fastest]")
+@click.option(
+    "--tile",
+    "tile_px",
+    type=int,
+    help="Longest side of a tile, in pixels.  [default: the fastest on this machine]",
+)
 @click.option(
     "--max-memory",
     "max_memory_mb",
     type=click.FloatRange(1),
     default=MAX_MEMORY_MB,
     show_default=True,
-    help="MB beside the photo, its result included.",
+    help="Memory for the result and for all tiles in work, in MB.",
 )
 @click.option(
     "--max-megapixels",
     type=click.FloatRange(0),
     default=MAX_MEGAPIXELS,
     show_default=True,
-    help="Larger photos are refused before they are decoded.",
+    help="Refuse larger photos before they are decoded.",
 )
-@click.option("--threads", type=click.IntRange(1), help="For a .tflite.  [default: all cores]")
+@click.option(
+    "--threads",
+    type=click.IntRange(1),
+    help="Number of threads that run a .tflite.  [default: all cores]",
+)
 @json_option
 def restore(
-    model: Path, source: Path, target: Path | None, crop: str | None, resume: bool, force: bool,
-    as_json: bool, strength: float, compare: bool, max_megapixels: float, **options: Any,
-) -> None:  # fmt: skip
-    """Restore the photo IN, or every photo in the folder IN and those inside it, with MODEL.
+    model: Path,
+    source: Path,
+    target: Path | None,
+    crop: str | None,
+    resume: bool,
+    force: bool,
+    as_json: bool,
+    strength: float,
+    compare: bool,
+    max_megapixels: float,
+    **options: Any,
+) -> None:
+    """Restore the photo IN, or every photo in the folder IN and its subfolders, with MODEL.
 
-    MODEL is a run, a .keras or a .tflite file, or a pretrained network. OUT defaults to a name beside
-    IN (photo_restored.jpg, or the folder IN_restored); IN itself is never written to. Bit depth,
-    transparency, EXIF, colour profile and JPEG quality stay. In a folder, photos that cannot be
-    read are listed at the end, and the exit code is 1.
+    MODEL is the name of a pretrained network (see `lpie models`), a run, a .keras or a .tflite
+    file. OUT defaults to a name beside IN (photo_restored.jpg, or the folder IN_restored); IN
+    itself is never overwritten. Bit depth, transparency, EXIF, colour profile and JPEG quality
+    are kept. Of a folder, photos that cannot be read are listed at the end, and the exit code
+    is 1.
 
     \b
     Examples:
@@ -88,90 +120,91 @@ def restore(
     part = Crop.parse(crop) if crop else None
     if part and source.is_dir():
         raise InputError("--crop is for one photo. Received a folder.")
+    if not source.exists():
+        raise InputError(f"{source} does not exist.")
+    restorer = Restorer(model, **options)
     jobs, skipped = _jobs(source, target, force=force, resume=resume)
     for job in jobs if compare else ():
-        refuse_existing(_compared(job), force=force or resume)
-    restorer = Restorer(model, **options)
+        refuse_existing(job.comparison, force=force or resume)
     _check_writable(jobs)
 
-    def work(job: Job, bar: Any) -> dict[str, Any]:
+    def work(job: Job, progress: Callable[[int], object]) -> dict[str, Any]:
         photo = read_photo(job.photo, max_megapixels=max_megapixels)
         start = time.perf_counter()
         if part:
-            photo, done = restore_crop(restorer, photo, part, strength=strength)
+            result = restore_crop(restorer, photo, part, strength=strength)
         else:
-            done = restore_photo(restorer, photo, strength=strength, progress=bar.update)
+            result = restore_photo(restorer, photo, strength=strength, progress=progress)
         seconds = time.perf_counter() - start
-        if done.pixels.nbytes > LARGE_BYTES:
+        if result.after.pixels.nbytes > LARGE_BYTES:
             restorer.close()
-        write_photo(job.out, done)
+        write_photo(job.out, result.after)
         if compare:
-            write_photo(_compared(job), side_by_side(photo, done))
-        h, w = photo.pixels.shape[:2]
+            write_photo(job.comparison, side_by_side(result.before, result.after))
+        h, w = result.before.pixels.shape[:2]
         row = {"in": str(job.photo), "out": str(job.out), "width": w, "height": h, "s": seconds}
-        return {**row, "exact": restorer.was_exact}
+        return {**row, "exact": result.exact}
 
-    done, bad = _all(jobs, work, alone=not source.is_dir(), as_json=as_json)
+    restored, failed = _restore_all(jobs, work, alone=not source.is_dir(), as_json=as_json)
     if as_json:
-        print_json({"restored": done, "skipped": len(skipped), "failed": bad})
+        print_json({"restored": restored, "skipped": len(skipped), "failed": failed})
     elif skipped:
         click.echo(f"{len(skipped)} already done, skipped.")
-    if any(not row["exact"] for row in done):
+    if any(not row["exact"] for row in restored):
         click.echo(
-            "This network sees the whole image: its tiles were blended, which is not exactly what "
-            "the whole image gives.", err=True,
-        )  # fmt: skip
-    if bad:
-        listed = "".join(f"\n  {each['error']}" for each in bad)
-        raise LpieError(f"{len(bad)} of {len(jobs)} photos were not restored:{listed}")
+            "This network sees the whole image: its tiles were blended, which is not exactly the "
+            "result of the whole image.",
+            err=True,
+        )
+    if failed:
+        listed = "".join(f"\n  {row['error']}" for row in failed)
+        raise LpieError(f"{len(failed)} of {len(jobs)} photos were not restored:{listed}")
 
 
-def _all(
-    jobs: Sequence[Job], work: Any, *, alone: bool, as_json: bool
+def _restore_all(
+    jobs: Sequence[Job],
+    work: Callable[[Job, Callable[[int], object]], dict[str, Any]],
+    *,
+    alone: bool,
+    as_json: bool,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """(what was done, what was not); a photo that stands alone raises its error."""
-    done: list[dict[str, Any]] = []
-    bad: list[dict[str, str]] = []
+    """(rows of restored photos, rows of failed ones); a photo that stands alone raises its error."""
+    restored: list[dict[str, Any]] = []
+    failed: list[dict[str, str]] = []
     headers = {} if as_json else _headers(jobs)
     total = sum(header.width * header.height for header in headers.values())
     options = {"unit": "px", "unit_scale": True, "dynamic_ncols": True, "leave": False}
     with tqdm(total=total or None, disable=True if as_json else None, **options) as bar:
         for job in jobs:
             try:
-                row = work(job, bar)
+                row = work(job, bar.update)
             except LpieError as error:
                 if alone:
                     raise
-                bad.append({"in": str(job.photo), "error": str(error)})
+                failed.append({"in": str(job.photo), "error": str(error)})
                 continue
-            done.append(row)
+            restored.append(row)
             if not as_json:
                 size = f"{row['width']}x{row['height']}"
                 bar.write(f"{job.out} ({size}, {row['s']:.2f} s)", file=sys.stdout)
-    return done, bad
-
-
-def _compared(job: Job) -> Path:
-    return job.out.with_stem(f"{job.out.stem}_compare")
+    return restored, failed
 
 
 def _headers(jobs: Sequence[Job]) -> dict[Path, Header]:
     """The headers of the photos that have one, for the progress bar."""
-    found = {}
+    headers = {}
     for job in jobs:
         try:
-            found[job.photo] = read_header(job.photo)
-        except (InputError, OSError):  # told when its turn comes
+            headers[job.photo] = read_header(job.photo)
+        except (InputError, OSError):  # reported when its turn comes
             continue
-    return found
+    return headers
 
 
 def _jobs(
     source: Path, target: Path | None, *, force: bool, resume: bool
 ) -> tuple[list[Job], list[Job]]:
-    """(what is to be done, what --resume skips), checked before any slow work."""
-    if not source.exists():
-        raise InputError(f"{source} does not exist.")
+    """(photos to restore, photos that --resume skips), checked before any slow work."""
     if source.is_dir():
         folder = target or source.with_name(f"{source.resolve().name}_restored")
         photos = list_images(source, inner=True)
@@ -184,7 +217,10 @@ def _jobs(
     sources = {job.photo.resolve() for job in jobs}
     for photo, out in jobs:
         if out.resolve() in sources:
-            raise InputError(f"OUT is IN ({photo}): the photo itself is never written to.")
+            raise InputError(
+                f"Input and output are the same file ({photo}). Choose another output: "
+                "lpie never overwrites its input."
+            )
         if out.suffix.lower() not in EXTENSIONS:
             raise InputError(f"OUT must end in one of {', '.join(EXTENSIONS)}. Received: {out}.")
         if not resume:
@@ -194,7 +230,7 @@ def _jobs(
 
 
 def _check_writable(jobs: Sequence[Job]) -> None:
-    """Raise an `LpieError` where a file cannot be made in the folder of an OUT."""
+    """Raise an `LpieError` where a file cannot be written in the folder of an output."""
     for folder in sorted({job.out.parent for job in jobs}):
         try:
             folder.mkdir(parents=True, exist_ok=True)

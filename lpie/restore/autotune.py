@@ -1,4 +1,4 @@
-"""How fast a `.tflite` runs on this machine at some tile sizes: measured once, then remembered."""
+"""The speed of a `.tflite` on this machine by tile size, measured once and then remembered."""
 
 import contextlib
 import dataclasses
@@ -6,40 +6,33 @@ import importlib.metadata
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lpie.restore.tile_policy import Rates, shares
+from lpie.restore.tile_policy import PROBE_RUNS, PROBE_SIDES_PX, Rates, shares
 from lpie.size import Size
 from lpie.system.environment import cpu_name
 from lpie.system.files import to_json, write_atomic
 from lpie.tflite.interpreter import RuntimeName, Session
 from lpie.tflite.model import TfliteModel
 
-# Sides of tiles, px: the smallest and the largest that fits into memory are timed, so often each
-# after a first run.
-PROBES_PX = (256, 384, 512, 640, 768, 1024)
-RUNS = 2
-# A photo of fewer pixels is done before a measurement would pay for itself.
-WORTH_PX = 8e6
-
 
 def known_rates(key: str, threads: int) -> list[Rates] | None:
-    """What was measured for `key` (see `rates_key`), or None."""
-    kept = remembered(key, "rates")
+    """The rates that were measured for `key` (see `rates_key`), or None."""
+    stored = remembered(key, "rates")
     with contextlib.suppress(TypeError, ValueError):  # another version's, or damaged: measure again
-        found = [Rates(**_tuples(each)) for each in kept or []]
+        rates = [_rates(entry) for entry in stored or []]
         ways = set(shares(threads))
-        if found and all((r.workers, r.threads) in ways and _sane(r) for r in found):
-            return found
+        if rates and all((r.workers, r.threads) in ways and _plausible(r) for r in rates):
+            return rates
     return None
 
 
-def unmeasured(threads: int) -> list[Rates]:
+def unmeasured_rates(threads: int) -> list[Rates]:
     """Rates to plan by before any measurement: one interpreter per core, any tile alike.
 
     Threads of one interpreter wait for each other at each op; interpreters do not.
@@ -53,38 +46,43 @@ def busy() -> bool:
 
 
 def measure_rates(
-    model: TfliteModel, key: str, *, threads: int, runtime: RuntimeName, multiple: int,
+    model: TfliteModel,
+    key: str,
+    *,
+    threads: int,
+    runtime: RuntimeName,
+    multiple: int,
     fits: Callable[[int, int], bool],
-) -> list[Rates]:  # fmt: skip
-    """Time `model` on tiles, remember what came out under `key`, and return it.
+) -> list[Rates]:
+    """Time `model` on tiles, remember the rates under `key`, and return them.
 
     fits: whether so many interpreters for a tile of that area (px) may be opened.
     """
-    found = []
-    for workers, each in shares(threads):
-        sides = [side // multiple * multiple for side in PROBES_PX if fits(workers, side**2)]
+    rates = []
+    for workers, threads_each in shares(threads):
+        sides = [side // multiple * multiple for side in PROBE_SIDES_PX if fits(workers, side**2)]
         ends = sorted({*sides[:1], *sides[-1:]})
-        # Runs as long as each other: a short one more often finds the machine to itself.
+        # Runs as long as each other: a short one more often has the machine to itself.
         timed = [
-            _time(model, side, workers, each, runtime, repeats=(ends[-1] // side) ** 2)
+            _time(model, side, workers, threads_each, runtime, repeats=(ends[-1] // side) ** 2)
             for side in ends
         ]
         if timed:
             areas, speeds, setups = zip(*timed, strict=True)
-            found.append(Rates(workers, each, areas, speeds, max(setups)))
-    if not found:
-        return unmeasured(threads)
-    remember(key, "rates", [dataclasses.asdict(each) for each in found])
-    return found
+            rates.append(Rates(workers, threads_each, areas, speeds, max(setups)))
+    if not rates:
+        return unmeasured_rates(threads)
+    remember(key, "rates", [dataclasses.asdict(rate) for rate in rates])
+    return rates
 
 
 def rates_key(model: TfliteModel, threads: int, runtime: RuntimeName) -> str:
-    """What rates depend on: the model's SHA-256, the runtime and its version, CPU and threads."""
+    """Everything that rates depend on: the model's SHA-256, the runtime, its version, CPU, threads."""
     version = importlib.metadata.version(runtime)
     return f"{model.sha256} {runtime} {version} {cpu_name()} {threads} threads"
 
 
-def remember(key: str, name: str, value: Any) -> None:
+def remember(key: str, name: str, value: object) -> None:
     """Keep a fact about `key` for later processes."""
     cache = _read()
     # A read-only home must not stop a restoration: it will only be measured again.
@@ -93,12 +91,12 @@ def remember(key: str, name: str, value: Any) -> None:
 
 
 def remembered(key: str, name: str) -> Any:
-    """What `remember` kept, or None."""
+    """The value that `remember` kept, or None."""
     return _read().get(key, {}).get(name)
 
 
 def cache_file() -> Path:
-    """Where measurements are kept."""
+    """The file that measurements are kept in."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "lpie" / "rates.json"
 
@@ -126,28 +124,28 @@ def _time(
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(work, sessions))
         times = []
-        for _ in range(RUNS):
+        for _ in range(PROBE_RUNS):
             start = time.perf_counter()
             list(pool.map(work, sessions))
             times.append(time.perf_counter() - start)
     return float(side**2), workers * repeats * side**2 / min(times), setup / side**2
 
 
-def _read() -> dict[str, Any]:
+def _read() -> dict[str, dict[str, Any]]:
     try:
         cache = json.loads(cache_file().read_bytes())
     except (OSError, ValueError):
         return {}
-    return (
-        {k: v for k, v in cache.items() if isinstance(v, dict)} if isinstance(cache, dict) else {}
-    )
+    entries = cache.items() if isinstance(cache, dict) else ()
+    return {key: facts for key, facts in entries if isinstance(facts, dict)}
 
 
-def _tuples(entry: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+def _rates(entry: Mapping[str, Any]) -> Rates:
+    """The rates of which `dataclasses.asdict` and JSON made `entry`."""
+    return Rates(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
 
 
-def _sane(rates: Rates) -> bool:
+def _plausible(rates: Rates) -> bool:
     numbers = (*rates.areas_px, *rates.pixels_per_s, rates.setup_s_per_pixel)
     equal = len(rates.areas_px) == len(rates.pixels_per_s) > 0
     return equal and all(isinstance(n, float | int) and n > 0 for n in numbers)

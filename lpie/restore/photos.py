@@ -1,4 +1,4 @@
-"""One photo through a network: all of it or a crop, as its file stores it."""
+"""Restores one photo as its file stores it, all of it or a crop."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ from lpie.restore.restorer import Restorer
 
 
 class Crop(NamedTuple):
-    """A part of a photo as it is shown, px: `width` x `height` from (x, y) on."""
+    """A part of a photo as it is shown, in px: `width` x `height` from (x, y) on."""
 
     x: int
     y: int
@@ -23,7 +23,7 @@ class Crop(NamedTuple):
 
     @staticmethod
     def parse(text: str) -> "Crop":
-        """The crop in `text`, X,Y,WIDTHxHEIGHT."""
+        """The crop that a person typed: X,Y,WIDTHxHEIGHT."""
         match = re.fullmatch(r"(\d{1,6}),(\d{1,6}),(\d{1,6})x(\d{1,6})", text.strip().lower())
         if not match or "0" in (match[3], match[4]):
             raise InputError(
@@ -32,36 +32,46 @@ class Crop(NamedTuple):
         return Crop(*(int(n) for n in match.groups()))
 
 
+class RestoredPhoto(NamedTuple):
+    """A photo before and after its restoration; `exact` as of `lpie.restore.tile_policy.Plan`."""
+
+    before: Photo
+    after: Photo
+    exact: bool
+
+
 def restore_photo(
     restorer: Restorer,
     photo: Photo,
     *,
     strength: float = 1.0,
     progress: Callable[[int], object] = lambda pixels: None,
-) -> Photo:
-    """`photo` restored, alpha and metadata as they were. Grey photos stay grey.
+) -> RestoredPhoto:
+    """`photo` restored, with its alpha and metadata. Grey photos stay grey.
 
     The pixels are taken as they are: a colour profile stays beside them. strength, progress: as of
     `Restorer.restore`.
     """
-    given = photo.pixels
-    done = np.empty(given.shape if given.ndim == 3 else (*given.shape, 3), given.dtype)
-    restorer.restore(photo.rgb(), out=done[..., 2::-1], strength=strength, progress=progress)
+    pixels = photo.pixels
+    out = np.empty(pixels.shape if pixels.ndim == 3 else (*pixels.shape, 3), pixels.dtype)
+    restored = restorer.restored(
+        photo.rgb(), out=out[..., 2::-1], strength=strength, progress=progress
+    )
     if photo.grey:
-        done[..., :3] = _mean(done[..., :3])[..., None]
-    if given.ndim == 2:
-        done = np.ascontiguousarray(done[..., 0])
-    elif given.shape[2] == 4:
-        done[..., 3] = given[..., 3]
-    return dataclasses.replace(photo, pixels=done)
+        out[..., :3] = _mean(out[..., :3])[..., None]
+    if pixels.ndim == 2:
+        out = np.ascontiguousarray(out[..., 0])
+    elif pixels.shape[2] == 4:
+        out[..., 3] = pixels[..., 3]
+    return RestoredPhoto(photo, dataclasses.replace(photo, pixels=out), restored.plan.exact)
 
 
 def restore_crop(
     restorer: Restorer, photo: Photo, crop: Crop, *, strength: float = 1.0
-) -> tuple[Photo, Photo]:
-    """(`crop` of `photo`, the same restored), both upright.
+) -> RestoredPhoto:
+    """`crop` of `photo` restored, upright.
 
-    Restored with what the network sees around it: what the whole photo would give there.
+    It is restored with what the network sees around it: the result is that of the whole photo.
     """
     photo = upright(photo)
     height, width = photo.pixels.shape[:2]
@@ -75,11 +85,12 @@ def restore_crop(
     top, left = (max(at - halo, 0) // grid * grid for at in (y, x))
     bottom, right = (-(-(at + halo) // grid) * grid for at in (y + h, x + w))
     around = dataclasses.replace(photo, pixels=photo.pixels[top:bottom, left:right])
-    done = restore_photo(restorer, around, strength=strength).pixels
-    inside = done[y - top : y - top + h, x - left : x - left + w]
-    return (
+    restored = restore_photo(restorer, around, strength=strength)
+    inside = restored.after.pixels[y - top : y - top + h, x - left : x - left + w]
+    return RestoredPhoto(
         dataclasses.replace(photo, pixels=np.ascontiguousarray(photo.pixels[y : y + h, x : x + w])),
         dataclasses.replace(photo, pixels=np.ascontiguousarray(inside)),
+        restored.exact,
     )
 
 

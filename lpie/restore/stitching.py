@@ -1,4 +1,4 @@
-"""What tiles gave, laid into the photo: side by side, or blended where no tiling is exact."""
+"""Restored tiles put into the photo: side by side, or blended where no tiling is exact."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,17 +8,17 @@ from lpie.restore.tile_grid import Tile
 from lpie.restore.tile_policy import Plan
 
 
-def lay(done: NDArray[np.float32], part: Tile, plan: Plan, out: NDArray) -> int:
-    """Write to the photo `out` what is kept of `done`, the tile `part`; how many pixels that is."""
+def stitch(restored: NDArray[np.float32], tile: Tile, plan: Plan, out: NDArray) -> int:
+    """Write what is kept of `restored`, a tile, into the photo `out`; return how many pixels that is."""
     h, w, _ = out.shape
     share: NDArray[np.float32] | None = None
     if plan.exact:
-        y0, x0, y1, x1 = (*part.start, *part.stop)
+        y0, x0, y1, x1 = (*tile.start, *tile.stop)
     else:
-        y0, x0, y1, x1, share = _blend(part, plan)
+        y0, x0, y1, x1, share = _blend(tile, plan)
     y0, y1, x0, x1 = min(y0, h), min(y1, h), min(x0, w), min(x1, w)
-    (y, x) = part.origin
-    kept, place = done[y0 - y : y1 - y, x0 - x : x1 - x], out[y0:y1, x0:x1]
+    (y, x) = tile.origin
+    kept, place = restored[y0 - y : y1 - y, x0 - x : x1 - x], out[y0:y1, x0:x1]
     if share is not None:
         share = share[: y1 - y0, : x1 - x0]
         before = place if place.dtype == np.float32 else to_float(place)
@@ -26,19 +26,19 @@ def lay(done: NDArray[np.float32], part: Tile, plan: Plan, out: NDArray) -> int:
         with np.errstate(invalid="ignore", over="ignore"):
             kept = np.where(share < 1, before + share * (kept - before), kept)
     place[...] = to_levels_of(kept, out.dtype)
-    (top, left), (bottom, right) = part.start, part.stop
+    (top, left), (bottom, right) = tile.start, tile.stop
     return max(min(bottom, h) - top, 0) * max(min(right, w) - left, 0)
 
 
-def _blend(part: Tile, plan: Plan) -> tuple[int, int, int, int, NDArray[np.float32]]:
-    """(y0, x0, y1, x1, [H, W, 1] share) of the photo that `part` is laid over.
+def _blend(tile: Tile, plan: Plan) -> tuple[int, int, int, int, NDArray[np.float32]]:
+    """(y0, x0, y1, x1, [H, W, 1] share) of the photo that `tile` is laid over.
 
     The tiles come in rows. What is there already keeps 1 - share, so that after the last tile each
     pixel is the mean of those that cover it, weighted by ramps which add up to 1. The ramps are as
     wide as the halo: half of what two tiles share; the rest keeps the network's own padding away.
     """
     (y0, y1, down, above), (x0, x1, across, left) = (
-        _ramp(part.start[axis], part.stop[axis], plan.size[axis], plan.halo_px // 2)
+        _ramp(tile.start[axis], tile.stop[axis], plan.size[axis], plan.halo_px // 2)
         for axis in (0, 1)
     )
     own = down[:, None] * across

@@ -1,5 +1,6 @@
 """A `.tflite` that restores images: its size, its halo, and the interpreters that run it."""
 
+import dataclasses
 import functools
 import queue
 from pathlib import Path
@@ -9,73 +10,100 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError
-from lpie.restore import autotune as rates
-from lpie.restore.tile_policy import Plan, Rates, fastest
+from lpie.restore import autotune
+from lpie.restore.tile_policy import (
+    FAST_HALO_ERROR,
+    FAST_HALO_MARGIN,
+    LONGEST_TILE_PX,
+    TILE_BYTES_PER_PX,
+    WORTH_MEASURING_PX,
+    Budget,
+    Halo,
+    Plan,
+    Rates,
+    fastest_plan,
+    whole_or_blended_plan,
+)
 from lpie.size import Size
 from lpie.tflite.cost import INTERPRETER_MB, xnnpack_peak_mb
 from lpie.tflite.interpreter import RuntimeName, Session
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
 
-# Beside the interpreter: a tile as it is cut, and as float32 in and out, with copies of these.
-TILE_BYTES_PER_PX = 60
-# A difference of 1/1024 of a level of 255, in [0, 1]. Of it an eighth is allowed on the images that
-# the halo is measured on: photos with more of it than these were seen, though none with twice.
-FAST_ERROR = 1 / 1024 / 255
-MARGIN = 8
-
 
 class TfliteNetwork:
-    """A `.tflite` whose graph is resized to the tile at hand when its spec says it is local.
+    """A `.tflite` that restores images (a `lpie.restore.network.Network`).
 
-    multiple, halo_px: of its spec. fixed: the only (height, width) it takes, of a file that is not
-    local. Raises `InputError` for a file that is none, or whose `.spec.json` is another file's.
+    Its graph is resized to the tile at hand when its spec says that it is local.
+
+    Args:
+        path: The file.
+        threads: Threads of all interpreters together.
+        runtime: The runtime of the interpreters.
+        halo: "fast" lets tiles overlap less, at an error of at most 1/1024 of a level of 255.
+
+    Attributes:
+        multiple: Sides of images must be multiples of this, in px, by its spec.
+        halo_px: How far it looks beyond a pixel, in px; None when it sees the whole image.
+        fixed: The only (height, width) it takes, of a file that is not local.
+
+    Raises:
+        InputError: The file is no `.tflite` of one image, or its `.spec.json` is another file's.
     """
 
-    def __init__(self, path: Path, threads: int, runtime: RuntimeName) -> None:
+    def __init__(
+        self, path: Path, threads: int, runtime: RuntimeName, halo: Halo = "exact"
+    ) -> None:
         model = TfliteModel.read(path)
         size, spec = model.image, _checked_spec(path, model)
-        self.multiple = spec.multiple if spec else 1
-        self.halo_px = spec.halo_px if spec else None
-        self.fixed: tuple[int, int] | None = size if self.halo_px is None else None
         self.model, self._threads, self._runtime = model, threads, runtime
+        self.multiple = spec.multiple if spec else 1
         self.integer = bool(spec and spec.output_dtype != "float32") or _is_quantized(model)
-        weights_mb = len(model.to_bytes()) / 1e6
-        self._fixed_mb = 2 * weights_mb
-        whole_mb = max(xnnpack_peak_mb(model) - INTERPRETER_MB - self._fixed_mb, 0)
-        self._mb_per_px = whole_mb / (size[0] * size[1]) + TILE_BYTES_PER_PX / 1e6
+        self._weights_mb = 2 * len(model.to_bytes()) / 1e6
+        whole_mb = max(xnnpack_peak_mb(model) - INTERPRETER_MB - self._weights_mb, 0)
+        self._mb_per_px = whole_mb / size.pixels + TILE_BYTES_PER_PX / 1e6
         self._sessions: queue.SimpleQueue[Session] = queue.SimpleQueue()
-        self._ready: tuple[tuple[int, int], int, int] | None = None
+        self._opened: tuple[Size, int, int] | None = None
+        exact_px = spec.halo_px if spec else None
+        self.fixed: tuple[int, int] | None = size if exact_px is None else None
+        fast = halo == "fast" and exact_px is not None
+        self.halo_px: int | None = self._fast_halo(exact_px) if fast else exact_px
 
     @functools.cached_property
     def key(self) -> str:
         """What measurements of this file are remembered by."""
-        return rates.rates_key(self.model, self._threads, self._runtime)
+        return autotune.rates_key(self.model, self._threads, self._runtime)
 
     def estimate_mb(self, area_px: Any) -> Any:
         """What an interpreter for tiles of that area takes, and the tile beside it."""
-        return self._fixed_mb + self._mb_per_px * area_px
+        return self._weights_mb + self._mb_per_px * area_px
 
-    def fastest(
-        self, size: tuple[int, int], halo_px: int, budget_mb: float, *, most_px: int, measure: bool
-    ) -> Plan:
-        """The fastest plan for a padded photo; measure: time this machine if that was not done."""
-        return fastest(
-            size,
-            halo_px=halo_px,
+    def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
+        """The fastest way to go over a photo of `size`.
+
+        Times this machine at the first photo that is large enough to pay for that.
+        """
+        padded = size.rounded_up(self.multiple)
+        if self.halo_px is None:
+            plan = whole_or_blended_plan(padded, self.fixed, None, self.multiple, None)
+            return dataclasses.replace(plan, threads=self._threads)
+        measure = tile_px is None and size.pixels >= WORTH_MEASURING_PX
+        return fastest_plan(
+            padded,
+            halo_px=self.halo_px,
             multiple=self.multiple,
-            rates=self._rates(budget_mb, measure),
+            rates=self._rates(budget.left_mb, measure),
             estimate_mb=self.estimate_mb,
-            budget_mb=budget_mb,
-            most_px=most_px,
+            budget=budget,
+            most_px=tile_px or max(LONGEST_TILE_PX, 4 * self.halo_px),
         )
 
     def _rates(self, budget_mb: float, measure: bool) -> list[Rates]:
-        known = rates.known_rates(self.key, self._threads)
-        if known or not measure or rates.busy():
-            return known or [*rates.unmeasured(self._threads), Rates(1, self._threads)]
+        known = autotune.known_rates(self.key, self._threads)
+        if known or not measure or autotune.busy():
+            return known or [*autotune.unmeasured_rates(self._threads), Rates(1, self._threads)]
         self.close()
-        return rates.measure_rates(
+        return autotune.measure_rates(
             self.model,
             self.key,
             threads=self._threads,
@@ -84,52 +112,54 @@ class TfliteNetwork:
             fits=lambda workers, area: workers * self.estimate_mb(area) <= budget_mb,
         )
 
-    def fast_halo(self) -> int:
+    def _fast_halo(self, exact_px: int) -> int:
         """The smallest halo (px) that costs at most 1/1024 of a level; measured once, remembered.
 
-        Test images are restored with and without what lies around; the halo is where the two no
-        longer differ by an eighth of that. Files that compute in integers keep their whole halo.
+        Files that compute in integers keep their whole halo.
         """
-        assert self.halo_px is not None
-        if self.integer or not self.halo_px:
-            return self.halo_px
-        kept = rates.remembered(self.key, "fast_halo_px")
-        if not (isinstance(kept, int) and 0 < kept <= self.halo_px and kept % self.multiple == 0):
-            kept = self._measured_halo(self.halo_px)
-            rates.remember(self.key, "fast_halo_px", kept)
-        return kept
+        if self.integer or not exact_px:
+            return exact_px
+        halo_px = autotune.remembered(self.key, "fast_halo_px")
+        valid = isinstance(halo_px, int) and 0 < halo_px <= exact_px
+        if not (valid and halo_px % self.multiple == 0):
+            halo_px = self._measured_halo(exact_px)
+            autotune.remember(self.key, "fast_halo_px", halo_px)
+        return halo_px
 
     def _measured_halo(self, halo: int) -> int:
-        """Where cut-off pixels stop to matter: beside them nothing is known, as in a tile."""
-        session, reach = None, 1
+        """The distance (px) from a tile's edge at which the pixels beyond it stop to matter.
+
+        Test images are restored with and without what lies around a tile; the halo is where the
+        two no longer differ by more than an eighth of what is allowed.
+        """
+        around, tile, reach = self._session(3 * halo), self._session(2 * halo), 1
+        allowed = FAST_HALO_ERROR / FAST_HALO_MARGIN
         for image in _test_images(3 * halo):
-            session = session or self._session(3 * halo)
-            whole = session.run(image)
-            small = self._session(2 * halo)
+            whole = around.run(image)
             for near in (slice(halo, None), slice(None, 2 * halo)):  # cut top left, bottom right
-                error = np.abs(whole[near, near] - small.run(image[near, near])).max(axis=2)
+                error = np.abs(whole[near, near] - tile.run(image[near, near])).max(axis=2)
                 error = error if near.start else error[::-1, ::-1]
                 lines = np.maximum(error[:, halo:].max(axis=1), error[halo:].max(axis=0))
-                reach = max(reach, *(np.flatnonzero(lines[:halo] > FAST_ERROR / MARGIN) + 1), 1)
+                reach = max(reach, *(np.flatnonzero(lines[:halo] > allowed) + 1), 1)
         return min(-(-int(reach) // self.multiple) * self.multiple, halo)
 
     def _session(self, side: int) -> Session:
         data = self.model.resized(Size(side, side)).to_bytes()
         return Session(data, threads=self._threads, runtime=self._runtime)
 
-    def prepare(self, plan: Plan) -> None:
+    def open(self, plan: Plan) -> None:
         """Open the interpreters of `plan`, unless they are open already."""
         wanted = (plan.tile, plan.workers, plan.threads)
-        if self._ready == wanted:
+        if self._opened == wanted:
             return
         self.close()
-        data = self.model.resized(Size(*plan.tile)).to_bytes()
+        data = self.model.resized(plan.tile).to_bytes()
         for _ in range(plan.workers):
             self._sessions.put(Session(data, threads=plan.threads, runtime=self._runtime))
-        self._ready = wanted
+        self._opened = wanted
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The output for a tile of the plan that was prepared, from any thread."""
+        """`image`, a tile of the plan that was opened, restored; from any thread."""
         session = self._sessions.get()
         try:
             return session.run(image)
@@ -138,11 +168,11 @@ class TfliteNetwork:
 
     def close(self) -> None:
         """Free the interpreters' memory; the next plan opens new ones."""
-        self._ready, self._sessions = None, queue.SimpleQueue()
+        self._opened, self._sessions = None, queue.SimpleQueue()
 
 
 def _test_images(side: int) -> list[NDArray[np.float32]]:
-    """Noise, and edges with a little noise: [side, side, 3] float32 in [0, 1]."""
+    """Noise, and edges with a little noise, [side, side, 3] float32 in [0, 1]."""
     rng = np.random.default_rng(0)
     noise = rng.random((side, side, 3), np.float32)
     blocks = rng.random((-(-side // 16), -(-side // 16), 3), np.float32)
@@ -154,8 +184,8 @@ def _checked_spec(path: Path, model: TfliteModel) -> ModelSpec | None:
     """The spec inside the file, after one look at the file beside it and at its numbers."""
     spec, beside = model.spec, spec_path(path)
     if beside.is_file():
-        told = ModelSpec.from_json(beside.read_text(errors="replace"), str(beside))
-        if told.sha256 and told.sha256 != model.sha256:
+        other = ModelSpec.from_json(beside.read_text(errors="replace"), str(beside))
+        if other.sha256 and other.sha256 != model.sha256:
             raise InputError(
                 f"{beside} describes another file than {path}: their SHA-256 differ. "
                 "Export the model again, or remove the spec that is not its own."

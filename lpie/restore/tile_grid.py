@@ -1,9 +1,10 @@
-"""Which part of an image each tile reads, and which part of its output is kept."""
+"""The geometry of tiles: which part of an image each one reads, and which of its output is kept."""
 
 import itertools
 from typing import NamedTuple
 
 from lpie.errors import InputError
+from lpie.size import Size
 
 
 class Tile(NamedTuple):
@@ -33,18 +34,17 @@ def plan_tiles(
     return [Tile((y, x), tile, (y0, x0), (y1, x1)) for y, y0, y1 in rows for x, x0, x1 in columns]
 
 
-def even_tile(
-    size: tuple[int, int], most: tuple[int, int], *, halo_px: int, multiple: int
-) -> tuple[int, int]:
+def even_tile(size: tuple[int, int], most: tuple[int, int], *, halo_px: int, multiple: int) -> Size:
     """The smallest tile (height, width) of which as few cover `size` as of `most`.
 
     For a graph that can be resized: the tiles divide the image with the least overlap.
     """
-    height, width = (
-        _even_length(length, min(length, tile), halo_px, multiple)
-        for length, tile in zip(size, most, strict=True)
+    return Size(
+        *(
+            _even_length(length, min(length, tile), halo_px, multiple)
+            for length, tile in zip(size, most, strict=True)
+        )
     )
-    return height, width
 
 
 def even_lengths(length: int, most: int, *, halo_px: int, multiple: int) -> list[tuple[int, int]]:
@@ -52,13 +52,13 @@ def even_lengths(length: int, most: int, *, halo_px: int, multiple: int) -> list
 
     The tiles are at most `most` px long; the longest, which are the fewest, come first.
     """
-    found = []
+    lengths = []
     most = min(most, length) // multiple * multiple
     while most == length or most >= 2 * halo_px + multiple:
         tile = _even_length(length, most, halo_px, multiple)
-        found.append((tile, _count(length, tile, halo_px, multiple)))
+        lengths.append((tile, _count(length, tile, halo_px, multiple)))
         most = tile - multiple
-    return found
+    return lengths
 
 
 def _even_length(length: int, most: int, halo_px: int, multiple: int) -> int:
@@ -70,9 +70,9 @@ def _even_length(length: int, most: int, halo_px: int, multiple: int) -> int:
     tile = (length + 2 * halo_px * (count - 1)) // count
     tile = max(tile, 2 * halo_px + multiple) // multiple * multiple
     return next(
-        each
-        for each in range(tile, most + 1, multiple)
-        if each >= 2 * halo_px + multiple and _count(length, each, halo_px, multiple) == count
+        side
+        for side in range(tile, most + 1, multiple)
+        if side >= 2 * halo_px + multiple and _count(length, side, halo_px, multiple) == count
     )
 
 

@@ -15,7 +15,7 @@ from lpie.models.graph.analysis import analyse
 from lpie.models.graph.initialization import balance
 from lpie.models.load import load_keras
 from lpie.restore.keras_network import forward
-from lpie.restore.restorer import Network
+from lpie.restore.network import ImageModel
 from lpie.training.distribution import Devices
 from lpie.training.losses import total_loss
 from lpie.training.optimizer import make_optimizer
@@ -89,7 +89,7 @@ class Learner:
             self._average.set_weights(self._weights())
         return self._average
 
-    def as_trained(self, model: keras.Model) -> "keras.Model | Network":
+    def as_trained(self, model: keras.Model) -> "keras.Model | ImageModel":
         """`model`, rounded as int8 is where the run trains so: what a validation scores."""
         return self._twin.as_exported(model) if self._twin else model
 

@@ -161,8 +161,11 @@ def test_interrupted_in_the_middle(tmp_path, astronaut):
         (["in/a.png", "--crop", "1,1"], "--crop must be X,Y,WIDTHxHEIGHT"),
         (["in/a.png", "--crop", "1,1,300x3"], "--crop must lie inside the photo, which is 80x60"),
         (["in/huge.png"], "at most 256 are decoded. Raise --max-megapixels if you trust it."),
-        (["in", "in"], "is never written to"),
-        (["in/a.png", "--max-memory", "1"], "Allow more memory"),
+        (["in", "in"], "lpie never overwrites its input"),
+        (
+            ["in/a.png", "--max-memory", "1"],
+            "--max-memory 1 is too small: the result takes 0.014 MB and the smallest tile",
+        ),
         (["in/a.png", "in/inner/b.jpg"], "exists already. Choose another name or add --force."),
     ],
 )

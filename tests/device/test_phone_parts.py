@@ -24,7 +24,8 @@ from lpie.benchmarks.runners.lpie_app import read_record
 from lpie.benchmarks.runners.outcome import failed, read_log
 from lpie.errors import InputError
 from lpie.image.image import to_float
-from lpie.restore.restorer import TILE_PX, Restorer
+from lpie.restore.restorer import Restorer
+from lpie.restore.tile_policy import DEFAULT_TILE_PX
 from lpie.weights import pretrained_file
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
 
@@ -137,7 +138,7 @@ def test_a_wrong_delegate_lists_the_valid_ones(text):
 @pytest.mark.parametrize("size", ["fhd", "4k"])
 def test_tiles_are_those_of_restore(size, monkeypatch):
     """Every call that `lpie restore` makes to its network, and where it keeps the result."""
-    job = make_job(MODEL, size, parse_delegate("gpu"), 4).tiled(TILE_PX)
+    job = make_job(MODEL, size, parse_delegate("gpu"), 4).tiled(DEFAULT_TILE_PX)
     width, height = job.size
     seen = []
 
@@ -162,8 +163,8 @@ def test_a_tool_that_times_a_tile_gives_an_image_s_time():
     (whole,) = read_log(LOG, 0, job).rounds
     assert whole["median_ms"] == 4.0
     assert whole["p95_ms"] == 4.2
-    tiled = read_log(LOG, 0, job.tiled(TILE_PX))
-    tiles = len(job.tiled(TILE_PX).plan())
+    tiled = read_log(LOG, 0, job.tiled(DEFAULT_TILE_PX))
+    tiles = len(job.tiled(DEFAULT_TILE_PX).plan())
     assert tiled.rounds[0]["median_ms"] == 4.0 * tiles
     assert tiled.rounds[0]["count"] == 4
     assert tiled.rounds[0]["p95_ms"] is None

@@ -12,8 +12,8 @@ import pytest
 from lpie import Restorer
 from lpie.errors import InputError
 from lpie.image.image import pad_reflect, to_float
-from lpie.restore.tflite_network import FAST_ERROR, TfliteNetwork
-from lpie.restore.tile_policy import Plan
+from lpie.restore.tflite_network import TfliteNetwork
+from lpie.restore.tile_policy import FAST_HALO_ERROR, Plan
 from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
 from lpie.tflite.resize import resized
@@ -84,7 +84,7 @@ def test_a_fast_halo_loses_less_than_it_says(photo):
         to_float(photo[:320, :320]), plan=Plan((320, 320), (120, 120), fast.halo_px, 4, 2, 1)
     )
     error = np.abs(tiled - whole(photo[:320, :320], name)).max()
-    assert 1e-7 < error <= FAST_ERROR
+    assert 1e-7 < error <= FAST_HALO_ERROR
 
 
 def test_integers_keep_their_halo(tiny_tflite):
@@ -124,6 +124,8 @@ def test_a_file_of_one_size_runs_on_all_threads(tmp_path):
     small, large = restorer.plan(100, 256), restorer.plan(300, 500)
     assert (small.tile, small.threads, small.exact) == ((256, 256), 3, True)
     assert (large.tile, large.threads, large.exact, large.workers) == ((256, 256), 3, False, 1)
+    with pytest.raises(InputError, match=r"`tile_px` cannot be chosen: .* images of 256x256 alone"):
+        Restorer(tmp_path / "a.tflite", tile_px=128)
 
 
 MEMORY = """
@@ -151,8 +153,36 @@ def test_the_memory_is_what_was_allowed(model, budget_mb):
 
 
 def test_too_little_memory_is_one_sentence():
-    with pytest.raises(InputError, match="`max_memory_mb` leaves"):
+    with pytest.raises(InputError, match="`max_memory_mb` 10 is too small: the result takes 12 MB"):
         Restorer("denoise-lpienet", max_memory_mb=10).plan(2000, 2000)
+
+
+@pytest.mark.parametrize("size", [(60, 80), (2000, 3000), (8, 5000)])
+def test_the_memory_that_the_error_asks_for_is_enough(size):
+    with pytest.raises(InputError, match="Use at least") as error:
+        Restorer("denoise-lpienet", max_memory_mb=0.1).plan(*size)
+    least_mb = int(str(error.value).split()[-1].rstrip("."))
+    plan = Restorer("denoise-lpienet", max_memory_mb=least_mb).plan(*size)
+    assert plan.estimated_mb + 3 * size[0] * size[1] / 1e6 <= least_mb
+
+
+def test_a_batch_honours_every_argument(photo):
+    """One image of two: the result in `out`, by the tiles of `plan`, with progress and strength."""
+    restorer, batch, plan = (
+        Restorer(NAME),
+        photo[None, :200, :208],
+        Plan((200, 208), (200, 136), 64, 8),
+    )
+    batch = np.concatenate([batch, batch[:, ::-1]])
+    out, pixels = np.zeros_like(batch), []
+    options = {"plan": plan, "strength": 0.5}
+    result = restorer.restored(batch, out=out, progress=pixels.append, **options)
+    assert result.pixels is out
+    assert result.plan == plan
+    assert len(pixels) == 2 * len(plan.tiles()) > 4
+    assert sum(pixels) == 2 * 200 * 208
+    np.testing.assert_array_equal(out, [restorer.restore(image, **options) for image in batch])
+    assert np.abs(out.astype(int) - restorer.restore(batch, plan=plan)).max() > 3
 
 
 def test_a_spec_that_is_not_the_files(tmp_path):

@@ -11,7 +11,7 @@ CORE = {
     "lpie.restore.tile_grid", "lpie.image.metrics", "lpie.tflite.model", "lpie.tflite.cost", "lpie.tflite.interpreter", "lpie.restore.restorer",
     "lpie.tflite.scales", "lpie.config.parse", "lpie.config.degrade", "lpie.config.config", "lpie.training.run",
     "lpie.weights", "lpie.system.environment", "lpie.restore.tile_policy", "lpie.restore.autotune", "lpie.restore.stitching", "lpie.image.tiff",
-    "lpie.image.photo", "lpie.restore.tflite_network", "lpie.restore.keras_network", "lpie.restore.photos", "lpie.tflite.resize",
+    "lpie.image.photo", "lpie.restore.tflite_network", "lpie.restore.keras_network", "lpie.restore.network", "lpie.restore.photos", "lpie.tflite.resize",
     "lpie.tflite.graph_padding", "lpie.size",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training.trainer", "lpie.evaluation.evaluate"}

@@ -24,7 +24,7 @@ def noisy(astronaut):
 
 
 def test_colours_are_in_their_place(restorer, noisy):
-    done = restore_photo(restorer, photo_of(noisy[..., ::-1].copy()))  # BGR
+    done = restore_photo(restorer, photo_of(noisy[..., ::-1].copy())).after  # BGR
     np.testing.assert_array_equal(done.pixels[..., ::-1], restorer.restore(noisy))
     assert done.metadata == {"icc": b"x"}
 
@@ -32,7 +32,7 @@ def test_colours_are_in_their_place(restorer, noisy):
 def test_alpha_is_untouched(restorer, noisy):
     alpha = np.random.default_rng(0).integers(0, 256, noisy.shape[:2], np.uint8)
     given = np.dstack([noisy, alpha])
-    done = restore_photo(restorer, photo_of(given, "RGBA"))
+    done = restore_photo(restorer, photo_of(given, "RGBA")).after
     np.testing.assert_array_equal(done.pixels[..., 3], alpha)
     np.testing.assert_array_equal(
         done.pixels[..., 2::-1], restorer.restore(np.ascontiguousarray(noisy[..., ::-1]))
@@ -41,19 +41,19 @@ def test_alpha_is_untouched(restorer, noisy):
 
 def test_grey_stays_grey(restorer, noisy):
     grey = noisy[..., 1].copy()
-    done = restore_photo(restorer, photo_of(grey, "L")).pixels
+    done = restore_photo(restorer, photo_of(grey, "L")).after.pixels
     assert done.shape == grey.shape
     expected = restorer.restore(np.dstack([grey] * 3)).mean(axis=2)
     assert np.abs(done - expected).max() <= 0.5
     with_alpha = np.dstack([grey, grey, grey, grey])
-    both = restore_photo(restorer, photo_of(with_alpha, "LA")).pixels
+    both = restore_photo(restorer, photo_of(with_alpha, "LA")).after.pixels
     np.testing.assert_array_equal(both, np.dstack([done, done, done, grey]))
 
 
 @pytest.mark.parametrize("crop", [Crop(0, 0, 40, 30), Crop(91, 77, 60, 51), Crop(219, 179, 41, 21)])
 def test_a_crop_is_that_of_the_whole(restorer, noisy, crop):
-    whole = restore_photo(restorer, photo_of(noisy)).pixels
-    before, after = restore_crop(restorer, photo_of(noisy), crop)
+    whole = restore_photo(restorer, photo_of(noisy)).after.pixels
+    before, after, _ = restore_crop(restorer, photo_of(noisy), crop)
     x, y, w, h = crop
     np.testing.assert_array_equal(before.pixels, noisy[y : y + h, x : x + w])
     assert np.abs(after.pixels.astype(int) - whole[y : y + h, x : x + w]).max() <= 1
@@ -65,7 +65,7 @@ def test_a_crop_is_of_what_is_shown(restorer, noisy, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(noisy).save(tmp_path / "a.png", exif=exif)
-    before, _ = restore_crop(restorer, read_photo(tmp_path / "a.png"), Crop(5, 9, 50, 40))
+    before, *_ = restore_crop(restorer, read_photo(tmp_path / "a.png"), Crop(5, 9, 50, 40))
     np.testing.assert_array_equal(before.rgb(), np.rot90(noisy, -1)[9:49, 5:55])
 
 

@@ -9,8 +9,8 @@ from lpie.weights import tflite_file
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr(rates, "PROBES_PX", (64, 96))
-    monkeypatch.setattr(rates, "RUNS", 1)
+    monkeypatch.setattr(rates, "PROBE_SIDES_PX", (64, 96))
+    monkeypatch.setattr(rates, "PROBE_RUNS", 1)
     return tmp_path / "lpie" / "rates.json"
 
 

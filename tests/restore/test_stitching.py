@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from lpie.errors import InputError
 from lpie.image.image import cut, pad_reflect
 from lpie.restore.restorer import Restorer
-from lpie.restore.stitching import lay
+from lpie.restore.stitching import stitch
 from lpie.restore.tile_policy import Plan
 
 
@@ -33,7 +34,7 @@ def test_weights_add_up_to_one():
     plan = Plan((300, 280), (100, 90), 32, 1, exact=False)
     out = np.full((300, 280, 3), np.nan, np.float32)
     for part in plan.tiles():
-        lay(np.ones((*part.size, 3), np.float32), part, plan, out)
+        stitch(np.ones((*part.size, 3), np.float32), part, plan, out)
     np.testing.assert_allclose(out, 1, atol=1e-6)
 
 
@@ -43,9 +44,25 @@ def test_neighbours_that_differ_pass_over_smoothly():
     rng = np.random.default_rng(0)
     out = np.zeros((300, 280, 3), np.float32)
     for part in plan.tiles():
-        lay(np.full((*part.size, 3), rng.random(), np.float32), part, plan, out)
+        stitch(np.full((*part.size, 3), rng.random(), np.float32), part, plan, out)
     for axis in (0, 1):
         assert np.abs(np.diff(out, axis=axis)).max() < 1.5 / 32
+
+
+def test_a_result_has_a_place_of_its_own():
+    """Tiles read what lies around them, so what is already restored must not be in their way."""
+    photo = np.random.default_rng(0).random((70, 64, 3), np.float32)
+    restorer = Restorer(Scaled(), tile_px=64)
+    with pytest.raises(InputError, match="`out` must not share memory with `image`"):
+        restorer.restore(photo, out=photo)
+    both = np.concatenate([photo, photo], axis=1)
+    restorer.restore(both[:, :64], out=both[:, 64:])
+    np.testing.assert_allclose(both[:, 64:], photo, atol=1e-6)
+    for out in (np.zeros((70, 65, 3), np.uint8), np.zeros((70, 64, 3), int), photo[None].copy()):
+        with pytest.raises(InputError, match=r"`out` must have the shape \(70, 64, 3\)"):
+            restorer.restore(photo, out=out)
+    with pytest.raises(InputError, match=r"`plan` is for images up to 64x64\. Received: 64x70"):
+        restorer.restore(photo, plan=Plan((64, 64), (64, 64), 0, 1))
 
 
 @pytest.mark.parametrize(

@@ -5,18 +5,28 @@ import pytest
 
 from lpie.errors import InputError
 from lpie.restore.tile_grid import even_lengths, plan_tiles
-from lpie.restore.tile_policy import Plan, Rates, fastest, shares, whole_or_blended
+from lpie.restore.tile_policy import (
+    DEFAULT_TILE_PX,
+    Budget,
+    Plan,
+    Rates,
+    fastest_plan,
+    shares,
+    unmeasured_plan,
+    whole_or_blended_plan,
+)
+from lpie.size import Size
 
 GRID = {"halo_px": 16, "multiple": 4}
 ONE, TWO = Rates(1, 2, setup_s_per_pixel=0), Rates(2, 1, setup_s_per_pixel=0)
 
 
 def plan(size, rates, budget_mb=1e9, **options):
-    return fastest(
-        size,
+    return fastest_plan(
+        Size(*size),
         rates=rates,
         estimate_mb=lambda area: area / 1e3,
-        budget_mb=budget_mb,
+        budget=Budget(budget_mb),
         **GRID,
         **options,
     )
@@ -36,8 +46,25 @@ def test_the_budget_is_kept(size, budget_mb):
 
 
 def test_a_budget_for_nothing_is_one_sentence():
-    with pytest.raises(InputError, match=r"leaves 1 MB .* smallest tile needs 1\b"):
+    with pytest.raises(InputError, match=r"the smallest tile 1\.3 MB. Use at least 2\."):
         plan((400, 600), [ONE], 1)
+    assert str(Budget(1, 0.9).too_small(9.0)) == (
+        "`max_memory_mb` 1 is too small: the result takes 0.9 MB and the smallest tile 9 MB. "
+        "Use at least 10."
+    )
+
+
+@pytest.mark.parametrize("size", [(400, 600), (4, 3000), (60, 3000)])
+def test_a_network_of_unknown_speed_keeps_to_the_budget(size):
+    options = {"mb_per_px": 1e-3, **GRID}
+    roomy = unmeasured_plan(Size(*size), budget=Budget(1e9), **options)
+    assert max(roomy.tile) <= DEFAULT_TILE_PX
+    with pytest.raises(InputError, match="is too small") as error:
+        unmeasured_plan(Size(*size), budget=Budget(0.1), **options)
+    least_mb = int(str(error.value).split()[-1].rstrip("."))
+    found = unmeasured_plan(Size(*size), budget=Budget(least_mb), **options)
+    assert 0 < found.estimated_mb <= least_mb
+    assert len(found.tiles()) > 1
 
 
 def test_the_faster_way_is_taken():
@@ -81,7 +108,7 @@ def test_even_lengths_are_all_there_are(length, halo_px):
     ],
 )
 def test_networks_of_one_size_or_without_a_halo(fixed, halo_px, tile_px, expected):
-    assert whole_or_blended((300, 500), fixed, halo_px, 1, tile_px) == expected
+    assert whole_or_blended_plan(Size(300, 500), fixed, halo_px, 1, tile_px) == expected
 
 
 def test_shares_of_the_threads():
