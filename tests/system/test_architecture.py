@@ -80,4 +80,4 @@ def test_imports_point_inward(name):
 
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_files_are_short(name):
-    assert len(MODULES[name].read_text().splitlines()) <= 250
+    assert len(MODULES[name].read_text().splitlines()) <= 400
