@@ -30,7 +30,7 @@ def vary_colours(image: Image, rng: Generator) -> Image:
     saturated = luma + np.float32(rng.uniform(0.5, 2.2)) * (turned - luma)
     balanced = saturated * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
     exposed = np.clip(balanced * np.float32(2 ** rng.uniform(-0.7, 0.5)), 0, 1)
-    return exposed ** np.float32(np.exp(rng.uniform(-0.35, 0.35)))
+    return np.asarray(exposed ** np.float32(np.exp(rng.uniform(-0.35, 0.35))), np.float32)
 
 
 def rotation_about_grey(angle: float) -> NDArray[np.float64]:

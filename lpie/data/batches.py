@@ -9,15 +9,14 @@ from numpy.typing import NDArray
 
 from lpie.config.config import Config, DataConfig
 from lpie.data.augment import draw_scale, reduced, vary_colours
-from lpie.data.degrade.degradations import degrade
+from lpie.data.degrade.degradation import DEGRADATIONS, degrade
 from lpie.data.pools import Pool
 from lpie.image.image import to_float
 
 Batch = tuple[NDArray[np.float32], NDArray[np.float32]]
 
-# Degradations that carry light over many pixels: cut with a margin, or the border of each crop
-# would be blurred with its own reflection.
-WIDE = {"motion_blur", "camera_shake", "display_blur"}
+# Around crops for degradations that carry light over many pixels: without it the border of each
+# crop would be blurred with its own reflection.
 MARGIN_PX = 32
 
 
@@ -59,8 +58,8 @@ def make_batch(
 ) -> Batch:
     """(degraded, target) of `step`: random crops, turned and mirrored alike on both sides."""
     patch_px, batch_size = config.stage(step)
-    each = batch_size // processes
-    rngs = [_rng(config, step, i) for i in range(process * each, (process + 1) * each)]
+    share = batch_size // processes
+    rngs = [_rng(config, step, i) for i in range(process * share, (process + 1) * share)]
     crops = [_mixed_crop(pools, config.data, patch_px, rng) for rng in rngs]
     degraded, target = (np.stack(side) for side in zip(*crops, strict=True))
     return degraded, target
@@ -117,10 +116,10 @@ def _crop(pools: list[Pool], config: DataConfig, patch_px: int, rng: Generator) 
     sharp = reduced(sharp, size)
     if config.vary_colours and rng.random() < config.vary_colours:
         sharp = vary_colours(sharp, rng)
-    spoiled = degrade(np.ascontiguousarray(sharp), rng, config.degrade)
+    noisy = degrade(np.ascontiguousarray(sharp), rng, config.degrade)
     inner = slice(margin, margin + patch_px)
-    return spoiled[inner, inner], sharp[inner, inner]
+    return noisy[inner, inner], sharp[inner, inner]
 
 
 def _is_wide(config: DataConfig, degraded: object) -> bool:
-    return degraded is None and not WIDE.isdisjoint(config.degrade.kinds)
+    return degraded is None and any(DEGRADATIONS[kind].wide for kind in config.degrade.kinds)

@@ -8,7 +8,7 @@ import numpy as np
 
 from lpie.config.config import Config
 from lpie.data import sources
-from lpie.data.degrade.degradations import degrade
+from lpie.data.degrade.degradation import degrade
 from lpie.data.shards import Shards, open_shards
 from lpie.data.sources import Item, Photo, Sample
 from lpie.errors import InputError

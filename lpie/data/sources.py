@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.config.config import DataConfig, DegradeConfig
-from lpie.data.degrade.degradations import degrade
+from lpie.data.degrade.degradation import degrade
 from lpie.errors import InputError, require
 from lpie.image.image import list_images, read_image, to_float
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lpie.config.config import DegradeConfig
 from lpie.data import sources
-from lpie.data.degrade.degradations import describe
+from lpie.data.degrade.degradation import describe
 from lpie.errors import InputError
 from lpie.image.image import to_float, to_uint8
 from lpie.image.metrics import psnr, ssim

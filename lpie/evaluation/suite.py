@@ -16,7 +16,7 @@ import numpy as np
 
 from lpie.config.config import config_from
 from lpie.data import sources
-from lpie.data.degrade.degradations import describe
+from lpie.data.degrade.degradation import describe
 from lpie.errors import InputError, unknown_name
 from lpie.evaluation import methods
 from lpie.evaluation.methods import Method

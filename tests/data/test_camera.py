@@ -4,7 +4,7 @@ import pytest
 from lpie.config.degrade import DegradeConfig
 from lpie.data.degrade import responses
 from lpie.data.degrade.bayer import PATTERNS, demosaic, mosaic
-from lpie.data.degrade.camera import (
+from lpie.data.degrade.camera_noise import (
     Sensor,
     camera_noise,
     colour_correction,
@@ -13,7 +13,9 @@ from lpie.data.degrade.camera import (
     sensor_noise,
     usual_read_noise,
 )
-from lpie.data.degrade.degradations import degrade, jpeg, low_light
+from lpie.data.degrade.degradation import degrade
+from lpie.data.degrade.jpeg import jpeg
+from lpie.data.degrade.low_light import low_light
 from tests.conftest import SHARED
 
 LEVELS = np.repeat(np.arange(256, dtype=np.float32)[None, :, None] / 255, 3, axis=2)

@@ -3,8 +3,8 @@ import pytest
 
 from lpie.config.degrade import DegradeConfig
 from lpie.data.degrade.blur import blur
-from lpie.data.degrade.degradations import degrade
-from lpie.data.degrade.display import (
+from lpie.data.degrade.degradation import degrade
+from lpie.data.degrade.display_blur import (
     OPENINGS,
     RADIUS_PX,
     SAMPLES,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lpie import psnr
-from lpie.data.degrade.degradations import low_light
+from lpie.data.degrade.low_light import low_light
 from lpie.evaluation.baselines import (
     BASELINES,
     clahe,

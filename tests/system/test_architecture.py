@@ -10,6 +10,10 @@ CORE = {
     "lpie.errors", "lpie.system.quiet", "lpie.system.signals", "lpie.system.files", "lpie.tflite.spec", "lpie.image.image",
     "lpie.restore.tile_grid", "lpie.image.metrics", "lpie.tflite.model", "lpie.tflite.cost", "lpie.tflite.interpreter", "lpie.restore.restorer",
     "lpie.tflite.scales", "lpie.config.parse", "lpie.config.degrade", "lpie.config.config", "lpie.training.run",
+    *(f"lpie.data.degrade.{name}" for name in (
+        "bayer", "blur", "camera_noise", "camera_shake", "degradation", "display_blur",
+        "gaussian_noise", "jpeg", "low_light", "motion_blur", "responses",
+    )),
     "lpie.weights", "lpie.system.environment", "lpie.restore.tile_policy", "lpie.restore.autotune", "lpie.restore.stitching", "lpie.image.tiff",
     "lpie.image.photo", "lpie.restore.tflite_network", "lpie.restore.keras_network", "lpie.restore.network", "lpie.restore.photos", "lpie.tflite.resize",
     "lpie.tflite.graph_padding", "lpie.size",

@@ -15,7 +15,7 @@ from lpie.data import sources
 from lpie.data.batches import batches
 from lpie.data.datasets.patches import PrepareConfig
 from lpie.data.datasets.prepare import prepare
-from lpie.data.degrade.degradations import DEGRADATIONS
+from lpie.data.degrade.degradation import DEGRADATIONS
 from lpie.data.pools import Pool
 from lpie.data.shards import open_shards
 from lpie.data.sources import Photo

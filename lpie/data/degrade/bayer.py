@@ -38,8 +38,8 @@ def demosaic(plane: Image, red: tuple[int, int]) -> Image:
     """[H, W, 3] interpolated linearly from a Bayer mosaic `plane` [H, W]."""
 
     def filtered(kernel: Image) -> Image:
-        found = cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
-        return np.asarray(found, np.float32)
+        result = cv2.filter2D(plane, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+        return np.asarray(result, np.float32)
 
     y, x = red
     h, w = plane.shape

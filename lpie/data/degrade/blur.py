@@ -1,17 +1,26 @@
 """Blur as a lens and a moving camera make it: in linear light."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from lpie.data.degrade.degradation import Degradation, Image, Range, setting
 from lpie.data.degrade.responses import from_light, srgb, to_light
-
-Image = NDArray[np.float32]
 
 # Pixel values from which a photo is taken for saturated: the true light may have been any more.
 SATURATED = 0.96
+
+
+@dataclass(frozen=True)
+class Highlights(Degradation):
+    """The setting that blurs in linear light share."""
+
+    # How many times brighter than white saturated pixels were, drawn on a logarithmic scale.
+    highlight_gain: Range = setting((1.0, 1.0), 1, 1000)
+
+    wide = True
 
 
 def blur(
@@ -48,5 +57,5 @@ def brighten(light: Image, image: Image, highlight_gain: float) -> Image:
 
 
 def _filter(light: Image, kernel: Image) -> Image:
-    found = cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(found, np.float32).reshape(light.shape)
+    filtered = cv2.filter2D(light, -1, kernel, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(filtered, np.float32).reshape(light.shape)

@@ -2,7 +2,7 @@
 
 Each is centred on its centroid, so that blur moves nothing: a target photo stays aligned.
 
-`kernels.npz` holds 18 kernels as distributed with KAIR (github.com/cszn/KAIR, MIT, Kai Zhang): the
+`camera_shake.npz` holds 18 kernels as distributed with KAIR (github.com/cszn/KAIR, MIT, Kai Zhang): the
 8 camera shakes measured by Levin et al. (CVPR 2009), 2 motions and 8 Gaussians of USRNet (Zhang
 et al., CVPR 2020). It is made by `pack`; tests/data/test_kernels.py compares it with the originals.
 """
@@ -10,13 +10,23 @@ et al., CVPR 2020). It is made by `pack`; tests/data/test_kernels.py compares it
 import functools
 import importlib.resources
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lpie.config.degrade import DegradeConfig
-from lpie.data.degrade.draws import log_uniform, uniform
+from lpie.data.degrade.blur import Highlights, blur
+from lpie.data.degrade.degradation import (
+    Image,
+    Range,
+    choice,
+    degradation,
+    log_uniform,
+    setting,
+    uniform,
+)
 
 Kernel = NDArray[np.float32]
 
@@ -26,14 +36,36 @@ STORED_PX = 27  # the largest of them
 PUBLISHED_STEPS, STEPS = 2000, 128
 
 
-def draw_kernel(rng: Generator, config: DegradeConfig) -> Kernel:
+@degradation("camera_shake")
+@dataclass(frozen=True)
+class CameraShake(Highlights):
+    """The blur of a hand-held camera, by a kernel that is drawn for each crop."""
+
+    # Where kernels come from, each as likely: random trajectories, measured or Gaussian ones.
+    shake_kernels: tuple[Literal["trajectory", "measured", "gaussian"], ...] = (
+        "trajectory",
+        "measured",
+    )
+    # Length of a trajectory in pixels.
+    shake_length_px: Range = setting((5.0, 40.0), 0.1, 200)
+    # How far a trajectory is from a straight line, drawn on a logarithmic scale.
+    anxiety: Range = setting((0.0002, 0.01), 1e-6, 1)
+    # Factor on the size of stored kernels, which are 13 to 27 pixels wide.
+    kernel_scale: Range = setting((0.6, 1.4), 0.1, 4)
+
+    def apply(self, image: Image, rng: Generator) -> Image:
+        kernel = draw_kernel(rng, self)
+        return blur(image, kernel, highlight_gain=log_uniform(rng, self.highlight_gain))
+
+
+def draw_kernel(rng: Generator, config: CameraShake) -> Kernel:
     """A kernel of one of `config.shake_kernels`, each as likely."""
-    kind = config.shake_kernels[int(rng.integers(len(config.shake_kernels)))]
+    kind = choice(rng, config.shake_kernels)
     if kind == "trajectory":
         length, anxiety = uniform(rng, config.shake_length_px), log_uniform(rng, config.anxiety)
         return rasterize(trajectory(rng, length_px=length, anxiety=anxiety))
-    choices = stored(kind)
-    kernel = choices[int(rng.integers(len(choices)))]
+    kernels = stored(kind)
+    kernel = kernels[int(rng.integers(len(kernels)))]
     angle, scale = float(rng.uniform(0, 2 * np.pi)), uniform(rng, config.kernel_scale)
     return turned(kernel, angle=angle, scale=scale, mirror=bool(rng.integers(2)))
 
@@ -107,7 +139,7 @@ def stored(kind: str) -> Kernel:
 
 
 def pack(kernels: Sequence[NDArray]) -> Kernel:
-    """`kernels` of odd sizes in the middle of [N, 27, 27], as `kernels.npz` stores them."""
+    """`kernels` of odd sizes in the middle of [N, 27, 27], as `camera_shake.npz` stores them."""
     margins = [(STORED_PX - len(kernel)) // 2 for kernel in kernels]
     return np.stack([np.pad(k, m) for k, m in zip(kernels, margins, strict=True)]).astype(
         np.float32

@@ -13,14 +13,23 @@ thin and the lens as perfect.
 """
 
 import functools
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lpie.config.degrade import DegradeConfig
-from lpie.data.degrade.draws import uniform
+from lpie.data.degrade.blur import Highlights, blur
+from lpie.data.degrade.degradation import (
+    Image,
+    Range,
+    choice,
+    degradation,
+    log_uniform,
+    setting,
+    uniform,
+)
 
 Layout = Literal["toled", "stripe", "pentile"]
 
@@ -30,6 +39,38 @@ BAND_NM = (-30.0, -15.0, 0.0, 15.0, 30.0)
 RADIUS_PX = 32  # of the result; some percent of the light that falls further out are left out
 SAMPLES = 512  # across the pupil: 3 to 4 um each on a phone, a thirtieth of a display pixel
 FINER = 4  # each is the mean of 4x4 points, so that an edge between samples counts in part
+
+
+@degradation("display_blur")
+@dataclass(frozen=True)
+class DisplayBlur(Highlights):
+    """The blur and the loss of light of a camera behind one of several displays."""
+
+    # How many displays there are, and what each is drawn from: its layout, the distance from one
+    # display pixel to the next in micrometres, and the share of its area that lets light through.
+    displays: int = setting(16, 1, 128)
+    display_layouts: tuple[Layout, ...] = ("toled", "stripe", "pentile")
+    display_pitch_um: Range = setting((100.0, 200.0), 10, 1000)
+    display_opening: Range = setting((0.2, 0.5), 0.01, 1)
+    # Fraction of the light that the camera ends up with: about 0.2 through the T-OLED of Zhou et
+    # al. 2021, 1 where it exposes longer to make up for that; and of blue, relative to the rest,
+    # which the plastic of flexible displays absorbs.
+    display_transmission: Range = setting((0.2, 1.0), 0.001, 1)
+    display_blue: Range = setting((0.7, 1.0), 0.001, 1)
+    # The camera: focal length in millimetres, f-number, and the width of a sensor pixel in
+    # micrometres; one of 2.8 um is four binned pixels of 1.4 um.
+    focal_length_mm: float = setting(3.5, 0.5, 50)
+    f_number: float = setting(2.0, 0.7, 22)
+    sensor_pixel_um: float = setting(2.8, 0.5, 20)
+
+    def apply(self, image: Image, rng: Generator) -> Image:
+        clear = uniform(rng, self.display_transmission)
+        return blur(
+            image,
+            draw_point_spread(rng, self),
+            highlight_gain=log_uniform(rng, self.highlight_gain),
+            transmission=(clear, clear, clear * uniform(rng, self.display_blue)),
+        )
 
 
 class Display(NamedTuple):
@@ -43,16 +84,15 @@ class Display(NamedTuple):
     sensor_pixel_um: float
 
 
-def draw_point_spread(rng: Generator, config: DegradeConfig) -> NDArray[np.float32]:
+def draw_point_spread(rng: Generator, config: DisplayBlur) -> NDArray[np.float32]:
     """[65, 65, 3] of one of `config.displays` displays, upright or turned by 90 degrees.
 
     Display i has always the same layout, pitch and opening, drawn from the ranges of `config`
     with the generator of i: computing one takes far longer than using it.
     """
     own = np.random.default_rng(int(rng.integers(config.displays)))
-    layouts = config.display_layouts
     display = Display(
-        layout=layouts[int(own.integers(len(layouts)))],
+        layout=choice(own, config.display_layouts),
         pitch_um=uniform(own, config.display_pitch_um),
         opening=uniform(own, config.display_opening),
         focal_length_mm=config.focal_length_mm,
