@@ -19,7 +19,7 @@ from lpie.benchmarks.records.record import (
     now,
     timed_round,
 )
-from lpie.benchmarks.records.schema import blank
+from lpie.benchmarks.records.schema import Round, State, blank
 from lpie.errors import LpieError
 from lpie.system.environment import cpu_name
 
@@ -67,9 +67,9 @@ class Measurement:
         self.job, self._run, self._failed = job, run, refused
         self._child: Child | None = None
         self._about: dict[str, Any] = {}
-        self._rounds: list[Record] = []
+        self._rounds: list[Round] = []
         self._started = now()
-        self._before: Record | None = None
+        self._before: State | None = None
         self._peak_mb: float | None = None
 
     def start(self) -> None:
@@ -141,7 +141,7 @@ class Measurement:
         self.close(error)
 
 
-def machine() -> Record:
+def machine() -> dict[str, Any]:
     """The schema's `device` of this machine."""
     return {
         "cpu": cpu_name(),
@@ -152,7 +152,7 @@ def machine() -> Record:
     }
 
 
-def state() -> Record:
+def state() -> State:
     """The schema's `state` of this machine, as far as the system tells."""
     sensors: dict[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
     named = {f"{chip} {s.label}".strip(): s.current for chip, all_ in sensors.items() for s in all_}

@@ -1,11 +1,12 @@
-"""Two sets of records against each other: how much slower or faster, and whether that is noise."""
+"""Compares two sets of records: how much slower or faster, and whether that is noise."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from lpie.benchmarks.records.names import device_name, request_name, verdict_name
 from lpie.benchmarks.records.record import Record, latency_ms, round_medians
 from lpie.benchmarks.records.statistics import ratio_interval
-from lpie.benchmarks.reports.record_rows import SHOWN, asked, device_name
+from lpie.benchmarks.records.verdict import is_measured
 from lpie.errors import InputError
 
 
@@ -33,18 +34,18 @@ def compare(
     new: Sequence[Record],
     *,
     threshold: float = 0.05,
-    anyway: bool = False,
+    ignore_mismatch: bool = False,
 ) -> list[Comparison]:
-    """Each record of `new` beside the one of `old` that was asked for the same.
+    """Compare each record of `new` with the one of `old` that was asked for the same.
 
     threshold: the share by which a latency may change before it counts. One record on each side is
-    compared whatever its model is called. anyway: though devices, their builds or sizes differ,
-    which raises an `InputError` else, as does it when nothing belongs together.
+    compared whatever its model is called. ignore_mismatch: compare even if devices, their builds
+    or sizes differ, which raises an `InputError` otherwise, as does it when no records match.
     """
     pairs = _pairs(old, new)
     for before, after in pairs:
-        if not anyway:
-            _refuse_unlike(before, after)
+        if not ignore_mismatch:
+            _refuse_mismatch(before, after)
     return [_compared(before, after, threshold) for before, after in pairs]
 
 
@@ -55,27 +56,30 @@ def _pairs(old: Sequence[Record], new: Sequence[Record]) -> list[tuple[Record, R
     pairs = [(known[_key(record)], record) for record in new if _key(record) in known]
     if not pairs:
         raise InputError(
-            "No record of B was asked for what one of A was: model, size, delegate, precision, "
-            "threads and mode must be equal. Compare files of one record each."
+            "No record of B matches one of A: model, size, delegate, accelerator, precision, "
+            "threads and mode must be equal. To compare two models, give files of one record each."
         )
     return pairs
 
 
 def _key(record: Record) -> tuple[object, ...]:
     request = record["requested"]
-    same = ("size", "delegate", "accelerator", "precision", "threads", "mode")
-    return (record["model"]["file"], *(request[key] for key in same))
+    return (
+        record["model"]["file"], request["size"], request["delegate"], request["accelerator"],
+        request["precision"], request["threads"], request["mode"],
+    )  # fmt: skip
 
 
-def _refuse_unlike(old: Record, new: Record) -> None:
+def _refuse_mismatch(old: Record, new: Record) -> None:
     for what, (before, after) in (
         ("sizes", [(r["requested"]["size"] or "unknown",) for r in (old, new)]),
         ("devices", [_build(record) for record in (old, new)]),
     ):
         if before != after:
-            first, second = (", ".join(map(str, filter(None, each))) for each in (before, after))
+            first, second = (", ".join(filter(None, parts)) for parts in (before, after))
             raise InputError(
-                f"The {what} differ: {first} and {second}. Add --anyway to compare all the same."
+                f"The {what} differ: {first} and {second}. Add --ignore-mismatch to compare them "
+                "nevertheless."
             )
 
 
@@ -85,8 +89,8 @@ def _build(record: Record) -> tuple[str | None, ...]:
 
 def _compared(old: Record, new: Record, threshold: float) -> Comparison:
     for which, record in (("A", old), ("B", new)):
-        if record["verdict"] not in SHOWN:
-            why = f"{which} is {record['verdict'].replace('_', ' ')}: {record['why']}"
+        if not is_measured(record):
+            why = f"{which} is {verdict_name(record)}: {record['why']}"
             return Comparison(old, new, None, None, False, "invalid", why)
     before, after = latency_ms(old), latency_ms(new)
     if not before or after is None:
@@ -99,14 +103,14 @@ def _compared(old: Record, new: Record, threshold: float) -> Comparison:
     paired = bool(old["run"]) and old["run"] == new["run"]
     olds, news = round_medians(old["rounds"]), round_medians(new["rounds"])
     paired = paired and len(olds) == len(news)
-    around = ratio_interval(news, olds, paired=paired) if min([*olds, *news]) > 0 else None
+    bounds = ratio_interval(news, olds, paired=paired) if min([*olds, *news]) > 0 else None
     ratio = after / before
-    verdict = _judged(around or (ratio, ratio), threshold)
-    return Comparison(old, new, ratio, around, paired, verdict, " ".join(doubts))
+    verdict = _judged(bounds or (ratio, ratio), threshold)
+    return Comparison(old, new, ratio, bounds, paired, verdict, " ".join(doubts))
 
 
-def _judged(around: tuple[float, float], threshold: float) -> str:
-    low, high = around
+def _judged(interval: tuple[float, float], threshold: float) -> str:
+    low, high = interval
     if low > 1 + threshold:
         return "slower"
     if high < 1 / (1 + threshold):
@@ -115,9 +119,9 @@ def _judged(around: tuple[float, float], threshold: float) -> str:
     return "same" if inside else "undecided"
 
 
-def name(comparison: Comparison) -> str:
-    """What was compared, in words."""
-    files = [str(r["model"]["file"] or "model unknown") for r in (comparison.old, comparison.new)]
-    told = files[1] if files[0] == files[1] else f"{files[1]} against {files[0]}"
-    parts = told, comparison.new["requested"]["size"], asked(comparison.new)
-    return ", ".join(str(part) for part in parts if part)
+def comparison_name(comparison: Comparison) -> str:
+    """Return what was compared, in words."""
+    old, new = (r["model"]["file"] or "model unknown" for r in (comparison.old, comparison.new))
+    files = new if old == new else f"{new} against {old}"
+    parts = files, comparison.new["requested"]["size"], request_name(comparison.new)
+    return ", ".join(part for part in parts if part)

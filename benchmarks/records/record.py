@@ -1,6 +1,7 @@
 """One measurement as one JSON record: built, checked against its published schema, written, read.
 
-The schema, `record.schema.json`, says what every field means. A record is a plain dictionary.
+The schema, `record.schema.json`, says what every field means. A record is a plain dictionary, typed
+as `schema.Record`.
 """
 
 import datetime
@@ -10,9 +11,19 @@ import statistics
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from lpie.benchmarks.records.schema import SCHEMA, Record, blank, check, completed
+from lpie.benchmarks.records.schema import (
+    SCHEMA,
+    Collection,
+    Model,
+    Record,
+    Round,
+    Verdict,
+    blank,
+    check,
+    completed,
+)
 from lpie.benchmarks.records.statistics import describe, deviation, interval
 from lpie.benchmarks.records.verdict import VERDICTS, judge
 from lpie.errors import InputError
@@ -32,14 +43,14 @@ def new_record(
     incomplete: str = "",
     **sections: Any,
 ) -> Record:
-    """The record of one measurement, judged and checked; what is not given is null.
+    """Build the record of one measurement, judged and checked; unknown fields are null.
 
-    rounds: as `timed_round` or `summed_round` make them. failed, incomplete: why, as a sentence;
+    rounds: as `timed_round` or `summed_round` return them. failed, incomplete: why, as a sentence;
     empty when the measurement went well. sections: fields of the schema, as much of each as is
     known: `model={"file": "a.tflite"}`. A section `summary` adds to what the rounds say. A field
     that the schema does not know raises an `InputError`.
     """
-    record: Record = completed({"rounds": list(rounds), **sections})
+    record: Any = completed({"rounds": list(rounds), **sections})
     record["schema"] = SCHEMA
     record["lpie"] = record["lpie"] or importlib.metadata.version("lpie")
     record["started"] = record["started"] or now()
@@ -49,38 +60,39 @@ def new_record(
     return check(record, "the new record")
 
 
-def timed_round(times_ms: Sequence[float], **more: Any) -> Record:
-    """A round of which each run's time is known. more: `at_s`, `state`."""
-    return {**blank("round"), "times_ms": list(times_ms), **describe(times_ms), **more}
+def timed_round(times_ms: Sequence[float], **more: Any) -> Round:
+    """Build a round of which each run's time is known. more: `at_s`, `state`."""
+    fields = {**blank("round"), "times_ms": list(times_ms), **describe(times_ms), **more}
+    return cast(Round, fields)
 
 
-def summed_round(**numbers: Any) -> Record:
-    """A round of which the runner gave only aggregates (`median_ms=`, `count=` ...)."""
-    return {**blank("round"), **numbers}
+def summed_round(**numbers: Any) -> Round:
+    """Build a round of which the runner gave only aggregates (`median_ms=`, `count=` ...)."""
+    return cast(Round, {**blank("round"), **numbers})
 
 
 def summarized(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The schema's `summary` of `rounds`, as far as they tell."""
+    """Return the schema's `summary` of `rounds`, as far as they tell."""
     if not rounds:
         return {}
-    singles = [time for each in rounds for time in each["times_ms"] or ()]
-    if all(each["times_ms"] for each in rounds):
-        numbers: dict[str, Any] = describe(singles)
+    times = [time for round_ in rounds for time in round_["times_ms"] or ()]
+    if all(round_["times_ms"] for round_ in rounds):
+        numbers: dict[str, Any] = describe(times)
     else:
-        numbers = {key: _of(rounds, key, statistics.median) for key in _QUANTITIES}
-        numbers["count"] = _of(rounds, "count", sum)
-        numbers["min_ms"] = _of(rounds, "min_ms", min)
-        numbers["max_ms"] = _of(rounds, "max_ms", max)
-        singles = []
+        numbers = {key: _over(rounds, key, statistics.median) for key in _QUANTITIES}
+        numbers["count"] = _over(rounds, "count", sum)
+        numbers["min_ms"] = _over(rounds, "min_ms", min)
+        numbers["max_ms"] = _over(rounds, "max_ms", max)
+        times = []
     medians = round_medians(rounds)
-    around = singles or (medians if len(medians) > 1 else [])
-    found = interval(medians)
+    spread = times or (medians if len(medians) > 1 else [])
+    bounds = interval(medians)
     third = len(medians) // 3
     first, last = medians[:third], medians[-third:]
     return {
         **numbers,
-        "spread_ms": deviation(around) if around else None,
-        "interval_ms": list(found) if found else None,
+        "spread_ms": deviation(spread) if spread else None,
+        "interval_ms": list(bounds) if bounds else None,
         "throttling": (
             statistics.median(last) / statistics.median(first)
             if third >= 2 and min(first) > 0
@@ -90,21 +102,22 @@ def summarized(rounds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def round_medians(rounds: Sequence[Mapping[str, Any]]) -> list[float]:
-    """The median of each round, its mean where the runner gives no median, in ms."""
+    """Return the median of each round, its mean where the runner gives no median, in ms."""
     middles = (
-        each["mean_ms"] if each["median_ms"] is None else each["median_ms"] for each in rounds
+        round_["mean_ms"] if round_["median_ms"] is None else round_["median_ms"]
+        for round_ in rounds
     )
     return [middle for middle in middles if middle is not None]
 
 
 def latency_ms(record: Mapping[str, Any]) -> float | None:
-    """The median over a record's runs, their mean where the runner gave no median, in ms."""
+    """Return the median over a record's runs, their mean where there is no median, in ms."""
     summary = record["summary"]
     return summary["mean_ms"] if summary["median_ms"] is None else summary["median_ms"]
 
 
-def model_section(path: Path) -> Record:
-    """The schema's `model` of the TFLite file `path`."""
+def model_section(path: Path) -> Model:
+    """Return the schema's `model` of the TFLite file `path`."""
     spec = TfliteModel.read(path).spec
     return {
         "file": path.name,
@@ -115,12 +128,12 @@ def model_section(path: Path) -> Record:
 
 
 def new_run() -> str:
-    """A name for what is measured in turns; see the schema's `run`."""
+    """Return a new name for records whose rounds take turns; see the schema's `run`."""
     return uuid.uuid4().hex
 
 
 def now() -> str:
-    """The present in UTC, as the schema's `started`."""
+    """Return the present time in UTC, as the schema's `started`."""
     return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
@@ -131,26 +144,27 @@ def write_records(path: Path, records: Sequence[Record]) -> None:
     write_atomic(path, to_json(records[0] if len(records) == 1 else collection(records)))
 
 
-def collection(records: Sequence[Record]) -> Record:
-    """Several records as one JSON object, with the worst of their verdicts."""
-    worst = max((record["verdict"] for record in records), key=VERDICTS.index, default="valid")
+def collection(records: Sequence[Record]) -> Collection:
+    """Return several records as one JSON object, with the worst of their verdicts."""
+    verdicts: list[Verdict] = [record["verdict"] for record in records]
+    worst: Verdict = max(verdicts, key=VERDICTS.index, default="valid")
     return {"schema": SCHEMA, "verdict": worst, "records": list(records)}
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records in a file, or in the .json files of a folder; none of their strings is trusted.
+    """Read the records in a file, or in the .json files of a folder; their text is not trusted.
 
     Raises `InputError` when `path` is missing, holds none, or holds one that is damaged. Files of
     a folder that are no records at all are passed over.
     """
     if path.is_dir():
-        found = [(file, _load(file)) for file in sorted(path.rglob("*.json"))]
-        pairs = [(file, value) for file, value in found if is_record(value)]
+        files = [(file, _load(file)) for file in sorted(path.rglob("*.json"))]
+        pairs = [(file, value) for file, value in files if is_record(value)]
     elif path.exists():
         pairs = [(path, _load(path))]
     else:
         raise InputError(f"{path} does not exist. Give a file or folder that lpie bench wrote.")
-    records = [check(each, str(file)) for file, value in pairs for each in _listed(value)]
+    records = [check(record, str(file)) for file, value in pairs for record in _listed(value)]
     if not records:
         raise InputError(f"{path} holds no record. Give a file or folder that lpie bench wrote.")
     return records
@@ -182,6 +196,8 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is no JSON number")
 
 
-def _of(rounds: Sequence[Mapping[str, Any]], key: str, combined: Callable[[list[Any]], Any]) -> Any:
-    known = [each[key] for each in rounds if each[key] is not None]
+def _over(
+    rounds: Sequence[Mapping[str, Any]], key: str, combined: Callable[[list[Any]], Any]
+) -> Any:
+    known = [round_[key] for round_ in rounds if round_[key] is not None]
     return combined(known) if known else None

@@ -3,13 +3,26 @@
 import statistics
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
+from lpie.benchmarks.records.schema import Verdict
 from lpie.benchmarks.records.statistics import deviation
 
-Verdict = Literal["valid", "unstable", "throttled", "fell_back", "incomplete", "failed"]
 # From good to bad: of several that apply the last one counts.
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+# What each means to a reader of a report.
+MEANINGS: dict[Verdict, str] = {
+    "valid": "The delegate that was asked for ran the whole graph, and the rounds agree.",
+    "unstable": "The runs differ so much that a small change could not be seen. Measure again "
+    "while nothing else runs.",
+    "throttled": "The device grew hot or slower during the measurement. Let it cool down first.",
+    "fell_back": "Another delegate than the one asked for ran the graph or a part of it, so the "
+    "times are not shown.",
+    "incomplete": "The measurement did not end, or its log is cut, so there is no time to show.",
+    "failed": "The tool or the model failed, so there is no time to show.",
+}
+# The numbers of these are of what was asked for; `unstable` and `throttled` ones are doubtful.
+MEASURED: tuple[Verdict, ...] = ("valid", "unstable", "throttled")
 # Where a graph runs when no delegate takes it; XNNPACK is the runtime's own choice there.
 CPU = ("cpu", "xnnpack")
 # Times the median absolute deviation: the standard deviation, where the distribution is normal.
@@ -39,7 +52,7 @@ def judge(
     incomplete: str = "",
     limits: Limits | None = None,
 ) -> tuple[Verdict, str]:
-    """(verdict, why in one sentence, empty when valid) of a record whose other fields are filled.
+    """Return (verdict, why in one sentence, empty when valid) of a record without them.
 
     failed, incomplete: what the runner saw go wrong.
     """
@@ -48,7 +61,7 @@ def judge(
         return "failed", failed
     if incomplete:
         return "incomplete", incomplete
-    if not any(_middle(each) is not None for each in record["rounds"]):
+    if not any(_middle(round_) is not None for round_ in record["rounds"]):
         return "incomplete", "There is no measured round."
     for verdict, reasons in (
         ("fell_back", _fallen_back(record)),
@@ -59,6 +72,11 @@ def judge(
         if why:
             return verdict, why  # type: ignore[return-value]
     return "valid", ""
+
+
+def is_measured(record: Mapping[str, Any]) -> bool:
+    """Whether the times of a record are of what was asked for, and may be shown."""
+    return record["verdict"] in MEASURED
 
 
 def same_place(requested: str | None, executed: str | None) -> bool:
@@ -94,7 +112,7 @@ def _fallen_back(record: Mapping[str, Any]) -> Iterator[str]:
 
 def _throttled(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
     before, after = record["state"]["before"], record["state"]["after"]
-    states = [before, *(each["state"] for each in record["rounds"]), after]
+    states = [before, *(round_["state"] for round_ in record["rounds"]), after]
     statuses = [s["thermal_status"] for s in states if s and s["thermal_status"] is not None]
     if statuses and max(statuses) > limits.thermal_status:
         yield f"The thermal status reached {max(statuses)}."
@@ -115,7 +133,7 @@ def _unstable(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
                 f"The interval of the median, {low:.4g} to {high:.4g} ms, is wider than "
                 f"{limits.interval:.0%} of it."
             )
-    shares = [share for each in record["rounds"] if (share := _share(each)) is not None]
+    shares = [share for round_ in record["rounds"] if (share := _share(round_)) is not None]
     if shares and statistics.median(shares) > limits.deviation:
         yield (
             f"The runs of a round deviate by {statistics.median(shares):.0%} of their middle, "

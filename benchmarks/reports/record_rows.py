@@ -1,115 +1,216 @@
-"""How long each model took, from records: bars and a table."""
+"""Records as rows: the columns, and their cells in HTML, Markdown, CSV and the terminal."""
 
-from collections.abc import Sequence
+import csv
+import io
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
-from lpie.benchmarks.records.record import Record, latency_ms
-from lpie.benchmarks.reports.chart import Bar, bar_chart
-from lpie.benchmarks.reports.table import number, table, text
+from lpie.benchmarks.records.names import device_name, request_name, short_name, verdict_name
+from lpie.benchmarks.records.record import latency_ms
+from lpie.benchmarks.records.schema import Record, Verdict
+from lpie.benchmarks.records.verdict import MEANINGS, is_measured
+from lpie.benchmarks.reports.table import badge, markdown, table, text
 
-# Of these the numbers are what was asked for; of the last two they are doubtful.
-SHOWN = ("valid", "unstable", "throttled")
-_HEAD = (
-    "Model", "Device", "Asked", "Size", "Verdict", "Init, ms", "Median, ms", "95 % interval",
-    "p90, ms", "Runs", "Peak, MB",
+
+@dataclass(frozen=True)
+class Column:
+    """One field of a record.
+
+    name: in CSV. head: for people. digits: decimals of a number, for people; None for words.
+    measured: the value counts only where the run did what was asked for.
+    """
+
+    name: str
+    head: str
+    value: Callable[[Record], object]
+    digits: int | None = None
+    measured: bool = False
+
+
+def _time(name: str, head: str, value: Callable[[Record], object]) -> Column:
+    return Column(name, head, value, digits=1, measured=True)
+
+
+def _interval(record: Record) -> str | None:
+    bounds = record["summary"]["interval_ms"]
+    return f"{bounds[0]:,.1f} to {bounds[1]:,.1f}" if bounds else None
+
+
+def _bound(record: Record, index: int) -> float | None:
+    bounds = record["summary"]["interval_ms"]
+    return bounds[index] if bounds else None
+
+
+def _quality(record: Record) -> object:
+    quality = record["quality"]
+    return "same" if quality and quality["identical"] else quality and quality["psnr_db"]
+
+
+COLUMNS = {
+    column.name: column
+    for column in (
+        Column("model", "model", lambda r: r["model"]["file"]),
+        Column("device", "device", device_name),
+        Column("soc", "SoC", lambda r: r["device"]["soc"]),
+        Column("size", "size", lambda r: r["requested"]["size"]),
+        Column("mode", "mode", lambda r: r["requested"]["mode"]),
+        Column("delegate", "delegate", lambda r: r["requested"]["delegate"]),
+        Column("precision", "precision", lambda r: r["requested"]["precision"]),
+        Column("threads", "threads", lambda r: r["requested"]["threads"]),
+        Column("ran_on", "ran on", lambda r: r["executed"]["delegate"]),
+        Column("nodes_total", "nodes", lambda r: r["executed"]["nodes_total"]),
+        Column("nodes_delegated", "delegated", lambda r: r["executed"]["nodes_delegated"]),
+        Column("partitions", "partitions", lambda r: r["executed"]["partitions"]),
+        Column("verdict", "verdict", lambda r: r["verdict"]),
+        Column("why", "why", lambda r: r["why"]),
+        Column("rounds", "rounds", lambda r: len(r["rounds"])),
+        Column("runs", "runs", lambda r: r["summary"]["count"], digits=0, measured=True),
+        _time("median_ms", "median ms", lambda r: r["summary"]["median_ms"]),
+        _time("interval_low_ms", "interval from ms", lambda r: _bound(r, 0)),
+        _time("interval_high_ms", "interval to ms", lambda r: _bound(r, 1)),
+        _time("mean_ms", "mean ms", lambda r: r["summary"]["mean_ms"]),
+        _time("p90_ms", "p90 ms", lambda r: r["summary"]["p90_ms"]),
+        _time("p95_ms", "p95 ms", lambda r: r["summary"]["p95_ms"]),
+        _time("p99_ms", "p99 ms", lambda r: r["summary"]["p99_ms"]),
+        _time("std_ms", "std ms", lambda r: r["summary"]["std_ms"]),
+        _time("init_ms", "init ms", lambda r: r["summary"]["init_ms"]),
+        _time("first_ms", "first ms", lambda r: r["summary"]["first_ms"]),
+        _time("throttling", "throttling", lambda r: r["summary"]["throttling"]),
+        _time("peak_mb", "peak MB", lambda r: r["memory"]["peak_mb"]),
+        _time("gpu_mb", "GPU MB", lambda r: r["memory"]["gpu_mb"]),
+        _time("joules", "joules", lambda r: r["energy"]["joules"]),
+        Column("psnr_db", "PSNR dB", lambda r: r["quality"] and r["quality"]["psnr_db"], digits=1),
+        Column(
+            "residual_correlation",
+            "residual correlation",
+            lambda r: r["quality"] and r["quality"]["residual_correlation"],
+            digits=4,
+        ),
+        Column(
+            "target_psnr_db",
+            "PSNR dB against clean photos",
+            lambda r: r["quality"] and r["quality"]["target_psnr_db"],
+            digits=1,
+        ),
+        Column("runner", "runner", lambda r: r["runner"]["name"]),
+        Column("started", "started", lambda r: r["started"]),
+        Column("model_sha256", "model SHA-256", lambda r: r["model"]["sha256"]),
+    )
+}
+CSV = tuple(COLUMNS.values())
+
+# Columns for people alone, which hold what CSV spreads over several or spells differently.
+_NAME = Column("name", "model", short_name)
+_REQUEST = Column("request", "requested", request_name)
+_VERDICT = Column("verdict", "verdict", verdict_name)
+_LATENCY = _time("latency_ms", "median ms", latency_ms)
+_INTERVAL = Column("interval_ms", "95 % interval", _interval, measured=True)
+_QUALITY = Column("quality", "PSNR dB", _quality, digits=1)
+
+
+def _columns(*columns: Column | str) -> tuple[Column, ...]:
+    return tuple(COLUMNS[column] if isinstance(column, str) else column for column in columns)
+
+
+HTML = _columns(
+    "model", "device", _REQUEST, "size", _VERDICT, "init_ms", _LATENCY, _INTERVAL, "p90_ms",
+    "runs", "peak_mb",
+)  # fmt: skip
+MARKDOWN = _columns(
+    "model", "device", "size", _REQUEST, "ran_on", _LATENCY, _INTERVAL, "p90_ms", "peak_mb",
+    _QUALITY, _VERDICT,
+)  # fmt: skip
+TERMINAL = _columns(
+    _NAME, "init_ms", "first_ms", "median_ms", "mean_ms", "p90_ms", "std_ms", "peak_mb",
+    Column("verdict", "verdict", lambda r: r["verdict"]),
 )  # fmt: skip
 
 
-def latency(title: str, records: Sequence[Record]) -> str:
-    """The HTML of `records`: a chart for each device and size, and a table of them all.
-
-    A record that fell back, failed or is incomplete shows why in the place of its times.
-    """
-    places = dict.fromkeys(place(record) for record in records)
-    charts = "".join(
-        _bars(where, [r for r in records if place(r) == where and r["verdict"] in SHOWN])
-        for where in places
-    )
-    rows = table(text(title), _HEAD, [_row(record) for record in records], words=5)
-    note = (
-        "Bars are medians, means where the tool gives no median; whiskers span the 95 % interval "
-    )
-    note += "over rounds, or the 5th to 95th percentile. Pale bars are of doubtful measurements."
-    shown = f'<p class="note">{note}</p><div class="charts">{charts}</div>' if charts else ""
-    return shown + rows
+DEVICES = _columns(
+    "model", "device", "size", _REQUEST, "ran_on", _VERDICT, _LATENCY, _INTERVAL, _QUALITY
+)
 
 
-def place(record: Record) -> tuple[str, str]:
-    """(device, size) of a record: what may be compared."""
-    return device_name(record), record["requested"]["size"] or "size unknown"
+def cell(record: Record, column: Column) -> object:
+    """Return the value of a column: None where it is unknown or was not measured as asked."""
+    return column.value(record) if is_measured(record) or not column.measured else None
 
 
-def device_name(record: Record) -> str:
-    """A phone's maker and model, else the processor."""
-    device = record["device"]
-    named = " ".join(str(part) for part in (device["manufacturer"], device["model"]) if part)
-    return named or device["cpu"] or device["serial"] or "device unknown"
+def shown(record: Record, column: Column, *, nothing: str = "") -> str:
+    """Return the value of a column as text for people; `nothing` where there is none."""
+    value = cell(record, column)
+    if value is None:
+        return nothing
+    number = column.digits is not None and isinstance(value, int | float)
+    return f"{value:,.{column.digits}f}" if number else str(value)
 
 
-def asked(record: Record) -> str:
-    """What was asked for, as `gpu fp16, 4 threads, tiles`."""
-    request = record["requested"]
-    delegate = " ".join(
-        str(part) for part in (request["delegate"], request["precision"]) if part is not None
-    )
-    threads = f"{request['threads']} threads" if request["threads"] else ""
-    tiles = "tiles" if request["mode"] == "tiles" else ""
-    return ", ".join(part for part in (delegate, threads, tiles) if part)
+def to_html(caption: str, records: Sequence[Record]) -> str:
+    """Return a table of `records`; one without times says why in their place."""
+    head = [column.head if column.head[1].isdigit() else _sentence(column.head) for column in HTML]
+    return table(text(caption), head, [_html_row(record) for record in records], words=5)
 
 
-def label(record: Record) -> str:
-    """The model and what was asked for, for a bar or a line."""
-    file = str(record["model"]["file"] or "model unknown").removesuffix(".tflite")
-    return ", ".join(part for part in (file, asked(record)) if part)
+def _sentence(words: str) -> str:
+    return words[0].upper() + words[1:]
 
 
-def _bars(where: tuple[str, str], records: Sequence[Record]) -> str:
-    bars = []
-    for record in records:
-        middle = latency_ms(record)
-        if middle is not None:
-            low, high = _whisker(record, middle)
-            doubtful = record["verdict"] != "valid"
-            name = label(record) + (f" ({record['verdict']})" if doubtful else "")
-            bars.append(Bar(name, middle, low, high, doubtful))
-    if not bars:
-        return ""
-    title = f"{where[0]}, {where[1]}"
-    drawing = bar_chart(bars, title=f"Latency on {title}", unit="ms")
-    return f"<figure><figcaption>{text(title)}</figcaption>{drawing}</figure>"
-
-
-def _whisker(record: Record, middle: float) -> tuple[float, float]:
-    summary = record["summary"]
-    if summary["interval_ms"]:
-        low, high = summary["interval_ms"]
-        return low, high
-    pairs = ("p5_ms", "p95_ms"), ("min_ms", "max_ms")
-    for low_key, high_key in pairs:
-        if summary[low_key] is not None and summary[high_key] is not None:
-            return summary[low_key], summary[high_key]
-    return middle, middle
-
-
-def _row(record: Record) -> list[str]:
-    summary = record["summary"]
-    size = record["requested"]["size"]
-    words = record["model"]["file"], device_name(record), asked(record), size
-    cells = [*map(text, words), verdict_cell(record)]
-    if record["verdict"] not in SHOWN:
-        return [*cells, text(record["why"])]
-    around = summary["interval_ms"]
-    return [
-        *cells,
-        number(summary["init_ms"], 1),
-        number(latency_ms(record), 1),
-        f"{around[0]:,.1f} to {around[1]:,.1f}" if around else text(None),
-        number(summary["p90_ms"], 1),
-        text(summary["count"]),
-        number(record["memory"]["peak_mb"], 0),
+def _html_row(record: Record) -> list[str]:
+    cells = [
+        verdict_cell(record) if column is _VERDICT else text(shown(record, column) or None)
+        for column in HTML
     ]
+    return cells if is_measured(record) else [*cells[:5], text(record["why"])]
 
 
 def verdict_cell(record: Record) -> str:
-    """The verdict as HTML, coloured by whether the numbers count."""
-    kind = "good" if record["verdict"] == "valid" else "bad"
-    return f'<strong class="{kind}">{text(record["verdict"].replace("_", " "))}</strong>'
+    """Return the verdict as HTML, with its meaning and its reason in a tooltip."""
+    verdict: Verdict = record["verdict"]
+    kind = "good" if verdict == "valid" else "doubtful" if is_measured(record) else "bad"
+    tip = " ".join(part for part in (MEANINGS[verdict], record["why"]) if part)
+    return badge(verdict_name(record), kind, tip)
+
+
+def to_markdown(records: Sequence[Record]) -> str:
+    """Return a Markdown table, then a line for every record that is not valid, saying why."""
+    rows = [[_plain(shown(record, column)) for column in MARKDOWN] for record in records]
+    reasons = [
+        f"- {_plain(r['model']['file'])}, {_plain(request_name(r))}: {verdict_name(r)}. "
+        f"{_plain(r['why'])}"
+        for r in records
+        if r["verdict"] != "valid"
+    ]
+    parts = [markdown([column.head for column in MARKDOWN], rows)]
+    return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"
+
+
+def to_csv(records: Sequence[Record]) -> str:
+    """Return a header and a line for each record; numbers are not rounded for people."""
+    lines = io.StringIO()
+    writer = csv.writer(lines, lineterminator="\n")
+    writer.writerow([column.name for column in CSV])
+    for record in records:
+        writer.writerow([_safe(cell(record, column)) for column in CSV])
+    return lines.getvalue()
+
+
+def to_terminal(
+    records: Sequence[Record], columns: Sequence[Column] = TERMINAL
+) -> tuple[list[str], list[list[str]]]:
+    """Return (header, rows) for `lpie.cli.format.print_table`."""
+    header = [column.head for column in columns]
+    return header, [[shown(r, column, nothing="-") for column in columns] for r in records]
+
+
+def _safe(value: object) -> object:
+    """Put a quote before what a spreadsheet would take for a formula; shorten floats."""
+    if isinstance(value, float):
+        return float(f"{value:.6g}")
+    return f"'{value}" if isinstance(value, str) and value[:1] in "=+-@\t\r" and value else value
+
+
+def _plain(value: object) -> str:
+    """Return `value` as one line of Markdown without markup."""
+    line = "" if value is None else " ".join(str(value).split())
+    return re.sub(r"([\\`*\[\]<>|])", r"\\\1", line)

@@ -9,13 +9,14 @@ from typing import Any
 
 from lpie.benchmarks.records.record import read_records
 from lpie.benchmarks.reports.chart import Series, line_chart
-from lpie.benchmarks.reports.page import write_page
-from lpie.benchmarks.reports.record_rows import latency
+from lpie.benchmarks.reports.latency import latency_section
+from lpie.benchmarks.reports.page import figures, headline, write_page
 from lpie.benchmarks.reports.slider import slider
-from lpie.benchmarks.reports.table import finite, gain, number, table, text
+from lpie.benchmarks.reports.table import badge, finite, gain, number, table, text
 from lpie.errors import InputError
 from lpie.system.files import read_json
 from lpie.training.run import read_log, read_settings
+from lpie.weights import pretrained
 
 # What the page says of a part that the run lacks, and the command that makes it.
 _MISSING = {
@@ -28,7 +29,7 @@ _MISSING = {
 
 _HEADINGS = {
     "samples": "Before and after",
-    "curves": "Training curves",
+    "curves": "Training",
     "quality": "Quality",
     "exports": "Exports",
     "latency": "Latency",
@@ -36,24 +37,36 @@ _HEADINGS = {
 }
 
 # A JSON object: a whole file or a row of one. None of its values is to be trusted.
-Record = dict[str, Any]
+Json = dict[str, Any]
 
 
 def write_report(run: Path, out: Path, *, today: datetime.date | None = None) -> None:
-    """Write the page about the run folder `run` to `out`, saying how to make the parts it lacks.
+    """Write one self-contained HTML page about a training run.
 
-    today: the date in the footer, the current one unless given. Raises `InputError` when `run`
-    is not a run, or when one of its files is damaged.
+    It shows photos before and after, the training curves, and whatever evaluations, exports and
+    benchmarks the run's folder holds. A part that is missing is replaced by the command that makes
+    it. The page loads nothing from elsewhere.
+
+    Args:
+        run: Folder of a run of `lpie train`.
+        out: The .html file to write; one that exists is replaced.
+        today: Date in the footer. Default: the current date.
+
+    Raises:
+        InputError: If `run` is not a run, or one of its files is damaged.
     """
     config = read_settings(run)
     rows = _merged(read_log(run))
     evaluations = _read_objects(run, "evaluation*.json", rows="images")
-    exports = _read_objects(run, "exports/*.spec.json")
+    specs = list(_read_objects(run, "exports/*.spec.json").values())
+    # Pretrained networks stand in the table beside this one, but the page is about this one.
+    own = {file: e for file, e in evaluations.items() if str(e.get("model")) not in pretrained()}
+    scores = _scores_of(own, rows)
     sections = {
-        "samples": _samples(run / "samples"),
+        "samples": _samples(run / "samples", scores),
         "curves": _curves(rows),
-        "quality": _quality(evaluations),
-        "exports": _exports(list(exports.values())),
+        "quality": _quality(evaluations, scores),
+        "exports": _exports(specs),
         "latency": "".join(_bench(path) for path in sorted(run.glob("bench*.json"))),
     }
     network = _network(config)
@@ -61,9 +74,7 @@ def write_report(run: Path, out: Path, *, today: datetime.date | None = None) ->
     write_page(
         out,
         title=f"{network}: {run.resolve().name}",
-        summary=_summary(
-            network, [*exports.values(), *evaluations.values(), config], evaluations, rows
-        ),
+        summary=_summary(network, [*specs, *own.values(), config], scores),
         sections={**shown, "configuration": _configuration(config)},
         headings=_HEADINGS,
         today=today,
@@ -73,12 +84,11 @@ def write_report(run: Path, out: Path, *, today: datetime.date | None = None) ->
 def _bench(path: Path) -> str:
     records = read_records(path)
     days = sorted({str(record["started"])[:10] for record in records})
-    return latency(
-        f"{path.name}, measured {' to '.join(dict.fromkeys((days[0], days[-1])))}", records
-    )
+    dates = " to ".join(dict.fromkeys((days[0], days[-1])))
+    return latency_section(f"{path.name}, measured {dates}", records)
 
 
-def _read_object(path: Path, *, rows: str = "") -> Record:
+def _read_object(path: Path, *, rows: str = "") -> Json:
     """The JSON object in `path`; its entry `rows`, when named, is a list of objects."""
     record = read_json(path)
     listed = record.get(rows, [])
@@ -87,19 +97,19 @@ def _read_object(path: Path, *, rows: str = "") -> Record:
     return record
 
 
-def _read_objects(run: Path, pattern: str, *, rows: str = "") -> dict[str, Record]:
+def _read_objects(run: Path, pattern: str, *, rows: str = "") -> dict[str, Json]:
     return {path.name: _read_object(path, rows=rows) for path in sorted(run.glob(pattern))}
 
 
-def _merged(rows: list[Record]) -> list[Record]:
+def _merged(rows: list[Json]) -> list[Json]:
     """`rows` in ascending step, those of one step merged."""
-    steps: dict[int, Record] = {}
+    steps: dict[int, Json] = {}
     for row in rows:
         steps.setdefault(row["step"], {}).update(row)
     return [steps[step] for step in sorted(steps)]
 
 
-def _network(config: Record) -> str:
+def _network(config: Json) -> str:
     model = config.get("model")
     return str(model.get("name", "network")) if isinstance(model, dict) else "network"
 
@@ -110,59 +120,79 @@ def _missing(section: str, run: Path) -> str:
     return f'<p class="missing">{what}. Run: <code>{shown}</code></p>'
 
 
-def _summary(
-    network: str, sources: Sequence[Record], evaluations: dict[str, Record], rows: list[Record]
-) -> str:
-    """One sentence; `sources` are the records that may say how many parameters there are."""
-    counts = [s["parameters"] for s in sources if finite(s.get("parameters"))]
-    name = f"{network} ({counts[0]:,} parameters)" if counts else network
+def _scores_of(evaluations: dict[str, Json], rows: list[Json]) -> tuple[Json, str] | None:
+    """Return (scores, where they were measured): the first evaluation, else the last validation."""
     measured = [(r, f"on {r.get('source', file)}") for file, r in evaluations.items()]
     measured += [(r, f"in validation at step {r['step']:,}") for r in reversed(rows)]
-    for record, place in measured:
-        change = gain(record)
-        if change is not None:
-            verb = "raises" if change >= 0 else "lowers"
-            before, after = record["degraded_psnr_db"], record["psnr_db"]
-            return text(
-                f"{name} {verb} PSNR by {abs(change):.2f} dB, "
-                f"from {before:.2f} to {after:.2f} dB, {place}."
-            )
-    return text(f"{name}: its quality has not been measured yet.")
+    return next((pair for pair in measured if gain(pair[0]) is not None), None)
 
 
-def _samples(folder: Path) -> str:
+def _summary(network: str, sources: Sequence[Json], scores: tuple[Json, str] | None) -> str:
+    """Return one sentence; one of `sources` may say how many parameters there are."""
+    counts = [s["parameters"] for s in sources if finite(s.get("parameters"))]
+    name = f"{network} ({counts[0]:,} parameters)" if counts else network
+    if scores is None:
+        return text(f"{name}: its quality has not been measured yet.")
+    record, where = scores
+    change = gain(record) or 0.0
+    verb = "raises" if change >= 0 else "lowers"
+    before, after = record["degraded_psnr_db"], record["psnr_db"]
+    return text(
+        f"{name} {verb} PSNR by {abs(change):.2f} dB, from {before:.2f} to {after:.2f} dB, {where}."
+    )
+
+
+def _samples(folder: Path, scores: tuple[Json, str] | None) -> str:
     names = [p.name.removesuffix(".degraded.png") for p in sorted(folder.glob("*.degraded.png"))]
-    figures = "".join(slider(folder, name) for name in names)
+    if not names:
+        return ""
+    sliders = "".join(slider(folder, name) for name in names)
     note = (
         "Drag on the picture or move the slider; its arrow keys work too. "
         "Pictures are cropped, never resized; PSNR and SSIM are of the whole 8-bit picture."
     )
-    return f'<p class="note">{note}</p><div class="pictures">{figures}</div>' if names else ""
+    gained = ""
+    if scores:
+        change, where = gain(scores[0]) or 0.0, scores[1]
+        gained = headline(f"{change:+.2f} dB", f"PSNR, restored over degraded, {where}")
+    return f'{gained}<div class="pictures">{sliders}</div><p class="note">{note}</p>'
 
 
-def _curves(rows: list[Record]) -> str:
+def _curves(rows: list[Json]) -> str:
     parts = [(row["step"], p) for row in rows if isinstance(p := row.get("parts"), dict)]
     loss = [Series("loss", _points(rows, "loss"))]
-    for key in sorted({key for _, part in parts for key in part}):
+    keys = sorted({key for _, part in parts for key in part})
+    # A loss of one part is that part.
+    for key in keys if len(keys) > 1 else ():
         loss.append(Series(key, [(x, p[key]) for x, p in parts if finite(p.get(key))]))
     charts = {"Loss": loss}
     for title, key in (("Validation PSNR (dB)", "psnr_db"), ("Validation SSIM", "ssim")):
         degraded = Series("degraded input", _points(rows, f"degraded_{key}"), dashed=True)
         charts[title] = [Series("restored", _points(rows, key)), degraded]
-    figures = [
-        f"<figure><figcaption>{title}</figcaption>"
-        f"{line_chart(drawn, title=f'{title} against the training step', x_label='step')}</figure>"
+    drawings = [
+        (title, line_chart(drawn, title=f"{title} against the training step", x_label="step"))
         for title, series in charts.items()
         if (drawn := [s for s in series if s.points])
     ]
-    return f'<div class="charts">{"".join(figures)}</div>' if figures else ""
+    return _best(rows) + figures(drawings) if drawings else ""
 
 
-def _points(rows: list[Record], key: str) -> list[tuple[float, float]]:
+def _best(rows: list[Json]) -> str:
+    """Return the best validation as the headline, else how far the training has come."""
+    points = _points(rows, "psnr_db")
+    if points:
+        step, psnr_db = max(points, key=lambda point: point[1])
+        return headline(f"{psnr_db:.2f} dB", f"the best validation PSNR, at step {step:,}")
+    return headline(f"{rows[-1]['step']:,}", "steps so far")
+
+
+def _points(rows: list[Json], key: str) -> list[tuple[float, float]]:
     return [(row["step"], row[key]) for row in rows if finite(row.get(key))]
 
 
-def _quality(evaluations: dict[str, Record]) -> str:
+def _quality(evaluations: dict[str, Json], scores: tuple[Json, str] | None) -> str:
+    if not evaluations:
+        return ""
     numbers = (
         "Degraded PSNR, dB",
         "Restored PSNR, dB",
@@ -171,17 +201,25 @@ def _quality(evaluations: dict[str, Record]) -> str:
         "Restored SSIM",
     )
     means = [
-        [text(r.get("source", file)), text(r.get("degradation")), text(r.get("model")), *_scores(r)]
+        [text(_last(r.get("model"))), text(r.get("source", file)), text(r.get("degradation")),
+         *_scores(r)]
         for file, r in evaluations.items()
-    ]
-    tables = [
-        table("Means over images", ["Images", "Degradation", "Model", *numbers], means, words=3)
-    ]
+    ]  # fmt: skip
+    head = ["Model", "Images", "Degradation", *numbers]
+    tables = [table("Means over images", head, means, words=3)]
     tables += [_per_image(file, r, numbers) for file, r in evaluations.items()]
-    return "".join(tables) if evaluations else ""
+    restored = ""
+    if scores:
+        restored = headline(f"{scores[0]['psnr_db']:.2f} dB", f"PSNR, restored, {scores[1]}")
+    return restored + "".join(tables)
 
 
-def _per_image(file: str, evaluation: Record, numbers: Sequence[str]) -> str:
+def _last(model: object) -> str | None:
+    """Return the last part of a path: folders say nothing on another machine."""
+    return Path(str(model)).name if model else None
+
+
+def _per_image(file: str, evaluation: Json, numbers: Sequence[str]) -> str:
     rows = [[text(i.get("name")), *_scores(i)] for i in evaluation.get("images", [])]
     skipped = evaluation.get("skipped")
     left_out = (
@@ -192,21 +230,37 @@ def _per_image(file: str, evaluation: Record, numbers: Sequence[str]) -> str:
     return f"<details><summary>{title}</summary>{scores}</details>"
 
 
-def _scores(record: Record) -> list[str]:
+def _scores(record: Json) -> list[str]:
     psnrs = record.get("degraded_psnr_db"), record.get("psnr_db"), gain(record)
     ssims = record.get("degraded_ssim"), record.get("ssim")
     return [number(v, 2) for v in psnrs] + [number(v, 4) for v in ssims]
 
 
-def _exports(specs: list[Record]) -> str:
+def _exports(specs: list[Json]) -> str:
+    if not specs:
+        return ""
     head = ["File", "Recipe", "Size", "Input", "Verified", "kB", "Output PSNR, dB",
             "Residual PSNR, dB", "Residual correlation"]  # fmt: skip
-    rows = [_export(spec) for spec in specs]
     caption = "Each export against its network; the residual is output minus input"
-    return table(caption, head, rows, words=5) if specs else ""
+    return _smallest(specs) + table(caption, head, [_export(spec) for spec in specs], words=5)
 
 
-def _export(spec: Record) -> list[str]:
+def _smallest(specs: list[Json]) -> str:
+    sized = [spec for spec in specs if finite(spec.get("file_bytes"))]
+    if not sized:
+        return ""
+    least = min(sized, key=lambda spec: spec["file_bytes"])
+    passed = sum(_passed(spec) for spec in specs)
+    caption = f"the smallest file, {least.get('recipe')}; verified: {passed} of {len(specs)}"
+    return headline(f"{least['file_bytes'] / 1000:,.0f} kB", caption)
+
+
+def _passed(spec: Json) -> bool:
+    verified = spec.get("verified")
+    return isinstance(verified, dict) and verified.get("passed") is True
+
+
+def _export(spec: Json) -> list[str]:
     size = f"{spec.get('width')}x{spec.get('height')}"
     file_bytes = spec.get("file_bytes")
     digest = f"<br><code>sha256 {text(str(spec.get('sha256'))[:12])}</code>"
@@ -215,30 +269,31 @@ def _export(spec: Record) -> list[str]:
     kilobytes = number(file_bytes / 1000 if finite(file_bytes) else file_bytes, 1)
     verified = spec.get("verified")
     if not isinstance(verified, dict):
-        return [*words, "not verified", kilobytes, *[text(None)] * 3]
+        unchecked = badge("not verified", "doubtful", "Nobody compared this file with its network.")
+        return [*words, unchecked, kilobytes, *[text(None)] * 3]
     # JSON has no infinity: the PSNR of equal outputs is stored as null.
     psnrs = [verified.get(f"{k}_psnr_db") for k in ("output", "residual")]
     shown = ["∞" if value is None else number(value, 1) for value in psnrs]
     correlation = number(verified.get("residual_correlation"), 4)
-    return [*words, _verdict(verified), kilobytes, *shown, correlation]
+    return [*words, _verdict(spec, verified), kilobytes, *shown, correlation]
 
 
-def _verdict(verified: Record) -> str:
+def _verdict(spec: Json, verified: Json) -> str:
     budget = verified.get("budget")
     limits = [f"{k} ≥ {v}" for k, v in budget.items()] if isinstance(budget, dict) else []
-    kind, word = ("good", "passed") if verified.get("passed") is True else ("bad", "failed")
-    return f'<strong class="{kind}">{word}</strong><br>{text(", ".join(limits))}'
+    tip = f"Compared with its Keras network on photos. It must reach {', '.join(limits)}."
+    return badge("passed", "good", tip) if _passed(spec) else badge("failed", "bad", tip)
 
 
-def _configuration(config: Record) -> str:
+def _configuration(config: Json) -> str:
     rows = [[f"<code>{text(key)}</code>", text(json.dumps(v))] for key, v in _flat(config)]
     settings = table("Every setting of the run", ["Setting", "Value"], rows, words=2)
     return f"<details><summary>{len(rows)} settings</summary>{settings}</details>"
 
 
-def _flat(record: Record, prefix: str = "") -> list[tuple[str, Any]]:
-    found = []
+def _flat(record: Json, prefix: str = "") -> list[tuple[str, Any]]:
+    rows = []
     for key, value in record.items():
         nested = isinstance(value, dict) and value
-        found += _flat(value, f"{prefix}{key}.") if nested else [(prefix + key, value)]
-    return found
+        rows += _flat(value, f"{prefix}{key}.") if nested else [(prefix + key, value)]
+    return rows

@@ -17,14 +17,15 @@ _LONGEST_PX = 1024
 _LARGEST_PNG_BYTES = 600_000
 _JPEG_QUALITY = 90
 # Below this a picture is shown at twice, thrice ... its size: one pixel as a square of pixels.
-_SMALLEST_PX = 480
+_SMALLEST_PX = 960
 
 
 def slider(folder: Path, name: str) -> str:
-    """A `<figure>` of `folder`/NAME.degraded.png against .restored.png, and .target.png if any.
+    """Return a `<figure>` of `folder`/NAME.degraded.png against .restored.png.
 
-    Pictures are cropped to 1024 pixels around their centre, never resized; PSNR and SSIM are of
-    the whole pictures. Raises `InputError` for one that is missing, damaged or of another shape.
+    The figure compares them with .target.png too, where it exists. Pictures are cropped to 1024
+    pixels around their centre, never resized; PSNR and SSIM are of the whole pictures. Raises
+    `InputError` for one that is missing, damaged or of another shape.
     """
     kinds = ["degraded", "restored"]
     kinds += ["target"] if (folder / f"{name}.target.png").is_file() else []
@@ -37,12 +38,14 @@ def slider(folder: Path, name: str) -> str:
     zoom = max(1, _SMALLEST_PX // max(height, width))
     crisp = " crisp" if zoom > 1 else ""
     return (
-        f'<figure class="compare{crisp}" style="width: {width * zoom}px"><div class="stage">'
+        f'<figure class="compare{crisp}"><div class="view" style="width: {width * zoom}px">'
+        '<div class="stage">'
         f'<img src="{urls["restored"]}" alt="{label}, restored" width="{width}" height="{height}">'
         f'<img src="{urls["degraded"]}" alt="{label}, degraded" width="{width}" height="{height}">'
         '<span class="tag left">Degraded</span><span class="tag right">Restored</span></div>'
-        f"{_controls(label, urls.get('target'))}"
-        f"<figcaption>{label}</figcaption>{_scores(folder / name, images)}</figure>"
+        f"{_controls(label, urls.get('target'))}</div>"
+        f'<div class="facts"><figcaption>{label}</figcaption>{_scores(folder / name, images)}</div>'
+        "</figure>"
     )
 
 

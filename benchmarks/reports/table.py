@@ -1,4 +1,4 @@
-"""HTML tables, and values out of untrusted files as text for their cells."""
+"""Tables in HTML and Markdown, and values out of untrusted files as text for their cells."""
 
 import html
 from collections.abc import Sequence
@@ -6,9 +6,10 @@ from typing import Any, TypeGuard
 
 
 def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, words: int) -> str:
-    """A `<table>` of `rows` of cells that already are HTML; a row that ends early spans the rest.
+    """Return a `<table>` of `rows` of cells that already are HTML.
 
-    words: how many columns, counted from the left, hold words; the others hold numbers.
+    The last cell of a row that ends early spans the rest. words: how many columns, counted from
+    the left, hold words; the others hold numbers.
     """
     kinds = ["" if i < words else ' class="n"' for i in range(len(head))]
     top = "".join(
@@ -24,13 +25,40 @@ def table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]], *, w
     )
 
 
+def badge(word: str, kind: str, tip: str) -> str:
+    """Return a word as HTML, coloured by kind, which explains itself in a tooltip.
+
+    kind: `good`, `doubtful` or `bad`. word, tip: plain text.
+    """
+    shown = f'<span class="tip" role="tooltip">{text(tip)}</span>'
+    return f'<span class="badge {kind}" tabindex="0">{text(word)}{shown}</span>'
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
+    """Return a Markdown table, aligned for the terminal too.
+
+    words: how many columns, counted from the left, are aligned to the left.
+    """
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    rule = ["-" * width if i < words else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    return "\n".join(
+        "| "
+        + " | ".join(
+            cell.ljust(width) if i < words else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        + " |"
+        for row in (header, rule, *rows)
+    )
+
+
 def text(value: object) -> str:
-    """`value` as HTML text; an en dash for None."""
+    """Return `value` as HTML text; an en dash for None."""
     return "\N{EN DASH}" if value is None else html.escape(str(value))
 
 
 def number(value: object, digits: int) -> str:
-    """`value` with `digits` decimals; anything but a finite number as `text`."""
+    """Return `value` with `digits` decimals; anything but a finite number as `text` does."""
     return f"{value:,.{digits}f}" if finite(value) else text(value)
 
 
@@ -40,7 +68,7 @@ def finite(value: object) -> TypeGuard[float]:
 
 
 def gain(record: dict[str, Any]) -> float | None:
-    """PSNR of the restored over the degraded pictures in dB, where `record` has both."""
+    """Return how much PSNR rose by restoring, in dB, where `record` has both scores."""
     before, after = record.get("degraded_psnr_db"), record.get("psnr_db")
     return after - before if finite(before) and finite(after) else None
 

@@ -8,6 +8,7 @@ from lpie.benchmarks.harness.job import Job
 from lpie.benchmarks.harness.runner import Outcome, out_of_memory
 from lpie.benchmarks.logs.read import Parsed, parse_log
 from lpie.benchmarks.records.record import summed_round
+from lpie.benchmarks.records.schema import Round
 
 KILLED = 128 + signal.SIGKILL
 # Said of a failure; a runtime that could not allocate may end by itself or by a crash.
@@ -44,7 +45,7 @@ def failed(log: str, code: int | None, job: Job, *, said: str = "") -> Outcome:
     return Outcome(log=log, failed=why, out_of_memory=memory)
 
 
-def _round(parsed: Parsed, job: Job) -> dict[str, object]:
+def _round(parsed: Parsed, job: Job) -> Round:
     """One image's: of a tool that times a tile, so many times as much as there are tiles.
 
     How a sum of tiles spreads cannot be told from how a tile does.

@@ -22,8 +22,8 @@ def record(medians, *, run="", file="a.tflite", size="256x256", serial="S", **mo
 
 
 def verdict(old, new, **options):
-    (found,) = compare([old], [new], **options)
-    return found.verdict
+    (comparison,) = compare([old], [new], **options)
+    return comparison.verdict
 
 
 def slower(medians, ratio):
@@ -43,46 +43,46 @@ def test_rounds_in_turns_see_what_noise_hides():
     old, new = record(WAVES), record(slower(WAVES, 1.1))
     assert verdict(old, new) == "undecided"
     old, new = record(WAVES, run="r"), record(slower(WAVES, 1.1), run="r")
-    (found,) = compare([old], [new])
-    assert (found.verdict, found.paired) == ("slower", True)
-    assert found.interval == pytest.approx((1.1, 1.1))
+    (comparison,) = compare([old], [new])
+    assert (comparison.verdict, comparison.paired) == ("slower", True)
+    assert comparison.interval == pytest.approx((1.1, 1.1))
 
 
 def test_one_round_is_compared_by_its_ratio():
-    (found,) = compare([record([10.0])], [record([12.0])])
-    assert (found.verdict, found.interval) == ("slower", None)
-    assert found.ratio == pytest.approx(1.2)
+    (comparison,) = compare([record([10.0])], [record([12.0])])
+    assert (comparison.verdict, comparison.interval) == ("slower", None)
+    assert comparison.ratio == pytest.approx(1.2)
 
 
 def test_records_are_matched_by_what_was_asked():
     old = [record(STEADY, file=name) for name in ("a.tflite", "b.tflite")]
     new = [record(slower(STEADY, 2), file="b.tflite"), record(STEADY, file="c.tflite")]
-    (found,) = compare(old, new)
-    assert found.old["model"]["file"] == "b.tflite"
-    with pytest.raises(InputError, match="No record of B was asked for"):
+    (comparison,) = compare(old, new)
+    assert comparison.old["model"]["file"] == "b.tflite"
+    with pytest.raises(InputError, match="No record of B matches"):
         compare(old, new[1:])
 
 
-def test_what_differs_is_refused_unless_told():
+def test_a_mismatch_is_refused_unless_it_is_to_be_ignored():
     for other in (record(STEADY, size="512x512"), record(STEADY, serial="T")):
-        with pytest.raises(InputError, match=r"differ: .* and .* Add --anyway"):
+        with pytest.raises(InputError, match=r"differ: .* and .* Add --ignore-mismatch"):
             compare([record(STEADY)], [other])
-        assert verdict(record(STEADY), other, anyway=True) == "same"
+        assert verdict(record(STEADY), other, ignore_mismatch=True) == "same"
 
 
 def test_what_is_no_measurement_is_named():
     fell = record(STEADY, executed={"delegate": "cpu"})
     fell = {**fell, "verdict": "fell_back", "why": "The graph ran on cpu."}
-    (found,) = compare([record(STEADY)], [fell])
-    assert (found.verdict, found.ratio) == ("invalid", None)
-    assert found.why == "B is fell back: The graph ran on cpu."
+    (comparison,) = compare([record(STEADY)], [fell])
+    assert (comparison.verdict, comparison.ratio) == ("invalid", None)
+    assert comparison.why == "B is fell back: The graph ran on cpu."
 
 
 def test_the_command_exits_with_1_on_a_regression(tmp_path):
     write_records(tmp_path / "a.json", [record(STEADY)])
     write_records(tmp_path / "b.json", [record(slower(STEADY, 1.2))])
     a, b = str(tmp_path / "a.json"), str(tmp_path / "b.json")
-    codes = [CliRunner().invoke(command, given).exit_code for given in ([a, a], [a, b], [b, a])]
+    codes = [CliRunner().invoke(command, files).exit_code for files in ([a, a], [a, b], [b, a])]
     assert codes == [0, 1, 0]
     assert CliRunner().invoke(command, [a, b, "--threshold", "0.3"]).exit_code == 0
     result = json.loads(CliRunner().invoke(command, [a, b, "--json"]).output)
@@ -91,3 +91,13 @@ def test_the_command_exits_with_1_on_a_regression(tmp_path):
     text = CliRunner().invoke(command, [a, b]).output
     assert "a.tflite, 256x256, cpu, 4 threads" in text
     assert "1.200" in text
+
+
+def test_the_old_name_of_ignore_mismatch_still_works(tmp_path):
+    write_records(tmp_path / "a.json", [record(STEADY)])
+    write_records(tmp_path / "b.json", [record(STEADY, serial="T")])
+    files = [str(tmp_path / "a.json"), str(tmp_path / "b.json")]
+    flags = ([], ["--ignore-mismatch"], ["--anyway"])
+    codes = [CliRunner().invoke(command, [*files, *flag]).exit_code for flag in flags]
+    assert codes == [1, 0, 0]
+    assert "--anyway" not in CliRunner().invoke(command, ["--help"]).output

@@ -20,8 +20,8 @@ from lpie.benchmarks.reports.chart import (
     scatter_chart,
     ticks,
 )
+from lpie.benchmarks.reports.record_rows import to_csv, to_markdown
 from lpie.benchmarks.reports.records_page import write_results
-from lpie.benchmarks.reports.records_text import to_csv, to_markdown
 from lpie.benchmarks.reports.run_page import write_report
 from lpie.cli.benchmark.report import report
 from lpie.errors import InputError
@@ -95,6 +95,27 @@ def test_the_summary_and_the_tables_hold_the_numbers_of_the_files(full: Path) ->
         assert shown in page
     assert f"Written by lpie {lpie.__version__} on 2026-11-21." in page
     assert page.count("<svg") == 4  # loss, PSNR, SSIM, and the one size that was not refused
+
+
+def test_a_page_is_about_its_run_not_about_a_pretrained_network_beside_it(full: Path) -> None:
+    better = {**SCORES, "psnr_db": 39.9}
+    beside = {"source": "photos", "model": "denoise", **better, "images": []}
+    _write(full / "evaluation.json", {"source": "photos", "model": "x/run", **SCORES, "images": []})
+    _write(full / "evaluation-a.json", beside)  # first in the order of names
+    page = _page(full)
+    assert "lpienet raises PSNR by 7.10 dB, from 20.20 to 27.30 dB, on photos." in page
+    assert "39.90" in page
+
+
+def test_every_section_has_its_headline_and_every_verdict_its_tooltip(full: Path) -> None:
+    page = _page(full)
+    headlines = re.findall(r'<p class="headline"><strong>(.*?)</strong>', page)
+    assert headlines == ["+7.10 dB", "27.30 dB", "27.30 dB", "260 kB", "640 ms"]
+    tips = re.findall(r'role="tooltip">(.*?)</span>', page)
+    assert len(tips) == 3  # of the export and of two records
+    assert tips[0].endswith("It must reach output_psnr_db ≥ 40.")
+    assert tips[1].startswith("The delegate that was asked for ran the whole graph")
+    assert tips[2].endswith("It needs 9 GB of memory.")
 
 
 def test_the_scores_under_a_picture_are_those_of_its_files(full: Path) -> None:

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +15,9 @@ from lpie.cli.benchmark.bench_devices import (
 )
 from lpie.cli.format import json_option, print_json, print_table, progress_bar
 from lpie.errors import InputError
+
+if TYPE_CHECKING:
+    from lpie.benchmarks.records.schema import Record
 
 
 @click.command()
@@ -93,7 +96,7 @@ def bench(
 _GOOD = {True: ("valid",), False: ("valid", "unstable", "throttled")}
 
 
-def _parsed(log: Path) -> list[dict[str, Any]]:
+def _parsed(log: Path) -> list["Record"]:
     from lpie.benchmarks.logs.read import read_log
 
     return read_log(log)
@@ -105,7 +108,7 @@ def _timed(
     threads: tuple[int, ...],
     as_json: bool,
     options: dict[str, Any],
-) -> list[dict[str, Any]]:
+) -> list["Record"]:
     """The records of this machine."""
     from lpie.benchmarks.harness.host import SIZES, benchmark
     from lpie.weights import tflite_file
@@ -121,7 +124,7 @@ def _timed(
     )
 
 
-def tell(records: Sequence[dict[str, Any]], output: Path | None, as_json: bool) -> None:
+def tell(records: Sequence["Record"], output: Path | None, as_json: bool) -> None:
     """Print `records`, and write them to `output` where it is given."""
     from lpie.benchmarks.records.record import collection, write_records
 
@@ -133,44 +136,14 @@ def tell(records: Sequence[dict[str, Any]], output: Path | None, as_json: bool) 
         print_results(records)
 
 
-def print_results(records: Sequence[dict[str, Any]]) -> None:
-    """The records as a table, then why those do not count that are not valid."""
-    places = dict.fromkeys(_place(record) for record in records)
-    for place in places:
-        click.echo(place)
-    print_table(
-        ["model", "init ms", "first ms", "median ms", "mean ms", "p90 ms", "std ms", "peak MB",
-         "verdict"],
-        [_row(record) for record in records],
-    )  # fmt: skip
+def print_results(records: Sequence["Record"]) -> None:
+    """Print the records as a table, then why those that are not valid do not count."""
+    from lpie.benchmarks.records.names import environment_line, short_name
+    from lpie.benchmarks.reports.record_rows import to_terminal
+
+    for line in dict.fromkeys(environment_line(record) for record in records):
+        click.echo(line)
+    print_table(*to_terminal(records))
     for record in records:
         if record["verdict"] != "valid":
-            click.echo(f"{_name(record)}: {record['verdict']}. {record['why']}", err=True)
-
-
-def _place(record: dict[str, Any]) -> str:
-    """Where it ran, on one line."""
-    device, runner = record["device"], record["runner"]
-    named = [device["manufacturer"], device["model"], device["soc"], device["cpu"]]
-    cores = [f"{device['cores']} cores"] if device["cores"] else []
-    parts = [*(str(name) for name in named if name), *cores, runner["version"] or runner["name"]]
-    return ", ".join(str(part) for part in parts if part)
-
-
-def _name(record: dict[str, Any]) -> str:
-    asked = record["requested"]
-    parts = [record["model"]["file"], asked["size"], asked["mode"]]
-    if asked["delegate"] not in (None, "cpu"):
-        parts.append(asked["delegate"])
-    return " ".join(str(part) for part in parts if part) or "model unknown"
-
-
-def _row(record: dict[str, Any]) -> list[str]:
-    summary = record["summary"]
-    keys = ("init_ms", "first_ms", "median_ms", "mean_ms", "p90_ms", "std_ms")
-    values = [*(summary[key] for key in keys), record["memory"]["peak_mb"]]
-    shown = ["-" if value is None else f"{value:,.1f}" for value in values]
-    # A number that was not measured where it was asked for stands in no column.
-    if record["verdict"] in ("fell_back", "failed", "incomplete"):
-        shown = ["-"] * len(shown)
-    return [_name(record), *shown, record["verdict"]]
+            click.echo(f"{short_name(record)}: {record['verdict']}. {record['why']}", err=True)

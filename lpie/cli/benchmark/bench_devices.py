@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from lpie.errors import InputError
 if TYPE_CHECKING:
     from lpie.benchmarks.adb.adb import Adb, Listed
     from lpie.benchmarks.harness.suite import Suite
+    from lpie.benchmarks.records.schema import Record
 
 # Options that only make sense with a device or a suite, by their names in Python.
 NAMES = (
@@ -183,34 +184,13 @@ def _print_devices(devices: "list[Listed]", as_json: bool) -> None:
             click.echo(str(failure(each.state, each.serial)), err=True)
 
 
-def _print_records(records: list[dict[str, Any]]) -> None:
-    """A row for each; a number only where it is one of what was asked for."""
-    header = ["model", "device", "size", "asked", "ran", "verdict", "median ms", "95 %", "PSNR dB"]
+def _print_records(records: Sequence["Record"]) -> None:
+    """Print a row for each record; a number only where it is one of what was asked for."""
     from lpie.benchmarks.adb.failures import plain
+    from lpie.benchmarks.reports.record_rows import DEVICES, to_terminal
 
-    print_table(header, [[plain(cell) for cell in _row(record)] for record in records])
+    header, rows = to_terminal(records, DEVICES)
+    print_table(header, [[plain(cell) for cell in row] for row in rows])
     for record in records:
         if record["why"]:
             click.echo(plain(f"{record['model']['file']}: {record['why']}"), err=True)
-
-
-def _row(record: dict[str, Any]) -> list[str]:
-    from lpie.benchmarks.records.record import latency_ms
-
-    asked, summary, quality = record["requested"], record["summary"], record["quality"] or {}
-    shown = record["verdict"] in ("valid", "unstable", "throttled")
-    median, around = latency_ms(record), summary["interval_ms"]
-    psnr = quality.get("psnr_db")
-    where = "-".join(word for word in (asked["delegate"], asked["precision"]) if word)
-    tiles = f" by {asked['tiles']['count']}" if asked["tiles"] else ""
-    return [
-        record["model"]["file"],
-        str(record["device"]["model"] or record["device"]["serial"]),
-        f"{asked['size']}{tiles}",
-        where + (f" x{asked['threads']}" if asked["threads"] else ""),
-        str(record["executed"]["delegate"] or "-"),
-        record["verdict"].replace("_", " "),
-        f"{median:,.1f}" if shown and median is not None else "-",
-        f"{around[0]:,.1f} to {around[1]:,.1f}" if shown and around else "-",
-        "same" if quality.get("identical") else f"{psnr:.1f}" if psnr is not None else "-",
-    ]

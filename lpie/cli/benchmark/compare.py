@@ -20,17 +20,24 @@ if TYPE_CHECKING:
     type=click.FloatRange(0, 10),
     default=0.05,
     show_default=True,
-    help="The share by which a latency may grow.",
+    help="Largest growth of a latency that is no regression, as a share (0.05 is 5 %).",
 )
-@click.option("--anyway", is_flag=True, help="Though devices, their builds or sizes differ.")
+@click.option(
+    "--ignore-mismatch",
+    is_flag=True,
+    help="Compare even if device, build or size differ.",
+)
+@click.option("--anyway", is_flag=True, hidden=True)
 @json_option
-def compare(a: Path, b: Path, threshold: float, anyway: bool, as_json: bool) -> None:
+def compare(
+    a: Path, b: Path, threshold: float, ignore_mismatch: bool, anyway: bool, as_json: bool
+) -> None:
     """Compare the latencies of B with those of A: files or folders of records of `lpie bench`.
 
-    The ratio comes with its 95 % interval over rounds; where the rounds took turns in one run, the
-    rounds are compared pair by pair. It is a regression, and the exit code 1, when the whole
-    interval is beyond the threshold, or when a record is no measurement (it fell back, failed or is
-    incomplete). Records are matched by model, size, delegate, precision, threads and mode.
+    Records are matched by model, size, delegate, precision, threads and mode. The ratio B / A comes
+    with its 95 % interval over rounds; rounds that took turns in one run are compared pair by pair.
+    The exit code is 1 for a regression: the whole interval is above the threshold, or a record is
+    no measurement, because it fell back, failed or is incomplete.
 
     \b
     Examples:
@@ -41,35 +48,36 @@ def compare(a: Path, b: Path, threshold: float, anyway: bool, as_json: bool) -> 
     from lpie.benchmarks.records.record import read_records
 
     old, new = read_records(a), read_records(b)
-    found = compared(old, new, threshold=threshold, anyway=anyway)
-    rows = [_row(each) for each in found]
+    ignore = ignore_mismatch or anyway
+    comparisons = compared(old, new, threshold=threshold, ignore_mismatch=ignore)
+    rows = [_row(comparison) for comparison in comparisons]
     bad = [row for row in rows if row["verdict"] in ("slower", "invalid")]
     if as_json:
         print_json({"threshold": threshold, "regression": bool(bad), "results": rows})
     else:
         _print(rows)
-        if len(found) < len(new):
-            alone = len(new) - len(found)
-            click.echo(f"{alone} of {len(new)} records of B have no counterpart in A.", err=True)
+        unmatched = len(new) - len(comparisons)
+        if unmatched:
+            click.echo(f"{unmatched} of {len(new)} records of B match none of A.", err=True)
     if bad:
         sys.exit(1)
 
 
-def _row(found: "Comparison") -> dict[str, Any]:
+def _row(comparison: "Comparison") -> dict[str, Any]:
     """A comparison, ready for JSON."""
-    from lpie.benchmarks.records.compare import name
+    from lpie.benchmarks.records.compare import comparison_name
     from lpie.benchmarks.records.record import latency_ms
 
-    compared = found.ratio is not None
+    compared = comparison.ratio is not None
     return {
-        "name": name(found),
-        "a_ms": latency_ms(found.old) if compared else None,
-        "b_ms": latency_ms(found.new) if compared else None,
-        "ratio": found.ratio,
-        "interval": found.interval,
-        "paired": found.paired,
-        "verdict": found.verdict,
-        "why": found.why,
+        "name": comparison_name(comparison),
+        "a_ms": latency_ms(comparison.old) if compared else None,
+        "b_ms": latency_ms(comparison.new) if compared else None,
+        "ratio": comparison.ratio,
+        "interval": comparison.interval,
+        "paired": comparison.paired,
+        "verdict": comparison.verdict,
+        "why": comparison.why,
     }
 
 
@@ -86,6 +94,6 @@ def _cells(row: dict[str, Any]) -> list[str]:
         "-" if row[key] is None else f"{row[key]:{form}}"
         for key, form in (("a_ms", ",.2f"), ("b_ms", ",.2f"), ("ratio", ".3f"))
     ]
-    around = row["interval"]
-    shown = f"{around[0]:.3f} to {around[1]:.3f}" if around else "-"
+    interval = row["interval"]
+    shown = f"{interval[0]:.3f} to {interval[1]:.3f}" if interval else "-"
     return [row["name"], *numbers, shown, "paired" if row["paired"] else "apart", row["verdict"]]

@@ -75,8 +75,8 @@ def _kind(output: Path) -> Literal["html", "md", "csv"]:
 
 def _write_results(results: tuple[Path, ...], output: Path, kind: str) -> None:
     from lpie.benchmarks.records.record import read_records
+    from lpie.benchmarks.reports.record_rows import to_csv, to_markdown
     from lpie.benchmarks.reports.records_page import write_results
-    from lpie.benchmarks.reports.records_text import to_csv, to_markdown
 
     for path in results:
         if path.is_dir() and not any(path.rglob("*.json")):
