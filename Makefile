@@ -1,4 +1,5 @@
-# `make demo` runs the main job, `make test` every check; both set up what they need.
+# `make demo` runs the main job, `make test` every check, `make docs` builds the site in build/site;
+# each sets up what it needs.
 PYTHON ?= python3
 VENV := .venv
 LPIE := $(VENV)/bin/lpie
@@ -8,7 +9,7 @@ PYTEST := $(VENV)/bin/python -m pytest -n $(JOBS) --dist loadfile
 TYPES := PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q --no-deps --target build/typed . \
 	&& MYPYPATH=build/typed $(VENV)/bin/mypy
 
-.PHONY: demo test soak durations lint types setup clean
+.PHONY: demo test soak durations lint types docs setup clean
 
 demo: setup
 	$(LPIE) demo -o demo
@@ -35,6 +36,14 @@ lint: setup
 types: setup
 	rm -rf build
 	$(TYPES)
+
+# The API pages are read from an installed copy, where the packages lie as they are imported.
+docs: setup
+	$(VENV)/bin/pip install -q -e '.[docs]'
+	rm -rf build
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q --no-deps --target build/typed .
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build -q
+	@echo "Open build/site/index.html"
 
 setup: $(VENV)/installed
 
