@@ -47,11 +47,12 @@ def prose(text):
 
 def commands(text, start):
     """The words of each command in a page that begins with `start`: in blocks and in prose."""
-    blocks = "\n".join(m["code"] for m in FENCE.finditer(text) if m["language"] in ("sh", ""))
-    blocks += "\n".join(line[4:] for line in text.splitlines() if line.startswith("    lpie "))
-    inline = re.findall(r"`([^`\n]+)`", prose(text).replace("\n", " "))
-    for line in [*blocks.replace("\\\n", " ").splitlines(), *inline]:
-        line = re.sub(r"^(?:[A-Z_]+=\S+ )+", "", line.strip().removeprefix("$ "))
+    blocks = [m["code"] for m in FENCE.finditer(text) if m["language"] in ("sh", "")]
+    blocks += re.findall(r"(?:^    .*\n)+", prose(text), re.MULTILINE)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    lines += re.findall(r"`([^`\n]+)`", prose(text).replace("\n", " "))
+    for line in lines:
+        line = re.sub(r"^(?:[A-Z_]+=\S+ )+", "", line.strip())
         if line.startswith(start):
             yield shlex.split(line.removeprefix(start), comments=True)
 
@@ -108,20 +109,17 @@ def test_python_names_exist(name):
     text = (ROOT / name).read_text()
     for block in (m["code"] for m in FENCE.finditer(text) if m["language"] == "python"):
         for node in ast.walk(ast.parse(block)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("lpie."):
-                function = public(ast.unparse(node.func))
-                keywords = {k.arg: None for k in node.keywords}
+            called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+            if re.fullmatch(r"lpie\.[\w.]+", called):
+                function = public(called)
+                keywords = {keyword.arg: None for keyword in node.keywords}
                 if not accepts_anything(function):
                     inspect.signature(function).bind_partial(*node.args, **keywords)
-            elif isinstance(node, ast.Attribute) and ast.unparse(node).startswith("lpie."):
-                public(ast.unparse(node).partition("(")[0])
 
 
 def public(name):
     """The public thing of that name; only what a package's `__all__` lists may be shown."""
     package, _, attribute = name.rpartition(".")
-    if name in ("lpie.export", "lpie.benchmarks"):
-        return importlib.import_module(name)
     module = importlib.import_module(package)
     assert attribute in module.__all__, name
     return getattr(module, attribute)
