@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +14,7 @@ from lpie.export.int8.diagnosis import least_exact
 from lpie.export.int8.elu import fold_elu
 from lpie.export.int8.equalization import equalize
 from lpie.export.int8.gptq import preround
-from lpie.export.int8.io_types import check_io, set_ends
+from lpie.export.int8.io_types import check_io, set_io
 from lpie.export.int8.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
 from lpie.export.int8.ranges import narrow
 from lpie.export.recipes import find_recipe
@@ -27,12 +26,13 @@ from lpie.export.write import check_target, refuse_foreign_ops, versions, write
 from lpie.models.do_conv import fold
 from lpie.models.graph.analysis import analyse
 from lpie.restore.keras_network import forward
+from lpie.size import Size
 from lpie.system.files import sha256
-from lpie.tflite import model as flatbuffer
-from lpie.tflite.model import type_name
+from lpie.tflite.edit import TfliteEditor
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.resize import resize
-from lpie.tflite.signatures import add_size, of_size, sizes
-from lpie.tflite.spec import ModelSpec, parse_size
+from lpie.tflite.signatures import add_size, of_size
+from lpie.tflite.spec import ModelSpec
 
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
 # memory than a small one; then the graph is resized (exact, see `lpie.tflite.resize.resize`).
@@ -83,16 +83,16 @@ def export_tflite(
     passes = chosen_passes(target, rewrites, recipe=recipe)
     plain = fold(model)
     found = analyse(plain)
-    (width, height), *others = _parsed((size, *more_sizes), found.multiple)
+    image, *others = _sizes((size, *more_sizes), found.multiple)
     if photos is None and targets is None:
         photos, targets = pairs_for()
     if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
         raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
     plain, applied = rewritten(plain, passes)
-    tile, tiles = (height, width), []
+    tile, tiles = image, []
     multiple = pads_to(plain)
-    if found.scalable and (pads_ends_alone(plain) or not (width % multiple or height % multiple)):
-        tile, plain = (TILE_PX, TILE_PX), without_padding(plain)
+    if found.scalable and (pads_ends_alone(plain) or image.rounded_up(multiple) == image):
+        tile, plain = Size(TILE_PX, TILE_PX), without_padding(plain)
     if stored.weights == "int8":
         tiles = calibration_tiles(photos, *tile)
     if stored.activations == "int8":
@@ -104,47 +104,47 @@ def export_tflite(
         allowed = MAX_DROP_DB if max_drop is None else max_drop
         mixture = _mixed(model, plain, tile, tiles, photos, targets or (), allowed)
         progress(mixture)
-        graph, float_layers = mixture.graph, mixture.float_layers
+        editor, float_layers = mixture.model.edit(), mixture.float_layers
     else:
-        graph = _converted(plain, recipe, tile, tiles, io or "uint8")
-    resize(graph, height, width, multiple)
-    refuse_foreign_ops(graph)
+        editor = _converted(plain, recipe, tile, tiles, io or "uint8")
+    resize(editor, image, multiple=multiple)
+    refuse_foreign_ops(editor.view())
     for other in others:
-        add_size(graph, *other, multiple)
-    result = _verified(model, graph, photos, recipe) if verified else None
+        add_size(editor, other, multiple=multiple)
+    file = editor.finish()
+    result = _verified(model, file, photos, recipe) if verified else None
     if result and not result.passed:
         reasons = _inexact_ops(plain, recipe, tile, tiles)
         raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
-    main = graph.subgraphs[0]
     spec = ModelSpec(
         network=model.name,
         recipe=recipe,
-        width=width,
-        height=height,
+        width=image.width,
+        height=image.height,
         multiple=found.multiple,
         halo_px=found.halo_px,
         parameters=found.parameters,
-        input_dtype=type_name(main.tensors[main.inputs[0]].type),
-        output_dtype=type_name(main.tensors[main.outputs[0]].type),
+        input_dtype=file.inputs[0].dtype,
+        output_dtype=file.outputs[0].dtype,
         float_layers=float_layers,
-        signatures=tuple(sizes(graph)),
+        signatures=file.sizes,
         rewrites=applied,
         source_sha256=sha256(source) if source else "",
         versions=versions(),
         verified=result.to_dict() if result else None,
         file=path.name,
     )
-    return write(path, graph, spec)
+    return write(path, file, spec)
 
 
-def _parsed(sizes: Sequence[str | tuple[int, int]], multiple: int) -> list[tuple[int, int]]:
-    """(width, height) of each, all different."""
-    texts = [each if isinstance(each, str) else "x".join(map(str, each)) for each in sizes]
-    found = [parse_size(text, multiple=multiple) for text in texts]
-    for width, height in found:
-        if found.count((width, height)) > 1:
-            raise InputError(f"The size {width}x{height} was given twice.")
-    return found
+def _sizes(sizes: Sequence[str | tuple[int, int]], multiple: int) -> list[Size]:
+    """The sizes as `Size`, all different; a tuple is (width, height)."""
+    texts = [size if isinstance(size, str) else "x".join(map(str, size)) for size in sizes]
+    parsed = [Size.parse(text, multiple=multiple) for text in texts]
+    for size in parsed:
+        if parsed.count(size) > 1:
+            raise InputError(f"The size {size} was given twice.")
+    return parsed
 
 
 def _converted(
@@ -153,26 +153,26 @@ def _converted(
     size: tuple[int, int],
     tiles: list[NDArray[np.float32]],
     io: str,
-) -> Any:
-    """The graph of `model` at (height, width) `size`; an int8 one takes and returns `io`."""
-    graph = flatbuffer.parse_tflite(convert(model, recipe, size, tiles))
+) -> TfliteEditor:
+    """The file of `model` at (height, width) `size`; an int8 one takes and returns `io`."""
+    editor = TfliteModel.parse(convert(model, recipe, size, tiles)).edit()
     if find_recipe(recipe).activations == "int8":
-        fold_elu(graph)
-        narrow(graph, tiles)
-        set_ends(graph, io)
-    return graph
+        fold_elu(editor)
+        narrow(editor, tiles)
+        set_io(editor, io)
+    return editor
 
 
 def _verified(
-    model: keras.Model, graph: Any, photos: Sequence[NDArray[np.uint8]], recipe: str
+    model: keras.Model, file: TfliteModel, photos: Sequence[NDArray[np.uint8]], recipe: str
 ) -> Verification:
-    """The first size of `graph` that fails, or else the first of all, beside `model`."""
-    files: dict[tuple[int, int], bytes] = {}  # large sizes are one at which they are verified
-    for single in [of_size(graph, name) for name in sizes(graph)] or [graph]:
-        data = small(flatbuffer.serialise(single))
-        files.setdefault(flatbuffer.image_size(flatbuffer.parse_tflite(data)), data)
-    found = [verify(model, data, photos, recipe=recipe) for data in files.values()]
-    return next((each for each in found if not each.passed), found[0])
+    """The first size of `file` that fails, or else the first of all, beside `model`."""
+    files: dict[Size, TfliteModel] = {}  # large sizes are one at which they are verified
+    for single in [of_size(file, name) for name in file.sizes] or [file]:
+        checked = small(single)
+        files.setdefault(checked.image, checked)
+    results = [verify(model, checked, photos, recipe=recipe) for checked in files.values()]
+    return next((result for result in results if not result.passed), results[0])
 
 
 def _mixed(

@@ -1,20 +1,19 @@
 """The file that an export writes, and its spec."""
 
+import hashlib
 import importlib.metadata
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from lpie.errors import InputError, LpieError
-from lpie.system.files import refuse_existing, sha256, write_atomic
-from lpie.tflite import model as flatbuffer
+from lpie.system.files import refuse_existing, write_atomic
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
 
 
-def refuse_foreign_ops(graph: Any) -> None:
+def refuse_foreign_ops(model: TfliteModel) -> None:
     """Raise an `LpieError` that names every op which is not a TFLite builtin."""
-    names = {flatbuffer.op_name(graph, op) for op in graph.subgraphs[0].operators}
-    foreign = sorted(name for name in names if name.startswith("CUSTOM"))
+    foreign = sorted({op.name for op in model.ops if op.name.startswith("CUSTOM")})
     if foreign:
         raise LpieError(
             f"The network needs ops that a phone's runtime lacks: {', '.join(foreign)}."
@@ -29,11 +28,13 @@ def check_target(path: Path, force: bool) -> None:
     refuse_existing(spec_path(path), force=force)
 
 
-def write(path: Path, graph: Any, spec: ModelSpec) -> ModelSpec:
-    """Write `graph` to `path`, its spec inside and beside it; the spec of the file."""
-    flatbuffer.write_note(graph, spec.to_json())
-    write_atomic(path, flatbuffer.serialise(graph))
-    spec = replace(spec, sha256=sha256(path), file_bytes=path.stat().st_size)
+def write(path: Path, model: TfliteModel, spec: ModelSpec) -> ModelSpec:
+    """Write `model` to `path`, its spec inside and beside it; the spec of the file."""
+    editor = model.edit()
+    editor.write_note(spec.to_json())
+    data = editor.to_bytes()
+    write_atomic(path, data)
+    spec = replace(spec, sha256=hashlib.sha256(data).hexdigest(), file_bytes=len(data))
     write_atomic(spec_path(path), spec.to_json())
     return spec
 

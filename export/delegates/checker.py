@@ -1,16 +1,30 @@
-"""A verdict on a `.tflite` file: what a delegate takes, what it refuses and in how many pieces."""
+"""A verdict on a `.tflite` file: which ops a delegate takes, which it refuses, in how many
+partitions it runs.
 
-from collections.abc import Iterator
+The rules were read on 2026-11-20 in google-ai-edge/LiteRT at f67457790; each rule names the file
+that it comes from. An op that has no row is refused. None of it has been tried on a phone. The
+tests compare the verdicts of XNNPACK with the interpreter and those of ML Drift with LiteRT's
+accelerator on a GPU.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lpie.errors import unknown_name
+from lpie.export.delegates import conditions as c
+from lpie.export.delegates import gpu, mldrift, nnapi, xnnpack
 from lpie.export.delegates.rule import Delegate, Rule
-from lpie.export.delegates.rules import DELEGATES
-from lpie.tflite.model import read_tflite
-from lpie.tflite.node import Node, read_nodes
+from lpie.tflite.model import Op, TfliteModel
 
+DELEGATES: Mapping[str, Delegate] = {
+    "gpu": Delegate(gpu.GRAPH, gpu.GPU_RULES),
+    "gpu-gl": Delegate(gpu.GL_KERNELS, gpu.GL_RULES),
+    "mldrift": Delegate(mldrift.SOURCE, mldrift.RULES),
+    **{f"nnapi-{n}": Delegate(nnapi.SOURCE, nnapi.NNAPI_RULES, level=n) for n in range(27, 32)},
+    # XNNPACK takes ranks up to 6.
+    "xnnpack": Delegate(xnnpack.SOURCE, xnnpack.XNNPACK_RULES, everywhere=(c.fixed_shape,)),
+}
 NO_ROW = "not in the delegate's table"
 
 
@@ -33,7 +47,7 @@ class Verdict:
     """What `delegate` makes of a file.
 
     `accepted` counts the ops it takes, with those that only unpack weights. `partitions` counts
-    the pieces it runs, each with a copy in and out: 0 when the delegate fails.
+    the parts of the model that it runs, each with a copy in and out: 0 when the delegate fails.
     """
 
     delegate: str
@@ -52,95 +66,106 @@ class Verdict:
         return not self.refused
 
 
-def check_delegate(path_or_model: Path | str | Any, delegate: str) -> Verdict:
-    """What `delegate` would do with a `.tflite` file, or with its parsed `ModelT`.
+def check_delegate(path_or_model: Path | str | TfliteModel, delegate: str) -> Verdict:
+    """Say which ops of a `.tflite` a phone's delegate would take, by rules read in its source.
 
-    Raises `InputError` for an unknown delegate or an unreadable file.
+    Args:
+        path_or_model: The path of a `.tflite` file, or a parsed one.
+        delegate: A name of `lpie.export.delegates.DELEGATES`: gpu, gpu-gl, mldrift, xnnpack or
+            nnapi-27 to nnapi-31 (NNAPI of that Android API level).
+
+    Returns:
+        The ops accepted and refused, each with a reason and its source, and the number of
+        partitions that the delegate would run.
+
+    Raises:
+        InputError: For an unknown delegate, and for a file that is missing, damaged or no
+            `.tflite`.
     """
     if delegate not in DELEGATES:
         raise unknown_name("delegate", delegate, DELEGATES)
-    is_path = isinstance(path_or_model, str | Path)
-    nodes = read_nodes(read_tflite(Path(path_or_model)) if is_path else path_or_model)
+    if isinstance(path_or_model, TfliteModel):
+        model = path_or_model
+    else:
+        model = TfliteModel.read(Path(path_or_model))
     table = DELEGATES[delegate]
-    refused = tuple(r for node in nodes if (r := _refusal(node, table)) is not None)
+    refused = tuple(r for op in model.ops if (r := _refusal(op, table)) is not None)
     fails = any(refusal.fatal for refusal in refused)
     left_out = {refusal.index for refusal in refused}
     return Verdict(
         delegate=delegate,
-        accepted=len(nodes) - len(refused),
+        accepted=len(model.ops) - len(refused),
         refused=refused,
-        partitions=0 if fails else count_partitions(nodes, left_out),
+        partitions=0 if fails else count_partitions(model.ops, left_out),
     )
 
 
-def count_partitions(nodes: list[Node], left_out: set[int]) -> int:
-    """How many pieces TFLite cuts the graph into that hold no op of `left_out`.
+def count_partitions(ops: Sequence[Op], left_out: set[int]) -> int:
+    """How many partitions without an op of `left_out` TFLite cuts the model into.
 
     TFLite's greedy walk, tflite/graph_info.cc: take the first op whose inputs are ready, then
     every op of its kind that becomes ready; then change over.
     """
-    pending = [node for node in nodes if not node.folded]
-    waiting = {tensor.index for node in pending for tensor in node.outputs}
-    pieces = 0
+    pending = [op for op in ops if not op.folded]
+    waiting = {tensor.index for op in pending for tensor in op.outputs}
+    partitions = 0
     while pending:
         kind: bool | None = None
         while ready := _take(pending, waiting, left_out, kind):
             kind = ready[0].index not in left_out
-            pending = [node for node in pending if node not in ready]
+            pending = [op for op in pending if op not in ready]
         if kind is None:  # A cycle: nothing is ever ready.
             break
-        pieces += kind
-    return pieces
+        partitions += kind
+    return partitions
 
 
-def _take(
-    pending: list[Node], waiting: set[int], left_out: set[int], kind: bool | None
-) -> list[Node]:
+def _take(pending: list[Op], waiting: set[int], left_out: set[int], kind: bool | None) -> list[Op]:
     """The ops of one kind that are ready in one pass; their outputs leave `waiting`."""
     taken = []
-    for node in pending:
-        delegated = node.index not in left_out
+    for op in pending:
+        delegated = op.index not in left_out
         if kind not in (None, delegated):
             continue
-        if any(tensor.index in waiting for tensor in node.runtime_inputs):
+        if any(tensor.index in waiting for tensor in op.runtime_inputs):
             continue
         kind = delegated
-        taken.append(node)
-        waiting.difference_update(tensor.index for tensor in node.outputs)
+        taken.append(op)
+        waiting.difference_update(tensor.index for tensor in op.outputs)
     return taken
 
 
-def _refusal(node: Node, table: Delegate) -> Refusal | None:
-    rule = table.rules.get(node.op)
-    if node.folded:
+def _refusal(op: Op, table: Delegate) -> Refusal | None:
+    rule = table.rules.get(op.name)
+    if op.folded:
         return None
     if rule is None:
-        return Refusal(node.index, node.op, NO_ROW, table.source)
-    for reason in _reasons(node, rule, table):
-        return Refusal(node.index, node.op, reason, rule.source)
+        return Refusal(op.index, op.name, NO_ROW, table.source)
+    for reason in _reasons(op, rule, table):
+        return Refusal(op.index, op.name, reason, rule.source)
     for condition in rule.fatal:
-        if (broken := condition(node)) is not None:
-            return Refusal(node.index, node.op, broken, rule.source, fatal=True)
+        if (broken := condition(op)) is not None:
+            return Refusal(op.index, op.name, broken, rule.source, fatal=True)
     return None
 
 
-def _reasons(node: Node, rule: Rule, table: Delegate) -> Iterator[str]:
+def _reasons(op: Op, rule: Rule, table: Delegate) -> Iterator[str]:
     """Why the op is left to the CPU, the most telling reason first."""
     if table.level < rule.level:
         yield f"needs API {rule.level}"
-    yield from _type_reasons(node, rule, table.level)
-    if rule.version is not None and node.version > rule.version:
-        yield f"op version {node.version} (at most {rule.version})"
+    yield from _type_reasons(op, rule, table.level)
+    if rule.version is not None and op.version > rule.version:
+        yield f"op version {op.version} (at most {rule.version})"
     early = [c for level, checks in rule.before.items() if table.level < level for c in checks]
     for condition in (*table.everywhere, *rule.conditions, *early):
-        if (reason := condition(node)) is not None:
+        if (reason := condition(op)) is not None:
             yield reason
 
 
-def _type_reasons(node: Node, rule: Rule, level: int) -> Iterator[str]:
+def _type_reasons(op: Op, rule: Rule, level: int) -> Iterator[str]:
     """Run-time tensors of a type that the delegate, or this level of it, does not know."""
     # Sizes and axes that are not constant are refused as such, not for being int32.
-    tensors = (*node.runtime_inputs[:1], *node.outputs)
+    tensors = (*op.runtime_inputs[:1], *op.outputs)
     for kind in sorted({tensor.dtype for tensor in tensors}):
         if kind not in rule.types:
             yield f"type {kind}"

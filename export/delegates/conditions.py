@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from lpie.tflite.node import Node
+from lpie.tflite.model import Op
 
-Condition = Callable[[Node], str | None]
+Condition = Callable[[Op], str | None]
 
 
 def option_is(name: str, *allowed: Any, reason: str) -> Condition:
     """The builtin option `name` must be one of `allowed`; an op without options passes."""
 
-    def check(node: Node) -> str | None:
-        return None if node.option(name, allowed[0]) in allowed else reason
+    def check(op: Op) -> str | None:
+        return None if op.option(name, allowed[0]) in allowed else reason
 
     return check
 
@@ -20,8 +20,8 @@ def option_is(name: str, *allowed: Any, reason: str) -> Condition:
 def stored(*positions: int, what: str) -> Condition:
     """The inputs at `positions`, where present, must be constants in the file."""
 
-    def check(node: Node) -> str | None:
-        inputs = [node.input(k) for k in positions]
+    def check(op: Op) -> str | None:
+        inputs = [op.input(k) for k in positions]
         met = all(tensor is None or tensor.stored for tensor in inputs)
         return None if met else f"{what} must be constant"
 
@@ -30,45 +30,45 @@ def stored(*positions: int, what: str) -> Condition:
 
 def always(reason: str) -> Condition:
     """Refuse the op whatever it looks like."""
-    return lambda node: reason
+    return lambda op: reason
 
 
-def rank_at_most_4(node: Node) -> str | None:
+def rank_at_most_4(op: Op) -> str | None:
     """Run-time tensors have at most four dimensions."""
-    ranks = [len(tensor.shape) for tensor in (*node.runtime_inputs, *node.outputs)]
+    ranks = [len(tensor.shape) for tensor in (*op.runtime_inputs, *op.outputs)]
     return None if max(ranks, default=0) <= 4 else f"rank {max(ranks)} (at most 4)"
 
 
-def fixed_shape(node: Node) -> str | None:
+def fixed_shape(op: Op) -> str | None:
     """No tensor changes its height, width or channels between runs."""
-    changing = any(tensor.dynamic for tensor in (*node.runtime_inputs, *node.outputs))
+    changing = any(tensor.dynamic for tensor in (*op.runtime_inputs, *op.outputs))
     return "shape not fixed in the file" if changing else None
 
 
-def one_runtime_input(node: Node) -> str | None:
+def one_runtime_input(op: Op) -> str | None:
     """Exactly one input comes from the image."""
-    n = len(node.runtime_inputs)
+    n = len(op.runtime_inputs)
     return None if n == 1 else f"{n} run-time inputs (needs 1)"
 
 
-def not_both_corner_flags(node: Node) -> str | None:
+def not_both_corner_flags(op: Op) -> str | None:
     """align_corners and half_pixel_centers exclude each other."""
-    both = node.option("alignCorners") and node.option("halfPixelCenters")
+    both = op.option("alignCorners") and op.option("halfPixelCenters")
     return "align_corners together with half_pixel_centers" if both else None
 
 
-def not_hybrid(node: Node) -> str | None:
+def not_hybrid(op: Op) -> str | None:
     """Weights and image are of one kind."""
-    image, kernel = node.input(0), node.input(1)
+    image, kernel = op.input(0), op.input(1)
     if image is None or kernel is None or image.dtype != "float32":
         return None
     return None if kernel.dtype.startswith("float") else "quantised weights on a float image"
 
 
-def uint8_inputs_share_scale(node: Node) -> str | None:
+def uint8_inputs_share_scale(op: Op) -> str | None:
     """uint8 parts are joined without rescaling."""
-    parts = [tensor for tensor in node.inputs if tensor is not None and tensor.dtype == "uint8"]
-    kinds = {(tensor.scales, tensor.zero_points) for tensor in (*parts, *node.outputs)}
+    parts = [tensor for tensor in op.inputs if tensor is not None and tensor.dtype == "uint8"]
+    kinds = {(tensor.scales, tensor.zero_points) for tensor in (*parts, *op.outputs)}
     return "uint8 inputs of different scales" if parts and len(kinds) > 1 else None
 
 

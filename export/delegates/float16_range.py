@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lpie.errors import InputError
 from lpie.export.calibration import calibration_tiles
 from lpie.tflite.interpreter import observable
-from lpie.tflite.model import image_size, links, op_name, parse_tflite, serialise, stored_tensors
+from lpie.tflite.model import Op, TfliteModel
 from lpie.tflite.resize import tile_sized
 
 LARGEST = 65_504.0  # of float16
@@ -38,37 +38,33 @@ class Peak:
         return not max(self.value, self.total) <= LARGEST
 
 
-def peaks(model: Any, photos: Sequence[NDArray[np.uint8]]) -> list[Peak]:
-    """The peaks of `model`, a `ModelT` for float32 images, the highest first.
+def peaks(model: TfliteModel, photos: Sequence[NDArray[np.uint8]]) -> list[Peak]:
+    """The peaks of `model`, which takes float32 images, the highest first.
 
     photos: [H, W, 3] uint8 as the network will meet them. The model runs on up to 32 tiles of
     256x256, or of its own size where it has but one; sums over a whole image are those of its size.
     """
-    image = model.subgraphs[0].tensors[model.subgraphs[0].inputs[0]]
-    if image.type != 0:
+    if model.inputs[0].dtype != "float32":
         raise InputError("Values are measured in a file for float32 images. Inspect that one.")
     if not photos:
         raise InputError("At least one real photo is needed to measure values on.")
-    own, data = image_size(model), tile_sized(serialise(model))
-    model = parse_tflite(data)
-    graph, stored, size = model.subgraphs[0], stored_tensors(model), image_size(model)
-    larger = dict(zip((1, 2), np.divide(own, size), strict=True))
+    small = tile_sized(model)
+    larger = dict(zip((1, 2), np.divide(model.image, small.image), strict=True))
     measured = [
-        (index, op_name(model, op), op)
-        for index, op in enumerate(graph.operators)
-        if op.outputs[0] not in stored and graph.tensors[op.outputs[0]].type == 0
+        op for op in small.ops if not op.outputs[0].stored and op.outputs[0].dtype == "float32"
     ]
-    interpreter = observable(data)
-    found = {index: (0.0, 0.0) for index, _, _ in measured}
-    for tile in calibration_tiles(photos, *size):
-        interpreter.set_tensor(graph.inputs[0], tile[None])
+    interpreter = observable(small.to_bytes())
+    highest = {op.index: (0.0, 0.0) for op in measured}
+    for tile in calibration_tiles(photos, *small.image):
+        interpreter.set_tensor(small.inputs[0].index, tile[None])
         interpreter.invoke()
-        for index, name, op in measured:
-            value = _largest(interpreter.get_tensor(op.outputs[0]))
-            inputs = [interpreter.get_tensor(i) for i in links(op.inputs)]
-            old = found[index]
-            found[index] = max(old[0], value), max(old[1], _total(name, op, inputs, larger))
-    result = [Peak(index, name, *found[index]) for index, name, _ in measured]
+        for op in measured:
+            value = _largest(interpreter.get_tensor(op.outputs[0].index))
+            inputs = [interpreter.get_tensor(t.index) for t in op.inputs if t is not None]
+            before = highest[op.index]
+            total = _total(op, inputs, larger)
+            highest[op.index] = max(before[0], value), max(before[1], total)
+    result = [Peak(op.index, op.name, *highest[op.index]) for op in measured]
     return sorted(result, key=lambda peak: -max(peak.value, peak.total))
 
 
@@ -78,24 +74,23 @@ def _largest(x: NDArray[Any]) -> float:
     return math.inf if math.isnan(largest) else largest
 
 
-def _total(name: str, op: Any, inputs: Sequence[NDArray[Any]], larger: dict[int, float]) -> float:
+def _total(op: Op, inputs: Sequence[NDArray[Any]], larger: dict[int, float]) -> float:
     """What the magnitudes that one op adds up come to, at most; 0 where it adds up nothing.
 
     larger: how many times as high and wide the image is as the tile.
     """
-    if name == "AVERAGE_POOL_2D":
-        options = op.builtinOptions
-        return _largest(inputs[0]) * options.filterHeight * options.filterWidth
-    if name in SUMS:
+    if op.name == "AVERAGE_POOL_2D":
+        return _largest(inputs[0]) * op.options.filterHeight * op.options.filterWidth
+    if op.name in SUMS:
         axes = tuple(int(a) % inputs[0].ndim for a in np.ravel(inputs[1]))
         times = math.prod(larger.get(a, 1.0) for a in axes) if inputs[0].ndim == 4 else 1.0
         return _largest(np.abs(inputs[0]).sum(axis=axes)) * times
-    if name == "TRANSPOSE_CONV":
+    if op.name == "TRANSPOSE_CONV":
         return _products(inputs[2], inputs[1])
-    if name == "DEPTHWISE_CONV_2D":
+    if op.name == "DEPTHWISE_CONV_2D":
         kernel = np.moveaxis(inputs[1], -1, 0)[..., None]  # [C, 1, k, k, 1]
         return _products(np.repeat(inputs[0], len(kernel) // inputs[0].shape[-1], -1), kernel)
-    if name in ("CONV_2D", "FULLY_CONNECTED"):
+    if op.name in ("CONV_2D", "FULLY_CONNECTED"):
         return _products(inputs[0], inputs[1])
     return 0.0
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
 from lpie.export.delegates.rule import Conditions, Rule
-from lpie.tflite.node import Node
+from lpie.tflite.model import Op
 
 OPS = "tflite/tools/versioning/gpu_compatibility.cc"
 GRAPH = "tflite/delegates/gpu/common/model_builder.cc"
@@ -16,58 +16,58 @@ GL_KERNELS = "tflite/delegates/gpu/gl/kernels/registry.cc"
 TYPES = {"float32": 0, "float16": 0, "int8": 0, "uint8": 0}
 
 
-def at_most_two_runtime_inputs(node: Node) -> str | None:
+def at_most_two_runtime_inputs(op: Op) -> str | None:
     """Image and weights may be run-time tensors, the bias not."""
-    n = len(node.runtime_inputs)
+    n = len(op.runtime_inputs)
     return None if n <= 2 else f"{n} run-time inputs (at most 2)"
 
 
-def no_constant_input(node: Node) -> str | None:
+def no_constant_input(op: Op) -> str | None:
     """One run-time input and nothing else."""
-    return c.one_runtime_input(node) or ("constant input" if node.stored_inputs else None)
+    return c.one_runtime_input(op) or ("constant input" if op.stored_inputs else None)
 
 
-def one_or_two_operands(node: Node) -> str | None:
+def one_or_two_operands(op: Op) -> str | None:
     """Two run-time tensors, or one and a constant."""
-    counts = (len(node.runtime_inputs), len(node.stored_inputs))
+    counts = (len(op.runtime_inputs), len(op.stored_inputs))
     return None if counts in ((2, 0), (1, 1)) else "needs two operands, at most one constant"
 
 
-def two_inputs(node: Node) -> str | None:
+def two_inputs(op: Op) -> str | None:
     """Two inputs, of whatever kind."""
-    return None if len(node.inputs) == 2 else f"{len(node.inputs)} inputs (needs 2)"
+    return None if len(op.inputs) == 2 else f"{len(op.inputs)} inputs (needs 2)"
 
 
-def different_operands(node: Node) -> str | None:
+def different_operands(op: Op) -> str | None:
     """A tensor does not meet itself."""
-    same = len({tensor.index for tensor in node.inputs if tensor}) < len(node.inputs)
+    same = len({tensor.index for tensor in op.inputs if tensor}) < len(op.inputs)
     return "the same tensor twice" if same else None
 
 
-def constant_int32_axes(node: Node) -> str | None:
+def constant_int32_axes(op: Op) -> str | None:
     """Reductions take their axes from an int32 constant."""
-    axes = node.input(1)
+    axes = op.input(1)
     ok = axes is not None and axes.stored and axes.dtype == "int32"
     return None if ok else "axes must be an int32 constant"
 
 
-def keeps_dims_unless_spatial(node: Node) -> str | None:
+def keeps_dims_unless_spatial(op: Op) -> str | None:
     """A dropped axis shifts the others, except that [N, C] is read as [N, 1, 1, C]."""
-    if node.option("keepDims", True) or _axes(node) == {1, 2}:
+    if op.option("keepDims", True) or _axes(op) == {1, 2}:
         return None
     return "keep_dims=False over axes other than height and width"
 
 
-def reduces_height_and_width(node: Node) -> str | None:
+def reduces_height_and_width(op: Op) -> str | None:
     """Means over the image, not over channels."""
-    if _axes(node) == {1, 2}:
+    if _axes(op) == {1, 2}:
         return None
-    return "channel MEAN (only height and width)" if 3 in _axes(node) else "axes other than (1, 2)"
+    return "channel MEAN (only height and width)" if 3 in _axes(op) else "axes other than (1, 2)"
 
 
-def gpu_broadcast(node: Node) -> str | None:
+def gpu_broadcast(op: Op) -> str | None:
     """Operands of unequal rank meet in three forms only."""
-    shapes = sorted((t.shape for t in node.inputs if t is not None), key=len, reverse=True)
+    shapes = sorted((t.shape for t in op.inputs if t is not None), key=len, reverse=True)
     if len(shapes) != 2 or len(shapes[1]) < 2 or len(shapes[0]) == len(shapes[1]):
         return None
     long, short = shapes
@@ -79,9 +79,9 @@ def gpu_broadcast(node: Node) -> str | None:
     return None if fits else f"broadcast of {list(short)} over {list(long)}"
 
 
-def one_operand_covers_the_other(node: Node) -> str | None:
+def one_operand_covers_the_other(op: Op) -> str | None:
     """One of two operands of equal rank is nowhere the smaller."""
-    shapes = [tensor.shape for tensor in node.inputs if tensor is not None]
+    shapes = [tensor.shape for tensor in op.inputs if tensor is not None]
     if len(shapes) != 2 or len(shapes[0]) != len(shapes[1]):
         return None
     pairs = list(zip(*shapes, strict=True))
@@ -93,9 +93,9 @@ def one_operand_covers_the_other(node: Node) -> str | None:
     )
 
 
-def second_operand_is_smaller(node: Node) -> str | None:
+def second_operand_is_smaller(op: Op) -> str | None:
     """A mask comes second. The builder swaps operands of equal channels by itself."""
-    shapes = [tensor.shape for tensor in node.runtime_inputs]
+    shapes = [tensor.shape for tensor in op.runtime_inputs]
     if len(shapes) != 2 or len(shapes[0]) != 4 or len(shapes[1]) != 4:
         return None
     (_, *first), (_, *second) = shapes
@@ -105,48 +105,48 @@ def second_operand_is_smaller(node: Node) -> str | None:
     return None if fits else "the second operand must be the smaller: write x * mask"
 
 
-def depthwise_geometry(node: Node) -> str | None:
+def depthwise_geometry(op: Op) -> str | None:
     """Four dimensions, and out channels = in channels x multiplier with one of them 1."""
-    image, kernel = node.input(0), node.input(1)
+    image, kernel = op.input(0), op.input(1)
     if image is None or kernel is None or len(image.shape) != 4 or len(kernel.shape) != 4:
         return "needs a 4-D input and kernel"
-    channels, multiplier = image.shape[3], node.option("depthMultiplier", 1)
-    if node.outputs[0].shape[3] != channels * multiplier:
+    channels, multiplier = image.shape[3], op.option("depthMultiplier", 1)
+    if op.outputs[0].shape[3] != channels * multiplier:
         return "output channels differ from input channels x depth multiplier"
     return None if multiplier == 1 or channels == 1 else "depth multiplier above 1"
 
 
-def paddings_of_image(node: Node) -> str | None:
+def paddings_of_image(op: Op) -> str | None:
     """The paddings are a 3x2 or 4x2 table."""
-    table = node.input(1)
+    table = op.input(1)
     paddings = () if table is None else table.shape
     return None if paddings in ((3, 2), (4, 2)) else f"paddings {list(paddings)} (needs 4x2 or 3x2)"
 
 
-def rank_3_or_4(node: Node) -> str | None:
+def rank_3_or_4(op: Op) -> str | None:
     """SLICE and its kin want an image."""
-    image = node.input(0)
+    image = op.input(0)
     rank = 0 if image is None else len(image.shape)
     return None if rank in (3, 4) else f"rank {rank} (needs 3 or 4)"
 
 
-def block_above_1(node: Node) -> str | None:
+def block_above_1(op: Op) -> str | None:
     """A block of 1 moves nothing."""
-    return None if node.option("blockSize", 2) > 1 else "block size 1"
+    return None if op.option("blockSize", 2) > 1 else "block size 1"
 
 
-def only_enlarges(node: Node) -> str | None:
+def only_enlarges(op: Op) -> str | None:
     """Resizing never shrinks."""
-    image = node.input(0)
+    image = op.input(0)
     shrinks = image is not None and any(
-        a > b for a, b in zip(image.shape[1:3], node.outputs[0].shape[1:3], strict=True)
+        a > b for a, b in zip(image.shape[1:3], op.outputs[0].shape[1:3], strict=True)
     )
     return "down-sampling" if shrinks else None
 
 
-def _axes(node: Node) -> set[int]:
+def _axes(op: Op) -> set[int]:
     """The reduced axes, counted from the front."""
-    image, axes = node.input(0), node.input(1)
+    image, axes = op.input(0), op.input(1)
     if image is None or axes is None or not image.shape:
         return set()
     return {axis % len(image.shape) for axis in axes.values}

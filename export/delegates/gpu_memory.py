@@ -7,10 +7,9 @@ common/task/tensor_desc.cc:1419-1588 and cl/environment.cc:192-253 (2026-11-20).
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 from lpie.tflite.cost import live_bytes
-from lpie.tflite.model import links, stored_tensors
+from lpie.tflite.model import Tensor, TfliteModel
 
 HALF_BYTES = 2
 TEXTURE_ROWS = 16_384  # CL_DEVICE_IMAGE2D_MAX_HEIGHT of most phones
@@ -37,11 +36,11 @@ class GpuMemory:
     beyond_allocation: int
 
 
-def gpu_memory(model: Any) -> GpuMemory:
-    """The memory of `model`, a `ModelT` of fixed size, on a phone's GPU."""
-    graph, stored = model.subgraphs[0], stored_tensors(model)
-    made = {i for op in graph.operators for i in links(op.outputs)} - stored
-    tensors = [graph.tensors[i] for i in sorted(made | {int(i) for i in graph.inputs})]
+def gpu_memory(model: TfliteModel) -> GpuMemory:
+    """The memory of `model`, of fixed size, on a phone's GPU."""
+    written = {t.index for op in model.ops for t in op.outputs if not t.stored}
+    taken = {tensor.index for tensor in model.inputs}
+    tensors = [model.tensors[i] for i in sorted(written | taken)]
     sizes = [_bytes(tensor) for tensor in tensors]
     rows = [_rows(tensor) for tensor in tensors]
     return GpuMemory(
@@ -55,20 +54,20 @@ def gpu_memory(model: Any) -> GpuMemory:
     )
 
 
-def _image(tensor: Any) -> tuple[int, int, int, int]:
+def _image(tensor: Tensor) -> tuple[int, int, int, int]:
     """(batch, height, width, slices of four channels); what lacks dimensions lacks the first."""
-    shape = [max(int(n), 1) for n in (tensor.shape if tensor.shape is not None else ())]
+    shape = [max(n, 1) for n in tensor.shape]
     if len(shape) == 2:
         shape = [shape[0], 1, 1, shape[1]]
     *_, batch, height, width, channels = [1] * 4 + shape
     return batch, height, width, math.ceil(channels / 4)
 
 
-def _bytes(tensor: Any) -> int:
+def _bytes(tensor: Tensor) -> int:
     return math.prod(_image(tensor)) * 4 * HALF_BYTES
 
 
-def _rows(tensor: Any) -> tuple[int, int]:
+def _rows(tensor: Tensor) -> tuple[int, int]:
     """The texture's height as the image lies, and turned."""
     _, height, width, slices = _image(tensor)
     return height * slices, width * slices

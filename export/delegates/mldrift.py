@@ -11,33 +11,33 @@ from lpie.export.delegates import conditions as c
 from lpie.export.delegates import gpu
 from lpie.export.delegates.conditions import Condition
 from lpie.export.delegates.rule import Conditions, Rule, Types
-from lpie.tflite.node import Node
+from lpie.tflite.model import Op
 
 SOURCE = "ml_drift_delegate/tflite/model_builder.cc"
 BOOLEAN = {**gpu.TYPES, "bool": 0}
 
 
-def at_most_two_inputs(node: Node) -> str | None:
+def at_most_two_inputs(op: Op) -> str | None:
     """A sum of more is not known."""
-    return None if len(node.inputs) <= 2 else f"{len(node.inputs)} inputs (at most 2)"
+    return None if len(op.inputs) <= 2 else f"{len(op.inputs)} inputs (at most 2)"
 
 
-def not_reversed(node: Node) -> str | None:
+def not_reversed(op: Op) -> str | None:
     """Slices go forward."""
-    steps = node.input(3)
+    steps = op.input(3)
     return "reversed" if steps is not None and min(steps.values, default=1) < 0 else None
 
 
-def one_integer_row(node: Node) -> str | None:
+def one_integer_row(op: Op) -> str | None:
     """Integers of several rows find no shader."""
-    rows = math.prod(node.outputs[0].shape[:-1])
-    integer = not node.outputs[0].dtype.startswith("float")
+    rows = math.prod(op.outputs[0].shape[:-1])
+    integer = not op.outputs[0].dtype.startswith("float")
     return f"{rows} rows of integers (needs 1)" if integer and rows > 1 else None
 
 
-def no_float_parts(node: Node) -> str | None:
+def no_float_parts(op: Op) -> str | None:
     """Seen: wrong values where the next op is fused, or "Output id not found"."""
-    floats = node.outputs[0].dtype.startswith("float")
+    floats = op.outputs[0].dtype.startswith("float")
     return "wrong values or no start, seen in LiteRT 2.3.0" if floats else None
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
 from lpie.export.delegates.rule import Conditions, Rule, Types
-from lpie.tflite.node import Node
+from lpie.tflite.model import Op
 
 SOURCE = "tflite/delegates/nnapi/nnapi_delegate.cc:2358-3660"
 
@@ -16,54 +16,54 @@ Q8_FROM_29 = {"float32": 27, "uint8": 29, "int8": 29}
 Q8_INT32 = {**Q8, "int32": 30}
 
 
-def square_output(node: Node) -> str | None:
+def square_output(op: Op) -> str | None:
     """Height equals width."""
-    high, wide = node.outputs[0].shape[1:3]
+    high, wide = op.outputs[0].shape[1:3]
     return None if high == wide else "output not square"
 
 
-def has_bias(node: Node) -> str | None:
+def has_bias(op: Op) -> str | None:
     """A convolution has its third input."""
-    return None if len(node.inputs) == 3 and node.input(2) is not None else "no bias"
+    return None if len(op.inputs) == 3 and op.input(2) is not None else "no bias"
 
 
-def ungrouped(node: Node) -> str | None:
+def ungrouped(op: Op) -> str | None:
     """The kernel sees every input channel."""
-    image, kernel = node.input(0), node.input(1)
+    image, kernel = op.input(0), op.input(1)
     if image is None or kernel is None:
         return None
     return None if image.shape[3] == kernel.shape[3] else "grouped convolution"
 
 
-def per_tensor_weights(node: Node) -> str | None:
+def per_tensor_weights(op: Op) -> str | None:
     """One scale for the whole kernel."""
-    kernel = node.input(1)
+    kernel = op.input(1)
     many = kernel is not None and len(kernel.scales) > 1
     return "per-channel weights" if many else None
 
 
-def output_not_scalar(node: Node) -> str | None:
+def output_not_scalar(op: Op) -> str | None:
     """Something of a shape comes out."""
-    return None if node.outputs[0].shape else "scalar output"
+    return None if op.outputs[0].shape else "scalar output"
 
 
-def window_at_most_256(node: Node) -> str | None:
+def window_at_most_256(op: Op) -> str | None:
     """Quantised pooling overflows on the reference CPU path above that."""
-    area = node.option("filterHeight", 1) * node.option("filterWidth", 1)
-    quantised = node.outputs[0].dtype in ("int8", "uint8")
+    area = op.option("filterHeight", 1) * op.option("filterWidth", 1)
+    quantised = op.outputs[0].dtype in ("int8", "uint8")
     return f"window of {area} values (at most 256)" if quantised and area > 256 else None
 
 
-def symmetric_int8(node: Node) -> str | None:
+def symmetric_int8(op: Op) -> str | None:
     """int8 with zero point 0."""
-    tensor = node.input(0)
+    tensor = op.input(0)
     shifted = tensor is not None and tensor.dtype == "int8" and any(tensor.zero_points)
     return "int8 with a zero point" if shifted else None
 
 
-def quantises_to_uint8(node: Node) -> str | None:
+def quantises_to_uint8(op: Op) -> str | None:
     """The output is uint8."""
-    kind = node.outputs[0].dtype
+    kind = op.outputs[0].dtype
     return None if kind == "uint8" else f"output {kind} (needs uint8)"
 
 

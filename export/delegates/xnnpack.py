@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates.conditions import Condition
 from lpie.export.delegates.rule import Conditions, Rule, Types
-from lpie.tflite.node import Node, Operand
+from lpie.tflite.model import Op, Tensor
 
 SOURCE = "tflite/delegates/xnnpack/xnnpack_delegate.cc"
 
@@ -16,71 +16,71 @@ STEPS = (2**-8, 2**7 * (1 + 1e-6))
 FLOAT = {"float32": 0, "float16": 0}
 
 
-def two_to_five_inputs(node: Node) -> str | None:
+def two_to_five_inputs(op: Op) -> str | None:
     """XNNPACK has no wider concatenation."""
-    n = len(node.inputs)
+    n = len(op.inputs)
     return None if 2 <= n <= 5 else f"{n} inputs (2 to 5)"
 
 
-def quantises_in_one_sign(node: Node) -> str | None:
+def quantises_in_one_sign(op: Op) -> str | None:
     """From float, or between scales of one type. Measured: int8 to uint8 stays on TFLite."""
-    image, kind = node.input(0), node.outputs[0].dtype
+    image, kind = op.input(0), op.outputs[0].dtype
     same = image is not None and image.dtype in ("float32", "float16", kind)
     return None if same else f"from {image.dtype if image else 'nothing'} to {kind}"
 
 
-def unit_strides(node: Node) -> str | None:
+def unit_strides(op: Op) -> str | None:
     """Slices take every element. Measured: a stride of 2 stays on TFLite."""
-    strides = node.input(3)
+    strides = op.input(3)
     return "strides above 1" if strides is not None and set(strides.values) - {1} else None
 
 
-def terms_in_scale(node: Node) -> str | None:
+def terms_in_scale(op: Op) -> str | None:
     """Measured: integers are added where each scale is 2**-10 to below 2**8 of the output's."""
-    return _outside((_ratio(node, tensor) for tensor in node.inputs), 2**-10, 2**8)
+    return _outside((_ratio(op, tensor) for tensor in op.inputs), 2**-10, 2**8)
 
 
-def product_in_scale(node: Node) -> str | None:
+def product_in_scale(op: Op) -> str | None:
     """Measured: integers are multiplied where the steps' product is 2**-16 to below 2**8 of it."""
-    first, second = (_ratio(node, node.input(k)) for k in (0, 1))
-    scale = _scale(node.outputs[0])
+    first, second = (_ratio(op, op.input(k)) for k in (0, 1))
+    scale = _scale(op.outputs[0])
     return _outside([first * second * scale], 2**-16, 2**8) if first and second else None
 
 
-def convolution_in_scale(node: Node) -> str | None:
+def convolution_in_scale(op: Op) -> str | None:
     """Measured: at 2**8 output steps for one of input times kernel the interpreter fails."""
-    image, kernel = node.input(2 if node.op == "TRANSPOSE_CONV" else 0), node.input(1)
+    image, kernel = op.input(2 if op.name == "TRANSPOSE_CONV" else 0), op.input(1)
     largest = max(kernel.scales, default=0.0) if kernel is not None else 0.0
-    return _outside([_ratio(node, image) * largest], 0, 2**8)
+    return _outside([_ratio(op, image) * largest], 0, 2**8)
 
 
-def slopes_in_scale(node: Node) -> str | None:
+def slopes_in_scale(op: Op) -> str | None:
     """Measured: both slopes of a leaky ReLU of integers are 2**-8 to 2**7 output steps high."""
-    ratio = _ratio(node, node.input(0))
-    return _outside([ratio, abs(ratio * node.option("alpha", 1.0))], *STEPS)
+    ratio = _ratio(op, op.input(0))
+    return _outside([ratio, abs(ratio * op.option("alpha", 1.0))], *STEPS)
 
 
-def levels_in_scale(node: Node) -> str | None:
+def levels_in_scale(op: Op) -> str | None:
     """Measured: integers become others where a step is 2**-8 to 2**7 of the output's."""
-    return _outside([_ratio(node, node.input(0))], *STEPS)
+    return _outside([_ratio(op, op.input(0))], *STEPS)
 
 
-def runtime_integers(node: Node) -> str | None:
+def runtime_integers(op: Op) -> str | None:
     """Measured: matrices of integers both come from the image, the second with zero point 0."""
-    second = node.input(1)
-    if node.outputs[0].dtype.startswith("float") or second is None:
+    second = op.input(1)
+    if op.outputs[0].dtype.startswith("float") or second is None:
         return None
     fits = not second.stored and not any(second.zero_points)
     return None if fits else "integers, and the second constant or with a zero point"
 
 
-def _scale(tensor: Operand | None) -> float:
+def _scale(tensor: Tensor | None) -> float:
     return tensor.scales[0] if tensor is not None and tensor.scales else 0.0
 
 
-def _ratio(node: Node, tensor: Operand | None) -> float:
+def _ratio(op: Op, tensor: Tensor | None) -> float:
     """The tensor's step in steps of the output; 0 where one of them has none, as in float."""
-    step = _scale(node.outputs[0])
+    step = _scale(op.outputs[0])
     return _scale(tensor) / step if step else 0.0
 
 

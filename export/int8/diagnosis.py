@@ -13,11 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.system.quiet import quiet
-from lpie.tflite.model import links, op_name, stored_tensors
+from lpie.tflite.model import CONVERSIONS, TfliteModel
 
 # The error of rounding alone, in steps of the scale: a uniform distribution's deviation.
 ROUNDING = 1 / math.sqrt(12)
-CONVERSIONS = ("QUANTIZE", "DEQUANTIZE")
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,13 @@ class Inexact:
         return f"{self.op} in {self.layer} ({self.steps:.3g} steps of {self.step:.2g})"
 
 
-def float_ops(graph: Any) -> dict[str, int]:
-    """How many ops of each kind a quantized TFLite `graph` still computes in float."""
-    main, stored = graph.subgraphs[0], stored_tensors(graph)
+def float_ops(model: TfliteModel) -> dict[str, int]:
+    """How many ops of each kind a quantized `model` still computes in float."""
     counts: Counter[str] = Counter()
-    for op in main.operators:
-        made = [main.tensors[i].type for i in links(op.outputs) if i not in stored]
-        if made and not any(made) and op_name(graph, op) not in CONVERSIONS:  # 0 is float32
-            counts[op_name(graph, op)] += 1
+    for op in model.ops:
+        types = {tensor.dtype for tensor in op.outputs if not tensor.stored}
+        if types == {"float32"} and op.name not in CONVERSIONS:
+            counts[op.name] += 1
     return dict(counts)
 
 

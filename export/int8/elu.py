@@ -1,13 +1,12 @@
 """Float islands of an int8 file folded into int8 ops that runtimes have and the converter lacks."""
 
 from collections.abc import Collection
-from typing import Any
 
-from lpie.tflite.model import links, op_name, type_name
+from lpie.tflite.edit import TfliteEditor
 
 
-def fold_elu(graph: Any, but: Collection[str] = ()) -> int:
-    """DEQUANTIZE, ELU, QUANTIZE into one ELU of int8, in place; how many there were.
+def fold_elu(model: TfliteEditor, but: Collection[str] = ()) -> int:
+    """DEQUANTIZE, ELU, QUANTIZE into one ELU of int8, in place; returns how many there were.
 
     but: names of the outputs of those that stay in float.
 
@@ -15,32 +14,33 @@ def fold_elu(graph: Any, but: Collection[str] = ()) -> int:
     look int8 values up in a table of the same 256: on XNNPACK the difference is 0; the others may
     round a tie the other way (tests/export/test_folding.py).
     """
-    main = graph.subgraphs[0]
-    makers = {i: op for op in main.operators for i in links(op.outputs)}
-    folded, ends = 0, {int(i) for i in main.outputs}
-    for elu in list(main.operators):
-        if op_name(graph, elu) != "ELU":
+    graph = model.graph
+    writers = {i: op for op in graph.operators for i in model.outputs(op)}
+    folded, ends = 0, {int(i) for i in graph.outputs}
+    for elu in list(graph.operators):
+        if model.op_name(elu) != "ELU":
             continue
-        before = makers.get(int(elu.inputs[0]))
-        after = [op for op in main.operators if elu.outputs[0] in links(op.inputs)]
+        result = int(elu.outputs[0])
+        before = writers.get(int(elu.inputs[0]))
+        after = [op for op in graph.operators if result in model.inputs(op)]
         if (
             before is None
-            or op_name(graph, before) != "DEQUANTIZE"
-            or [op_name(graph, op) for op in after] != ["QUANTIZE"]
-            or elu.outputs[0] in ends
-            or main.tensors[elu.outputs[0]].name.decode() in but
-            or type_name(main.tensors[before.inputs[0]].type) != "int8"
-            or type_name(main.tensors[after[0].outputs[0]].type) != "int8"
+            or model.op_name(before) != "DEQUANTIZE"
+            or [model.op_name(op) for op in after] != ["QUANTIZE"]
+            or result in ends
+            or model.tensor_name(result) in but
+            or model.dtype(before.inputs[0]) != "int8"
+            or model.dtype(after[0].outputs[0]) != "int8"
         ):
             continue
-        main.tensors[after[0].outputs[0]].name = main.tensors[elu.outputs[0]].name
+        graph.tensors[after[0].outputs[0]].name = graph.tensors[result].name
         elu.inputs, elu.outputs = before.inputs, after[0].outputs
-        main.operators.remove(after[0])
+        graph.operators.remove(after[0])
         folded += 1
-    read = {i for op in main.operators for i in links(op.inputs)} | ends
-    main.operators = [
+    read = {i for op in graph.operators for i in model.inputs(op)} | ends
+    graph.operators = [
         op
-        for op in main.operators
-        if op_name(graph, op) != "DEQUANTIZE" or read & set(links(op.outputs))
+        for op in graph.operators
+        if model.op_name(op) != "DEQUANTIZE" or read & set(model.outputs(op))
     ]
     return folded

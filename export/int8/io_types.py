@@ -1,10 +1,11 @@
 """What an int8 file takes and returns: uint8 as photos are, int8, or float32."""
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 from lpie.errors import InputError, unknown_name
 from lpie.export.recipes import find_recipe
-from lpie.tflite.model import CONVERSIONS, op_code
+from lpie.tflite.edit import TfliteEditor
+from lpie.tflite.model import CONVERSIONS
 
 IoName = Literal["uint8", "int8", "float32"]
 
@@ -22,32 +23,31 @@ def check_io(io: str | None, recipe: str) -> None:
         raise InputError(f"`io` is a choice of the recipe int8 alone. Received: {recipe}.")
 
 
-def set_ends(graph: Any, io: str) -> None:
-    """Let an int8 `graph` with uint8 ends, each behind a QUANTIZE, take and return `io`, in place.
+def set_io(model: TfliteEditor, io: str) -> None:
+    """Let an int8 `model`, which takes and returns uint8, take and return `io`, in place.
 
-    The int8 ops in between, and so the levels, stay as they are.
+    It has a QUANTIZE at either end. The int8 ops in between, and so the levels, stay as they are.
     """
-    main = graph.subgraphs[0]
-    first, last = main.operators[0], main.operators[-1]
+    graph = model.graph
+    first, last = graph.operators[0], graph.operators[-1]
     if io == "int8":
-        main.operators = main.operators[1:-1]
-        _rename(graph, int(main.inputs[0]), int(first.outputs[0]))
-        _rename(graph, int(main.outputs[0]), int(last.inputs[0]))
+        graph.operators = graph.operators[1:-1]
+        _rename(model, int(graph.inputs[0]), int(first.outputs[0]))
+        _rename(model, int(graph.outputs[0]), int(last.inputs[0]))
     if io == "float32":
         from ai_edge_litert import schema_py_generated as schema
 
-        for i in (main.inputs[0], main.outputs[0]):
-            main.tensors[i].type, main.tensors[i].quantization = schema.TensorType.FLOAT32, None
-        last.opcodeIndex = op_code(graph, "DEQUANTIZE", CONVERSIONS["DEQUANTIZE"])
-        last.builtinOptionsType, last.builtinOptions = schema.BuiltinOptions.NONE, None
+        for i in (graph.inputs[0], graph.outputs[0]):
+            graph.tensors[i].type, graph.tensors[i].quantization = schema.TensorType.FLOAT32, None
+        model.turn_into(last, "DEQUANTIZE", CONVERSIONS["DEQUANTIZE"])
 
 
-def _rename(graph: Any, old: int, new: int) -> None:
+def _rename(model: TfliteEditor, old: int, new: int) -> None:
     """Let the input or output `old` be the tensor `new`, under the same name."""
-    main = graph.subgraphs[0]
-    main.tensors[new].name = main.tensors[old].name
-    for ends in (main.inputs, main.outputs):
+    graph = model.graph
+    graph.tensors[new].name = graph.tensors[old].name
+    for ends in (graph.inputs, graph.outputs):
         ends[ends == old] = new
-    for signature in graph.signatureDefs or []:
-        for each in (*signature.inputs, *signature.outputs):
-            each.tensorIndex = new if each.tensorIndex == old else each.tensorIndex
+    for signature in model.schema.signatureDefs or []:
+        for entry in (*signature.inputs, *signature.outputs):
+            entry.tensorIndex = new if entry.tensorIndex == old else entry.tensorIndex

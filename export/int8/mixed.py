@@ -5,8 +5,9 @@ in 8 bits. The most sensitive ones stay in float, as few of them as bring the lo
 Between two of them nothing is rounded, so that they gain more together than each by itself.
 """
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError, LpieError
-from lpie.export.int8.alone import in_int8
-from lpie.export.int8.diagnosis import CONVERSIONS, layer_of
+from lpie.export.int8.diagnosis import layer_of
 from lpie.export.int8.elu import fold_elu
 from lpie.export.int8.ranges import Scale, activations, apply_scales, find_scales
 from lpie.export.recipes import converting
 from lpie.image.metrics import psnr
+from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.interpreter import Session
-from lpie.tflite.model import links, op_name, parse_tflite, serialise, type_name
+from lpie.tflite.model import CONVERSIONS, TfliteModel
 
 MAX_DROP_DB = 0.1  # unless told otherwise
 RANKED = 4  # images that layers are ranked on; the loss of the file is measured on all
@@ -43,13 +44,14 @@ class Sensitivity:
 
 @dataclass(frozen=True)
 class Mix:
-    """A graph with uint8 ends, its layers' sensitivities, the worst first, and what stays float.
+    """A model that takes and returns uint8, its layers' sensitivities, the worst first, and the
+    layers that stay in float.
 
-    `float_layers` are the first of `ranking`, and ELUs that follow one; `lost_db` is what the graph
+    `float_layers` are the first of `ranking`, and ELUs that follow one; `lost_db` is what the model
     loses, `int8_db` what it loses when all is int8.
     """
 
-    graph: Any
+    model: TfliteModel
     ranking: list[Sensitivity]
     float_layers: tuple[str, ...]
     lost_db: float
@@ -64,11 +66,11 @@ def mix(
     restored: Images,
     max_drop: float,
 ) -> Mix:
-    """The int8 graph of `converter`, set up for `int8`, that loses at most `max_drop` dB.
+    """The int8 model of `converter`, set up for `int8`, that loses at most `max_drop` dB.
 
     calibration: [H, W, 3] tiles at the size of its model. degraded, target, restored: more of
     them, what they should be and what the float network makes of them. Raises `LpieError` where
-    even the float graph loses more.
+    even the float model loses more.
     """
     quantize = _quantizer(converter)
     whole = quantize(())
@@ -78,41 +80,42 @@ def mix(
     all_scales = _by_name(whole, {**activations(whole), **chosen})
     names = _outputs(whole)
 
-    def made(kept: Sequence[str]) -> Any:
-        graph = quantize(kept)
-        fold_elu(graph, but=kept)
-        apply_scales(graph, _by_index(graph, scales))
-        return graph
+    def with_float(kept: Sequence[str]) -> TfliteEditor:
+        model = quantize(kept)
+        fold_elu(model, but=kept)
+        apply_scales(model, _by_index(model, scales))
+        return model
 
-    def lost(graph: Any, step: int = 1) -> float:
-        session = Session(serialise(graph))
+    def lost_db(model: TfliteEditor, step: int = 1) -> float:
+        session = Session(model.to_bytes())
         some = (images[::step] for images in (degraded, target, restored))
-        found = [
+        losses = [
             psnr(np.clip(best, 0, 1), clean) - psnr(np.clip(session.run(image), 0, 1), clean)
             for image, clean, best in zip(*some, strict=True)
         ]
-        return float(np.mean(found))
+        return float(np.mean(losses))
 
-    plain = made([*names])
-    main = plain.subgraphs[0]
-    ops = {main.tensors[op.outputs[0]].name.decode(): op for op in main.operators}
+    plain = with_float([*names])
+    ops = {plain.tensor_name(op.outputs[0]): op for op in plain.graph.operators}
 
     def sensitivity(name: str) -> float:
         with in_int8(plain, ops[name], all_scales):
-            return lost(plain, max(len(degraded) // RANKED, 1))
+            return lost_db(plain, max(len(degraded) // RANKED, 1))
 
     ranking = sorted(((sensitivity(name), name) for name in names), reverse=True)
-    kept = _fewest(lambda n: lost(made([name for _, name in ranking[:n]])) <= max_drop, len(names))
-    graph = made([name for _, name in ranking[:kept]])
-    rank = {name: n for n, (_, name) in enumerate(ranking)}
-    floats = [name for name, (_, kind) in _outputs(graph).items() if kind != "int8"]
+    worst = [name for _, name in ranking]
+    kept = _fewest(lambda n: lost_db(with_float(worst[:n])) <= max_drop, len(names))
+    model = with_float(worst[:kept])
+    rank = {name: n for n, name in enumerate(worst)}
+    floats = [name for name, (_, dtype) in _outputs(model).items() if dtype != "int8"]
     floats.sort(key=lambda name: rank.get(name, len(rank)))
+    lost = lost_db(model)
     result = Mix(
-        graph,
+        model.finish(),
         [Sensitivity(layer_of(name), names[name][0], loss) for loss, name in ranking],
         tuple(dict.fromkeys(layer_of(name) for name in floats)),
-        lost(graph),
-        lost(made([])),
+        lost,
+        lost_db(with_float([])),
     )
     if result.lost_db > max_drop:
         raise LpieError(
@@ -120,6 +123,52 @@ def mix(
             f"{max_drop:g} are allowed. Allow more by --max-drop."
         )
     return result
+
+
+@contextlib.contextmanager
+def in_int8(model: TfliteEditor, op: Any, scales: Mapping[str, Scale]) -> Iterator[None]:
+    """Within it, `op` of a float `model` reads and returns the levels that an int8 one would.
+
+    op: an `OperatorT` of the model. scales: of tensors, by name; those without one stay as they
+    are. Kernels are not rounded.
+    """
+    graph = model.graph
+    tensors, operators = list(graph.tensors), list(graph.operators)
+    inputs, outputs = op.inputs, op.outputs
+    before: list[Any] = []
+    after: list[Any] = []
+    try:
+        op.inputs, op.outputs = np.array(inputs), np.array(outputs)
+        for i in {*model.inputs(op)}:
+            if scale := _scale(model, i, scales):
+                rounded = model.new_tensor(i)
+                before += _rounding(model, i, rounded, scale)
+                op.inputs[inputs == i] = rounded
+        result = int(outputs[0])
+        if scale := _scale(model, result, scales):
+            op.outputs[0] = model.new_tensor(result)
+            after = _rounding(model, op.outputs[0], result, scale)
+        at = operators.index(op)
+        graph.operators = [*operators[:at], *before, op, *after, *operators[at + 1 :]]
+        yield
+    finally:
+        op.inputs, op.outputs = inputs, outputs
+        graph.tensors, graph.operators = tensors, operators
+
+
+def _scale(model: TfliteEditor, i: int, scales: Mapping[str, Scale]) -> Scale | None:
+    if model.dtype(i) != "float32" or model.is_constant(i):
+        return None
+    return scales.get(model.tensor_name(i))
+
+
+def _rounding(model: TfliteEditor, source: int, result: int, scale: Scale) -> list[Any]:
+    """The ops that turn `source` into the levels of `scale`, and these into the float `result`."""
+    levels = model.new_levels(source, scale)
+    return [
+        model.new_op("QUANTIZE", CONVERSIONS["QUANTIZE"], [source], levels),
+        model.new_op("DEQUANTIZE", CONVERSIONS["DEQUANTIZE"], [levels], result),
+    ]
 
 
 def check_max_drop(max_drop: float | None, recipe: str) -> None:
@@ -132,8 +181,8 @@ def check_max_drop(max_drop: float | None, recipe: str) -> None:
         raise InputError(f"`max_drop` must be a number of dB, at least 0. Received: {max_drop}.")
 
 
-def _quantizer(converter: Any) -> Callable[[Sequence[str]], Any]:
-    """A function from the names of the tensors to keep in float to a graph.
+def _quantizer(converter: Any) -> Callable[[Sequence[str]], TfliteEditor]:
+    """A function from the names of the tensors to keep in float to a model.
 
     By way of what TensorFlow's QuantizationDebugger uses, which has no public name: the converter
     itself can leave kinds of ops in float, but not single ones.
@@ -145,7 +194,7 @@ def _quantizer(converter: Any) -> Callable[[Sequence[str]], Any]:
     with converting("mixed"):
         calibrated = converter.convert()
 
-    def quantize(kept: Sequence[str]) -> Any:
+    def quantize(kept: Sequence[str]) -> TfliteEditor:
         with converting("mixed"):
             data = mlir_quantize(
                 calibrated,
@@ -153,16 +202,17 @@ def _quantizer(converter: Any) -> Callable[[Sequence[str]], Any]:
                 output_data_type=tf.uint8,
                 denylisted_nodes=list(kept),
             )
-        return parse_tflite(bytes(data))
+        return TfliteModel.parse(bytes(data)).edit()
 
     return quantize
 
 
-def _outputs(graph: Any) -> dict[str, tuple[str, str]]:
-    """{tensor: (the op that makes it, its type)}, of all ops but conversions."""
-    main = graph.subgraphs[0]
-    made = [(op_name(graph, op), main.tensors[op.outputs[0]]) for op in main.operators]
-    return {t.name.decode(): (op, type_name(t.type)) for op, t in made if op not in CONVERSIONS}
+def _outputs(model: TfliteEditor) -> dict[str, tuple[str, str]]:
+    """{tensor: (the op that writes it, its type)}, of all ops but conversions."""
+    written = [(model.op_name(op), int(op.outputs[0])) for op in model.graph.operators]
+    return {
+        model.tensor_name(i): (op, model.dtype(i)) for op, i in written if op not in CONVERSIONS
+    }
 
 
 def _fewest(enough: Callable[[int], bool], most: int) -> int:
@@ -177,29 +227,22 @@ def _fewest(enough: Callable[[int], bool], most: int) -> int:
     return low
 
 
-def _by_name(graph: Any, scales: dict[int, Scale]) -> dict[str, Scale]:
-    """The scales of what ops make; a tensor that is only quantized has a number for a name."""
-    tensors = graph.subgraphs[0].tensors
-    ops = graph.subgraphs[0].operators
-    made = {i for op in ops if op_name(graph, op) not in CONVERSIONS for i in links(op.outputs)}
-    scales = {i: scale for i, scale in scales.items() if i in made}
-    return {tensors[i].name.decode(): scale for i, scale in scales.items()}
+def _by_name(model: TfliteEditor, scales: dict[int, Scale]) -> dict[str, Scale]:
+    """The scales of what ops compute; a tensor that is only quantized has a number for a name."""
+    computing = [op for op in model.graph.operators if model.op_name(op) not in CONVERSIONS]
+    written = {i for op in computing for i in model.outputs(op)}
+    return {model.tensor_name(i): scale for i, scale in scales.items() if i in written}
 
 
-def _by_index(graph: Any, scales: dict[str, Scale]) -> dict[int, Scale]:
-    """The scales of the graph's own tensors; what is quantized anew has its float tensor's."""
-    main = graph.subgraphs[0]
-    found = {
-        i: scales[tensor.name.decode()]
-        for i, tensor in enumerate(main.tensors)
-        if tensor.name.decode() in scales and type_name(tensor.type) == "int8"
+def _by_index(model: TfliteEditor, scales: dict[str, Scale]) -> dict[int, Scale]:
+    """The scales of the model's own tensors; what is quantized anew has its float tensor's."""
+    own = {
+        i: scales[name]
+        for i in range(len(model.graph.tensors))
+        if (name := model.tensor_name(i)) in scales and model.dtype(i) == "int8"
     }
-    for op in main.operators:
-        name, output = main.tensors[op.inputs[0]].name.decode(), int(op.outputs[0])
-        if (
-            op_name(graph, op) == "QUANTIZE"
-            and type_name(main.tensors[output].type) == "int8"
-            and name in scales
-        ):
-            found[output] = scales[name]
-    return found
+    for op in model.graph.operators:
+        name, output = model.tensor_name(op.inputs[0]), int(op.outputs[0])
+        if model.op_name(op) == "QUANTIZE" and model.dtype(output) == "int8" and name in scales:
+            own[output] = scales[name]
+    return own

@@ -6,14 +6,13 @@ et al., 2021, arXiv:2106.08295, section 3.1).
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lpie.image.image import to_uint8
+from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.interpreter import observable
-from lpie.tflite.model import is_constant, links, op_name, serialise, type_name
 from lpie.tflite.scales import Scale, best_scale, identity, to_scale
 
 WEIGHTED = ("CONV_2D", "DEPTHWISE_CONV_2D", "FULLY_CONNECTED")
@@ -29,31 +28,31 @@ FUNCTIONS: dict[str, Callable[[NDArray], NDArray]] = {
 MOST_RATIO = 128
 
 
-def narrow(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> None:
-    """Choose the ranges of an int8 `graph` with uint8 ends anew, in place; weights stay.
+def narrow(model: TfliteEditor, tiles: Sequence[NDArray[np.float32]]) -> None:
+    """Choose the ranges of an int8 `model` that takes and returns uint8 anew, in place; weights stay.
 
-    tiles: [H, W, 3] at the graph's size. Tensors that an op only moves about keep one range, and
+    tiles: [H, W, 3] at the model's size. Tensors that an op only moves about keep one range, and
     other ops that want certain ranges keep theirs. The output, an image, spans [0, 1].
     """
-    apply_scales(graph, find_scales(graph, tiles))
+    apply_scales(model, find_scales(model, tiles))
 
 
-def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, Scale]:
+def find_scales(model: TfliteEditor, tiles: Sequence[NDArray[np.float32]]) -> dict[int, Scale]:
     """The scales that `narrow` chooses, by tensor."""
-    main = graph.subgraphs[0]
-    old = activations(graph)
-    counts = _histograms(graph, old, tiles)
-    before_end = {int(op.inputs[0]) for op in main.operators if op.outputs[0] in main.outputs}
+    graph = model.graph
+    old = activations(model)
+    counts = _histograms(model, old, tiles)
+    before_end = {int(op.inputs[0]) for op in graph.operators if op.outputs[0] in graph.outputs}
     new: dict[int, Scale] = {}
-    groups = _groups(graph, old)
+    groups = _groups(model, old)
     for group in groups:
         together = np.sum([counts[i] for i in group], axis=0)
         is_output = not before_end.isdisjoint(group)
-        function = _readers_function(graph, group)
+        function = _readers_function(model, group)
         found = best_scale(together, old[group[0]], function)
         found = to_scale(0.0, 1.0) if is_output else found
         new.update(dict.fromkeys(group, found))
-    least = _least_steps(graph, {**old, **new})
+    least = _least_steps(model, {**old, **new})
     for group in groups:
         step, zero = new[group[0]]
         widest = max(step, *(least.get(i, 0.0) for i in group))
@@ -61,57 +60,50 @@ def find_scales(graph: Any, tiles: Sequence[NDArray[np.float32]]) -> dict[int, S
     return new
 
 
-def apply_scales(graph: Any, scales: dict[int, Scale]) -> None:
-    """Give the int8 tensors of `graph` these scales, in place, and biases what follows."""
-    main, old = graph.subgraphs[0], activations(graph)
-    for op in main.operators:
-        if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
+def apply_scales(model: TfliteEditor, scales: dict[int, Scale]) -> None:
+    """Give the int8 tensors of `model` these scales, in place, and biases what follows."""
+    graph, old = model.graph, activations(model)
+    for op in graph.operators:
+        if model.op_name(op) in WEIGHTED and op.inputs[0] in scales:
             ratio = scales[op.inputs[0]][0] / old[op.inputs[0]][0]
-            for bias in links(op.inputs[2:]):
-                _rescale(graph, main.tensors[bias], ratio)
-        if op.outputs[0] in main.outputs:  # the same levels as uint8
+            for bias in model.inputs(op)[2:]:
+                _rescale(model, bias, ratio)
+        if op.outputs[0] in graph.outputs:  # the same levels as uint8
             step, zero = scales.get(int(op.inputs[0]), to_scale(0.0, 1.0))
-            _set(main.tensors[op.outputs[0]], step, zero + 128)
-    for i, (step, zero) in scales.items():
-        _set(main.tensors[i], step, zero)
+            model.set_scale(op.outputs[0], (step, zero + 128))
+    for i, scale in scales.items():
+        model.set_scale(i, scale)
 
 
-def _least_steps(graph: Any, scales: dict[int, Scale]) -> dict[int, float]:
+def _least_steps(model: TfliteEditor, scales: dict[int, Scale]) -> dict[int, float]:
     """The least step of each convolution's output that XNNPACK takes.
 
     Only units that never fire have a smaller one: their range is nothing but zero.
     """
-    main, found = graph.subgraphs[0], {}
-    for op in main.operators:
-        if op_name(graph, op) in WEIGHTED and op.inputs[0] in scales:
-            kernel = main.tensors[op.inputs[1]].quantization.scale
+    graph, found = model.graph, {}
+    for op in graph.operators:
+        if model.op_name(op) in WEIGHTED and op.inputs[0] in scales:
+            kernel = graph.tensors[op.inputs[1]].quantization.scale
             found[int(op.outputs[0])] = scales[op.inputs[0]][0] * float(max(kernel)) / MOST_RATIO
     return found
 
 
-def activations(graph: Any) -> dict[int, Scale]:
-    """The scale of every int8 tensor that is made while the graph runs."""
-    found = {}
-    for i, tensor in enumerate(graph.subgraphs[0].tensors):
-        scale = tensor.quantization.scale if tensor.quantization else None
-        if (
-            type_name(tensor.type) == "int8"
-            and not is_constant(graph, tensor)
-            and scale is not None
-        ):
-            found[i] = float(scale[0]), int(tensor.quantization.zeroPoint[0])
-    return found
+def activations(model: TfliteEditor) -> dict[int, Scale]:
+    """The scale of every int8 tensor that is computed while the model runs."""
+    tensors = range(len(model.graph.tensors))
+    wanted = [i for i in tensors if model.dtype(i) == "int8" and not model.is_constant(i)]
+    return {i: scale for i in wanted if (scale := model.scale(i)) is not None}
 
 
-def _groups(graph: Any, scales: dict[int, Scale]) -> list[list[int]]:
+def _groups(model: TfliteEditor, scales: dict[int, Scale]) -> list[list[int]]:
     """Tensors that must keep one scale, together; none of those whose scale cannot change."""
-    main = graph.subgraphs[0]
+    graph = model.graph
     group = {i: {i} for i in scales}
     fixed = set()
-    for op in main.operators:
-        tensors = [i for i in links([*op.inputs, *op.outputs]) if i in scales]
-        if op_name(graph, op) in FREE:
-            fixed.update(tensors if op.inputs[0] in main.inputs else [])
+    for op in graph.operators:
+        tensors = [i for i in (*model.inputs(op), *model.outputs(op)) if i in scales]
+        if model.op_name(op) in FREE:
+            fixed.update(tensors if op.inputs[0] in graph.inputs else [])
         elif len({scales[i] for i in tensors}) > 1:
             fixed.update(tensors)
         else:
@@ -121,21 +113,21 @@ def _groups(graph: Any, scales: dict[int, Scale]) -> list[list[int]]:
     return [members for members in distinct.values() if fixed.isdisjoint(members)]
 
 
-def _readers_function(graph: Any, tensors: Sequence[int]) -> Callable[[NDArray], NDArray]:
+def _readers_function(model: TfliteEditor, tensors: Sequence[int]) -> Callable[[NDArray], NDArray]:
     """What alone is made of `tensors`; themselves where there are several readers."""
-    readers = [op for op in graph.subgraphs[0].operators if not {*op.inputs}.isdisjoint(tensors)]
-    kinds = {op_name(graph, op) for op in readers}
+    readers = [op for op in model.graph.operators if not {*op.inputs}.isdisjoint(tensors)]
+    kinds = {model.op_name(op) for op in readers}
     return FUNCTIONS[kinds.pop()] if len(kinds) == 1 and kinds <= {*FUNCTIONS} else identity
 
 
 def _histograms(
-    graph: Any, tensors: Iterable[int], tiles: Sequence[NDArray[np.float32]]
+    model: TfliteEditor, tensors: Iterable[int], tiles: Sequence[NDArray[np.float32]]
 ) -> dict[int, NDArray[np.int64]]:
     """How often each level from -128 to 127 occurs in the int8 `tensors`: [tiles, 256] each."""
-    interpreter = observable(serialise(graph))
+    interpreter = observable(model.to_bytes())
     counts = {i: np.zeros((len(tiles), 256), np.int64) for i in tensors}
     for t, tile in enumerate(tiles):
-        interpreter.set_tensor(graph.subgraphs[0].inputs[0], to_uint8(tile)[None])
+        interpreter.set_tensor(model.graph.inputs[0], to_uint8(tile)[None])
         interpreter.invoke()
         for i, count in counts.items():
             levels = interpreter.get_tensor(i).view(np.uint8).ravel()
@@ -143,16 +135,9 @@ def _histograms(
     return counts
 
 
-def _rescale(graph: Any, bias: Any, ratio: float) -> None:
+def _rescale(model: TfliteEditor, bias: int, ratio: float) -> None:
     """The same int32 `bias` in steps that are `ratio` times as large."""
-    levels = np.frombuffer(bytes(graph.buffers[bias.buffer].data), np.int32)
-    buffer = type(graph.buffers[bias.buffer])()  # the old one may serve other tensors too
-    buffer.data = np.frombuffer(np.rint(levels / ratio).astype(np.int32).tobytes(), np.uint8)
-    bias.buffer = len(graph.buffers)
-    graph.buffers.append(buffer)
-    bias.quantization.scale = np.asarray(bias.quantization.scale, np.float32) * np.float32(ratio)
-
-
-def _set(tensor: Any, step: float, zero: int) -> None:
-    tensor.quantization.scale = np.array([step], np.float32)
-    tensor.quantization.zeroPoint = np.array([zero], np.int64)
+    levels = model.int32_values(bias)
+    model.replace_values(bias, np.rint(levels / ratio).astype(np.int32))
+    quantization = model.graph.tensors[bias].quantization
+    quantization.scale = np.asarray(quantization.scale, np.float32) * np.float32(ratio)

@@ -15,8 +15,8 @@ from lpie.export.calibration_photos import photos_for
 from lpie.export.recipes import find_recipe
 from lpie.image.image import mosaic, to_float
 from lpie.restore.restorer import Restorer
-from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.resize import tile_sized
 
 # Larger files are verified at 256x256: a 4K export takes no more time and memory than a small one.
@@ -54,46 +54,64 @@ class Verification:
 
 def verify(
     model: keras.Model,
-    tflite: Path | str | bytes,
+    tflite: Path | str | bytes | TfliteModel,
     photos: Sequence[NDArray[np.uint8]] | None = None,
     *,
     recipe: str = "float32",
 ) -> Verification:
-    """Compare `tflite` with the Keras network that it came from, on real photos.
+    """Compare a `.tflite` with the Keras network that it came from, on real photos.
 
-    photos: [H, W, 3] uint8 of any size, as `export_tflite` takes them, laid side by side to
-    pictures of the file's size (three at most). Files beyond 512x512 run resized to 256x256, which
-    is exact, unless they know their own size alone (`size` tells). recipe: whose budget decides.
+    Files beyond 512x512 px run resized to 256x256, which is exact, unless their size is part of
+    them; `Verification.size` says at which size the file ran.
+
+    Args:
+        model: The Keras network.
+        tflite: A path, the bytes of a file, or a parsed file.
+        photos: Degraded photos [H, W, 3] uint8, sRGB, of any size, laid side by side to at most
+            three pictures of the file's size. Built-in ones with Gaussian noise of sigma 25
+            unless given.
+        recipe: The recipe (`lpie.export.recipes.RECIPES`) whose error budget decides.
+
+    Returns:
+        PSNR of the output in dB, PSNR and correlation of the residual (output - input), and
+        whether all of them are within the budget.
+
+    Raises:
+        InputError: For a file that is damaged or takes no image, an unknown recipe, or no photos.
     """
-    if not isinstance(tflite, bytes):
-        tflite = flatbuffer.serialise(flatbuffer.read_tflite(Path(tflite)))
-    tflite, images = pictures(tflite, photos_for() if photos is None else photos)
-    session, reference = Session(tflite), Restorer(model)
+    budget = find_recipe(recipe).budget
+    file, images = pictures(_parsed(tflite), photos_for() if photos is None else photos)
+    session, reference = Session(file.to_bytes()), Restorer(model)
     expected = np.stack([reference.restore(image) for image in images])
     numbers = compare(images, expected, np.stack([session.run(image) for image in images]))
-    budget = find_recipe(recipe).budget
     passed = all(numbers[key] >= least for key, least in budget.items())
     count, height, width, _ = images.shape
     return Verification(passed, **numbers, budget=budget, size=f"{width}x{height}", photos=count)
 
 
+def _parsed(tflite: Path | str | bytes | TfliteModel) -> TfliteModel:
+    if isinstance(tflite, TfliteModel):
+        return tflite
+    if isinstance(tflite, bytes):
+        return TfliteModel.parse(tflite)
+    return TfliteModel.read(Path(tflite))
+
+
 def pictures(
-    tflite: bytes, photos: Sequence[NDArray[np.uint8]]
-) -> tuple[bytes, NDArray[np.float32]]:
+    tflite: TfliteModel, photos: Sequence[NDArray[np.uint8]]
+) -> tuple[TfliteModel, NDArray[np.float32]]:
     """(the file at the size at which it is verified, pictures of that size [N, H, W, 3])."""
     if not photos:
         raise InputError("At least one real photo is needed to verify on.")
     tflite = small(tflite)
-    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
-    count = min(len(photos), 3 if height * width <= MOST_PX else 1)
+    count = min(len(photos), 3 if tflite.image.pixels <= MOST_PX else 1)
     turned = [[*photos[i:], *photos[:i]] for i in range(count)]
-    return tflite, np.stack([to_float(mosaic(each, height, width)) for each in turned])
+    return tflite, np.stack([to_float(mosaic(each, *tflite.image)) for each in turned])
 
 
-def small(tflite: bytes) -> bytes:
+def small(tflite: TfliteModel) -> TfliteModel:
     """The file at the size at which it is verified: beyond 512x512 that is 256x256, if it can."""
-    height, width = flatbuffer.image_size(flatbuffer.parse_tflite(tflite))
-    return tile_sized(tflite) if height * width > MOST_PX else tflite
+    return tile_sized(tflite) if tflite.image.pixels > MOST_PX else tflite
 
 
 def compare(

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -22,8 +21,7 @@ from lpie.export.verification.parity import compare, pictures, psnr_db
 from lpie.image.image import to_uint8
 from lpie.restore.restorer import Restorer
 from lpie.system.signals import child, undone_by_signals
-from lpie.tflite import model as flatbuffer
-from lpie.tflite.model import type_name
+from lpie.tflite.model import Tensor, TfliteModel
 from lpie.tflite.scales import from_levels, to_levels
 
 TILE_PX, ZOOM = 32, 8
@@ -95,7 +93,10 @@ def also(given: str) -> Place:
 
 
 def compare_places(
-    model: keras.Model, tflite: bytes, photos: Sequence[NDArray[np.uint8]], places: Sequence[Place]
+    model: keras.Model,
+    tflite: TfliteModel,
+    photos: Sequence[NDArray[np.uint8]],
+    places: Sequence[Place],
 ) -> tuple[list[Found], NDArray[np.uint8] | None]:
     """What the file computes in each of `places`, and a picture of its worst tile.
 
@@ -121,21 +122,20 @@ def compare_places(
 
 
 def run_in(
-    place: Place, tflite: bytes, images: NDArray[np.float32]
+    place: Place, tflite: TfliteModel, images: NDArray[np.float32]
 ) -> tuple[str, NDArray[np.float32]]:
     """(the runtime, outputs) of the file for [N, H, W, 3] `images`, both float32 in [0, 1].
 
     Raises `LpieError` with the last words of a place in which it does not run.
     """
-    graph = flatbuffer.parse_tflite(tflite).subgraphs[0]
-    source, result = (graph.tensors[ends[0]] for ends in (graph.inputs, graph.outputs))
+    (source,), (result,) = tflite.inputs, tflite.outputs
     with (
         tempfile.TemporaryDirectory() as folder,
         undone_by_signals(lambda: shutil.rmtree(folder, ignore_errors=True)),
     ):
         model, inputs, outputs = (str(Path(folder) / n) for n in ("m.tflite", "in.npy", "out.npy"))
-        Path(model).write_bytes(tflite)
-        dtype = np.dtype(type_name(source.type))
+        Path(model).write_bytes(tflite.to_bytes())
+        dtype = np.dtype(source.dtype)
         np.save(inputs, to_levels(images, dtype, *_quantization(source))[:, None])
         runtime = _run(place, [run_file.__file__, model, inputs, outputs, place.kernels])
         return runtime, from_levels(np.load(outputs)[:, 0], *_quantization(result))
@@ -159,12 +159,11 @@ def _run(place: Place, arguments: Sequence[str]) -> str:
     return said[-1]
 
 
-def _quantization(tensor: Any) -> tuple[float, int]:
+def _quantization(tensor: Tensor) -> tuple[float, int]:
     """(scale, zero point); of floats any."""
-    found = tensor.quantization
-    if type_name(tensor.type) == "float32":
+    if tensor.dtype == "float32":
         return 0.0, 0
-    return float(found.scale[0]), int(found.zeroPoint[0])
+    return tensor.scales[0], tensor.zero_points[0]
 
 
 def _ramp(height: int, width: int) -> NDArray[np.float32]:

@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
+from lpie.errors import InputError
+from lpie.tflite.model import Op, Tensor, TfliteModel
 
-from lpie.tflite.model import is_constant, links, op_name, schema_of, stored_tensors
-
-# Bits per value, by the number that the schema's `TensorType` gives each type.
-TYPE_BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 9: 8, 10: 64, 15: 32, 16: 16, 17: 4}
-INTEGER_TYPES = (2, 4)
+TYPE_BITS = {
+    "int4": 4, "bool": 8, "int8": 8, "uint8": 8, "float16": 16, "int16": 16, "uint16": 16,
+    "float32": 32, "int32": 32, "uint32": 32, "float64": 64, "int64": 64,
+}  # fmt: skip
+INTEGER_TYPES = ("int32", "int64")
 WEIGHT_INPUTS = {
     "CONV_2D": (1, 2),
     "DEPTHWISE_CONV_2D": (1, 2),
@@ -45,18 +46,16 @@ class GraphCost:
     moved_mb: float
 
 
-def graph_cost(model: Any) -> GraphCost:
-    """The cost of `model`, a `ModelT` of fixed size; an unknown dimension counts as 1."""
-    model = schema_of(model)
-    graph, stored = model.subgraphs[0], stored_tensors(model)
-    counts = Counter(op_name(model, op) for op in graph.operators)
+def graph_cost(model: TfliteModel) -> GraphCost:
+    """The cost of `model`, of fixed size; an unknown dimension counts as 1."""
+    counts = Counter(op.name for op in model.ops)
     return GraphCost(
-        parameters=sum(_parameters(model, op, stored) for op in graph.operators),
-        macs=sum(_macs(model, op) for op in graph.operators),
+        parameters=sum(_parameters(op) for op in model.ops),
+        macs=sum(_macs(op) for op in model.ops),
         op_counts=dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))),
         activation_mb=activation_mb(model),
         xnnpack_peak_mb=xnnpack_peak_mb(model),
-        moved_mb=sum(_moved_bytes(model, op, stored) for op in graph.operators) / 1e6,
+        moved_mb=sum(_moved_bytes(op) for op in model.ops) / 1e6,
     )
 
 
@@ -69,28 +68,22 @@ class OpWork:
     values: int
 
 
-def op_work(model: Any) -> list[OpWork]:
+def op_work(model: TfliteModel) -> list[OpWork]:
     """The work of each op of `model`, of fixed size; ops that only unpack weights are left out."""
-    model = schema_of(model)
-    graph, stored = model.subgraphs[0], stored_tensors(model)
     return [
-        OpWork(
-            op_name(model, op),
-            _macs(model, op),
-            sum(_elements(graph.tensors[i]) for i in (*links(op.inputs), *links(op.outputs))),
-        )
-        for op in graph.operators
-        if not set(links(op.outputs)) <= stored
+        OpWork(op.name, _macs(op), sum(_elements(tensor) for tensor in _operands(op)))
+        for op in model.ops
+        if not _unpacks_weights(op)
     ]
 
 
-def xnnpack_peak_mb(model: Any) -> float:
+def xnnpack_peak_mb(model: TfliteModel) -> float:
     """Estimated peak resident memory (10^6 bytes) when XNNPACK runs the whole model on a CPU.
 
     Indirection buffers, which XNNPACK keeps for every spatial op as long as the interpreter
     lives, plus the run-time tensors, the weights twice (file and packed) and the interpreter.
     Formulae: XNNPACK at 75db3c093b. Measured 2026-11-21, ai-edge-litert 2.3.0, x86-64, LPIENet
-    [16,32,64]/[32,16] resized by `flatbuffer.resize`, VmHWM of a process that runs
+    [16,32,64]/[32,16] resized by `TfliteModel.resized`, VmHWM of a process that runs
     `Interpreter(model_content=..., num_threads=2)`, `allocate_tensors()`, `invoke()`:
 
     | model | measured | this estimate |
@@ -100,108 +93,113 @@ def xnnpack_peak_mb(model: Any) -> float:
     | int8 1920x1080 | 2434 MB | 2638 MB |
     | float32 3840x2160 | 11596 MB | 11698 MB |
 
-    A model that XNNPACK takes in several pieces needs more.
+    A model that XNNPACK takes in several partitions needs more.
     """
-    model = schema_of(model)
-    graph = model.subgraphs[0]
-    weights = sum(_bytes(t) for t in graph.tensors if is_constant(model, t))
-    indirection = sum(_indirection_bytes(model, op) for op in graph.operators)
+    weights = sum(_bytes(tensor) for tensor in model.tensors if tensor.constant)
+    indirection = sum(_indirection_bytes(op) for op in model.ops)
     return INTERPRETER_MB + activation_mb(model) + (2 * weights + indirection) / 1e6
 
 
-def activation_mb(model: Any) -> float:
+def activation_mb(model: TfliteModel) -> float:
     """The most that run-time tensors hold at once (10^6 bytes), in the file's order of ops."""
-    model = schema_of(model)
     return live_bytes(model, _bytes) / 1e6
 
 
-def live_bytes(model: Any, size_of: Callable[[Any], int]) -> int:
+def live_bytes(model: TfliteModel, size_of: Callable[[Tensor], int]) -> int:
     """The most that run-time tensors, `size_of` bytes each, hold at once in the order of ops."""
-    model = schema_of(model)
-    graph = model.subgraphs[0]
-    stored = stored_tensors(model)
-    last_use = {i: n for n, op in enumerate(graph.operators) for i in links(op.inputs)}
+    last_use = {t.index: n for n, op in enumerate(model.ops) for t in op.inputs if t is not None}
     # The caller's tensors stay; everything else is freed after its last reader.
-    kept = {int(i) for i in (*graph.inputs, *graph.outputs)}
-    live = peak = sum(size_of(graph.tensors[i]) for i in kept)
-    for n, op in enumerate(graph.operators):
-        made = set(links(op.outputs)) - stored - kept
-        live += sum(size_of(graph.tensors[i]) for i in made)
+    ends = {tensor.index: tensor for tensor in (*model.inputs, *model.outputs)}
+    live = peak = sum(size_of(tensor) for tensor in ends.values())
+    for n, op in enumerate(model.ops):
+        written = {t.index: t for t in op.outputs if not t.stored and t.index not in ends}
+        live += sum(size_of(tensor) for tensor in written.values())
         peak = max(peak, live)
-        read = {i for i in links(op.inputs) if last_use[i] == n} - stored - kept
-        unread = {i for i in made if i not in last_use}
-        live -= sum(size_of(graph.tensors[i]) for i in read | unread)
+        freed = {
+            t.index: t for t in op.runtime_inputs if last_use[t.index] == n and t.index not in ends
+        }
+        freed.update({i: tensor for i, tensor in written.items() if i not in last_use})
+        live -= sum(size_of(tensor) for tensor in freed.values())
     return peak
 
 
-def _parameters(model: Any, op: Any, stored: set[int]) -> int:
+def _operands(op: Op) -> list[Tensor]:
+    """What the op reads and writes."""
+    return [*(tensor for tensor in op.inputs if tensor is not None), *op.outputs]
+
+
+def _unpacks_weights(op: Op) -> bool:
+    """Whether all that the op writes is known before the run."""
+    return all(tensor.stored for tensor in op.outputs)
+
+
+def _parameters(op: Op) -> int:
     """Stored numbers that one op computes with.
 
     Counted at the op, as converters merge equal arrays such as the zero biases of a fresh
     network. Sizes and axes are integers and no parameters, but biases of int8 models are.
     """
-    tensors, name = model.subgraphs[0].tensors, op_name(model, op)
-    outputs = set(links(op.outputs))
-    if outputs <= stored:  # It unpacks weights that its reader counts.
+    if _unpacks_weights(op):  # The op that reads them counts them.
         return 0
-    biases = {int(op.inputs[k]) for k in WEIGHT_INPUTS.get(name, ()) if k < len(op.inputs)}
+    weights = WEIGHT_INPUTS.get(op.name, ())
     return sum(
-        _elements(tensors[i])
-        for i in links(op.inputs)
-        if i in stored and (i in biases or tensors[i].type not in INTEGER_TYPES)
+        _elements(tensor)
+        for k, tensor in enumerate(op.inputs)
+        if tensor is not None
+        and tensor.stored
+        and (k in weights or tensor.dtype not in INTEGER_TYPES)
     )
 
 
-def _moved_bytes(model: Any, op: Any, stored: set[int]) -> int:
+def _moved_bytes(op: Op) -> int:
     """Bytes that one op reads and writes; none for one that only unpacks weights."""
-    if set(links(op.outputs)) <= stored:
-        return 0
-    tensors = model.subgraphs[0].tensors
-    return sum(_bytes(tensors[i]) for i in (*links(op.inputs), *links(op.outputs)))
+    return 0 if _unpacks_weights(op) else sum(_bytes(tensor) for tensor in _operands(op))
 
 
-def _macs(model: Any, op: Any) -> int:
+def _macs(op: Op) -> int:
     """Multiply-adds of one convolution or matrix product; 0 for any other op."""
-    tensors, name = model.subgraphs[0].tensors, op_name(model, op)
-    if name == "BATCH_MATMUL":
-        return (
-            _elements(tensors[op.outputs[0]])
-            * _shape(tensors[op.inputs[0]])[-2 if op.builtinOptions.adjX else -1]
-        )
-    if name not in WEIGHT_INPUTS:
+    if op.name == "BATCH_MATMUL":
+        return _elements(op.outputs[0]) * _shape(_required(op, 0))[-2 if op.option("adjX") else -1]
+    if op.name not in WEIGHT_INPUTS:
         return 0
-    kernel = _shape(tensors[op.inputs[1]])
-    if name != "FULLY_CONNECTED" and len(kernel) != 4:
+    kernel = _shape(_required(op, 1))
+    if op.name != "FULLY_CONNECTED" and len(kernel) != 4:
         return 0
-    if name == "TRANSPOSE_CONV":  # Each input pixel meets the whole kernel [O, Kh, Kw, I].
-        return math.prod(_shape(tensors[op.inputs[2]])[:3]) * math.prod(kernel)
-    out = _elements(tensors[op.outputs[0]])
-    if name == "DEPTHWISE_CONV_2D":  # Kernel [1, Kh, Kw, C]: one channel each.
+    if op.name == "TRANSPOSE_CONV":  # Each input pixel meets the whole kernel [O, Kh, Kw, I].
+        return math.prod(_shape(_required(op, 2))[:3]) * math.prod(kernel)
+    out = _elements(op.outputs[0])
+    if op.name == "DEPTHWISE_CONV_2D":  # Kernel [1, Kh, Kw, C]: one channel each.
         return out * kernel[1] * kernel[2]
     return out * math.prod(kernel[1:])
 
 
-def _indirection_bytes(model: Any, op: Any) -> int:
+def _required(op: Op, position: int) -> Tensor:
+    tensor = op.input(position)
+    if tensor is None:
+        raise InputError(f"The model is damaged: its {op.name} lacks input {position}.")
+    return tensor
+
+
+def _indirection_bytes(op: Op) -> int:
     """Bytes of pointers that XNNPACK builds for one op at set-up."""
-    tensors, name = model.subgraphs[0].tensors, op_name(model, op)
-    out = _shape(tensors[op.outputs[0]])
+    out = _shape(op.outputs[0])
     if len(out) != 4:
         return 0
-    if name == "RESIZE_BILINEAR":
+    if op.name == "RESIZE_BILINEAR":
         return out[1] * out[2] * BILINEAR_POINTERS * POINTER_BYTES
-    window = _window(tensors, name, op)
+    window = _window(op)
     if window is None:
         return 0
-    return int(out[1] * out[2] * _pointers(name, op.builtinOptions, *window) * POINTER_BYTES)
+    return int(out[1] * out[2] * _pointers(op.name, op.options, *window) * POINTER_BYTES)
 
 
-def _window(tensors: Any, name: str, op: Any) -> tuple[int, int] | None:
+def _window(op: Op) -> tuple[int, int] | None:
     """(height, width) of the patch that one output pixel sees; None for other ops."""
-    if name == "MAX_POOL_2D":
-        return op.builtinOptions.filterHeight, op.builtinOptions.filterWidth
-    if name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
+    if op.name == "MAX_POOL_2D":
+        return op.options.filterHeight, op.options.filterWidth
+    if op.name not in ("CONV_2D", "DEPTHWISE_CONV_2D", "TRANSPOSE_CONV"):
         return None
-    kernel = _shape(tensors[op.inputs[1]])
+    kernel = _shape(_required(op, 1))
     return (kernel[1], kernel[2]) if len(kernel) == 4 else None
 
 
@@ -223,13 +221,13 @@ def _pointers(name: str, options: Any, high: int, wide: int) -> float:
     return high * (wide if alone else min(strides[1], wide))
 
 
-def _shape(tensor: Any) -> list[int]:
-    return [max(int(n), 1) for n in (tensor.shape if tensor.shape is not None else ())]
+def _shape(tensor: Tensor) -> list[int]:
+    return [max(n, 1) for n in tensor.shape]
 
 
-def _elements(tensor: Any) -> int:
+def _elements(tensor: Tensor) -> int:
     return math.prod(_shape(tensor))
 
 
-def _bytes(tensor: Any) -> int:
-    return int(np.ceil(_elements(tensor) * TYPE_BITS.get(tensor.type, 32) / 8))
+def _bytes(tensor: Tensor) -> int:
+    return math.ceil(_elements(tensor) * TYPE_BITS.get(tensor.dtype, 32) / 8)

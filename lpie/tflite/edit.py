@@ -1,16 +1,24 @@
-"""Changes to a `.tflite`: ops, tensors, constants and notes."""
+"""Changes to a `.tflite`: ops, tensors, constants and the note inside it."""
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lpie.size import Size
-from lpie.tflite.model import TfliteModel, new_op, op_name, sizeless_tensors, stored_tensors
-from lpie.tflite.model import image_size as _image_size
-from lpie.tflite.model import write_note as _write_note
+from lpie.tflite import schema as schema_objects
+from lpie.tflite.model import NOTE_NAME, TfliteModel
+from lpie.tflite.scales import Scale
+from lpie.tflite.schema import integers, is_constant, links, op_name, stored_bytes, type_name
 
 
 class TfliteEditor:
     """A `.tflite` being changed. Made by `TfliteModel.edit`; `finish` gives the changed model.
+
+    Its ops and tensors are the schema's own `OperatorT` and `TensorT`: change their fields, or the
+    lists of `graph`, as needed. Tensors are named by their index in the graph.
 
     Args:
         schema: A `ModelT` of the TFLite schema that nobody else holds.
@@ -25,6 +33,14 @@ class TfliteEditor:
         schema, self.schema = self.schema, None
         return TfliteModel(schema, name=self.name)
 
+    def view(self) -> TfliteModel:
+        """The model as it is now, to be asked at once: later changes make its answers wrong."""
+        return TfliteModel(self.schema, name=self.name)
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the model as it is now."""
+        return schema_objects.serialize(self.schema)
+
     @property
     def graph(self) -> Any:
         """The first subgraph (`SubGraphT`), which is what an interpreter runs."""
@@ -33,24 +49,152 @@ class TfliteEditor:
     @property
     def image(self) -> Size:
         """The size of the model's one image; an `InputError` for any other signature."""
-        return Size(*_image_size(self.schema))
+        return self.view().image
 
     def op_name(self, op: Any) -> str:
         """The builtin name of an `OperatorT`, such as CONV_2D, or `CUSTOM name`."""
         return op_name(self.schema, op)
 
+    def inputs(self, op: Any) -> list[int]:
+        """The tensors that an `OperatorT` reads, without absent ones."""
+        return links(op.inputs)
+
+    def outputs(self, op: Any) -> list[int]:
+        """The tensors that an `OperatorT` writes."""
+        return links(op.outputs)
+
+    def tensor_name(self, i: int) -> str:
+        """The name of tensor `i`."""
+        name = self.graph.tensors[i].name
+        return name if isinstance(name, str) else (name or b"").decode(errors="replace")
+
+    def dtype(self, i: int) -> str:
+        """The type of tensor `i`, such as float32."""
+        return type_name(self.graph.tensors[i].type)
+
+    def shape(self, i: int) -> tuple[int, ...]:
+        """The shape of tensor `i`; empty where it has none."""
+        return tuple(integers(self.graph.tensors[i].shape))
+
+    def set_shape(self, i: int, shape: Sequence[int]) -> None:
+        """Give tensor `i` a fixed shape."""
+        tensor = self.graph.tensors[i]
+        tensor.shape = np.array(shape, np.int32)
+        if tensor.shapeSignature is not None and len(tensor.shapeSignature) == len(shape):
+            tensor.shapeSignature = tensor.shape.copy()
+
+    def is_constant(self, i: int) -> bool:
+        """Whether the values of tensor `i` are in the file."""
+        return is_constant(self.schema, self.graph.tensors[i])
+
+    def int32_values(self, i: int) -> NDArray[np.int32]:
+        """The int32 values that tensor `i` has in the file; none for one that an op writes."""
+        return np.frombuffer(stored_bytes(self.schema, self.graph.tensors[i]), np.int32)
+
+    def replace_values(self, i: int, values: NDArray[Any]) -> None:
+        """Give tensor `i` these values in a buffer of its own: the old one may serve others too."""
+        self.graph.tensors[i].buffer = self._new_buffer(values)
+
+    def scale(self, i: int) -> Scale | None:
+        """(step, zero point) of tensor `i`; None where it is not quantized."""
+        quantization = self.graph.tensors[i].quantization
+        if quantization is None or quantization.scale is None or not len(quantization.scale):
+            return None
+        return float(quantization.scale[0]), int(quantization.zeroPoint[0])
+
+    def set_scale(self, i: int, scale: Scale) -> None:
+        """Let one unit of tensor `i` be a step of `scale`, from its zero point on."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        tensor, (step, zero) = self.graph.tensors[i], scale
+        tensor.quantization = tensor.quantization or schema.QuantizationParametersT()
+        tensor.quantization.scale = np.array([step], np.float32)
+        tensor.quantization.zeroPoint = np.array([zero], np.int64)
+
+    def new_tensor(self, like: int) -> int:
+        """The index of a new float tensor of the shape of `like`, without values or scale."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        tensors = self.graph.tensors
+        old, new = tensors[like], schema.TensorT()
+        new.shape, new.shapeSignature, new.name = old.shape, old.shapeSignature, f"{len(tensors)}"
+        new.buffer, new.hasRank = 0, old.hasRank
+        tensors.append(new)
+        return len(tensors) - 1
+
+    def new_levels(self, like: int, scale: Scale) -> int:
+        """The index of a new int8 tensor of the shape of `like` on the levels of `scale`."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        i = self.new_tensor(like)
+        self.graph.tensors[i].type = schema.TensorType.INT8
+        self.set_scale(i, scale)
+        return i
+
+    def new_twin(self, i: int) -> int:
+        """The index of a new tensor that is as `i` is, but for its name."""
+        tensor = copy.copy(self.graph.tensors[i])
+        tensor.name = b""
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
+    def new_constant(self, values: Any) -> int:
+        """The index of a new tensor of these int32 values."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        tensor, data = schema.TensorT(), np.array(values, np.int32)
+        tensor.shape, tensor.type, tensor.name = np.array(data.shape, np.int32), 2, b""
+        tensor.buffer, tensor.hasRank = self._new_buffer(data), True
+        self.graph.tensors.append(tensor)
+        return len(self.graph.tensors) - 1
+
     def new_op(self, name: str, version: int, inputs: Sequence[int], output: int) -> Any:
         """A builtin op (`OperatorT`) without options, which the caller puts among the graph's."""
-        return new_op(self.schema, name, version, inputs, output)
+        from ai_edge_litert import schema_py_generated as schema
 
-    def stored(self) -> set[int]:
-        """Indices of tensors known before the run, as `TfliteModel.stored`."""
-        return stored_tensors(self.schema)
+        op = schema.OperatorT()
+        op.opcodeIndex = self._op_code(name, version)
+        op.inputs, op.outputs = np.array(inputs, np.int32), np.array([output], np.int32)
+        return op
 
-    def sizeless(self) -> set[int]:
-        """Indices of tensors that are the same at every size, as `TfliteModel.sizeless`."""
-        return sizeless_tensors(self.schema)
+    def turn_into(self, op: Any, name: str, version: int) -> None:
+        """Let `op` be another builtin op without options, of the same inputs and outputs."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        op.opcodeIndex = self._op_code(name, version)
+        op.builtinOptionsType, op.builtinOptions = schema.BuiltinOptions.NONE, None
 
     def write_note(self, text: str) -> None:
         """Store `text` inside the file, replacing an older note of lpie's."""
-        _write_note(self.schema, text)
+        from ai_edge_litert import schema_py_generated as schema
+
+        data = np.frombuffer(text.encode(), np.uint8)
+        for entry in self.schema.metadata or []:
+            if entry.name == NOTE_NAME.encode():
+                self.schema.buffers[entry.buffer].data = data
+                return
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = NOTE_NAME.encode(), self._new_buffer(data)
+        self.schema.metadata = [*(self.schema.metadata or []), entry]
+
+    def _new_buffer(self, values: NDArray[Any]) -> int:
+        from ai_edge_litert import schema_py_generated as schema
+
+        buffer = schema.BufferT()
+        buffer.data = np.frombuffer(values.tobytes(), np.uint8)
+        self.schema.buffers.append(buffer)
+        return len(self.schema.buffers) - 1
+
+    def _op_code(self, name: str, version: int) -> int:
+        """The index of the operator code of a builtin op, new where the model has none."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        builtin = getattr(schema.BuiltinOperator, name)
+        for i, code in enumerate(self.schema.operatorCodes):
+            if (code.builtinCode, code.version) == (builtin, version):
+                return i
+        code = schema.OperatorCodeT()
+        code.builtinCode = code.deprecatedBuiltinCode = builtin
+        code.version = version
+        self.schema.operatorCodes.append(code)
+        return len(self.schema.operatorCodes) - 1

@@ -1,101 +1,98 @@
-"""A `.tflite` for images of another size."""
+"""A `.tflite` for images of another size, and the zeros that it may add to its image for that."""
 
+import math
+from collections.abc import Collection, Mapping
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from lpie.errors import InputError
-from lpie.tflite.graph_padding import add_padding, padding, remove_padding
-from lpie.tflite.model import (
-    image_size,
-    links,
-    op_name,
-    parse_tflite,
-    schema_of,
-    serialise,
-    sizeless_tensors,
-)
+from lpie.size import Size
+from lpie.tflite.edit import TfliteEditor
+from lpie.tflite.model import CONVERSIONS, TfliteModel
 
 # Ops that hold a size in ways that are not rewritten here.
 SIZED = ("BATCH_MATMUL", "CUMSUM", "GATHER", "RESHAPE", "SLICE", "STRIDED_SLICE")
 # Which input of an op is its target size, and where in it (height, width) stand.
 TARGETS = {"RESIZE_BILINEAR": (1, 0), "RESIZE_NEAREST_NEIGHBOR": (1, 0), "TRANSPOSE_CONV": (0, 1)}
+# Tensors that `_add_padding` adds: three constants, the padded image and the uncut result.
+ADDED = 5
+TILE = Size(256, 256)
 
 
-def resize(model: Any, height: int, width: int, multiple: int = 1) -> None:
-    """Rewrite a fully convolutional `model` for another image size, in place.
+def resize(model: TfliteEditor, size: Size, *, multiple: int = 1) -> None:
+    """Rewrite a fully convolutional `model` for images of another size, in place.
 
     Maps scale with the image; weights do not change. The only constants that hold a size are the
-    targets of RESIZE ops and of TRANSPOSE_CONV. Means over the whole map, and what is made of them
-    alone, have no size. Exact: the result is what the converter makes for that size. Of a model of
-    several sizes the first is rewritten, and the others are dropped.
+    targets of RESIZE ops and of TRANSPOSE_CONV. Means over the whole map, and what is computed from
+    them alone, have no size. Exact: the result is what the converter makes for that size. Of a
+    model of several sizes the first is rewritten, and the others are dropped.
 
     multiple: an image whose sides are no multiple of it gets zeros at the bottom and right inside,
     which are cut off the result again. A model that does so already goes on doing it.
     """
-    model = schema_of(model)
-    model.subgraphs = model.subgraphs[:1]
-    model.signatureDefs = [s for s in model.signatureDefs or [] if s.subgraphIndex == 0]
-    if image_size(model) == (height, width):
+    schema = model.schema
+    schema.subgraphs = schema.subgraphs[:1]
+    schema.signatureDefs = [s for s in schema.signatureDefs or [] if s.subgraphIndex == 0]
+    if model.image == size:
         return
-    multiple = max(multiple, remove_padding(model))
-    padded = (-(-height // multiple) * multiple, -(-width // multiple) * multiple)
-    _scale(model, *padded)
-    if padded != (height, width):
-        add_padding(model, height, width)
+    multiple = max(multiple, _remove_padding(model))
+    padded = size.rounded_up(multiple)
+    _scale(model, padded)
+    if padded != size:
+        _add_padding(model, size)
 
 
-def resized(data: bytes, height: int, width: int) -> bytes:
-    """The model in `data` for images of another size (see `resize`)."""
-    model = parse_tflite(data)
-    if image_size(model) == (height, width):
-        return data
-    resize(model, height, width)
-    return serialise(model)
-
-
-def tile_sized(data: bytes) -> bytes:
-    """The model in `data` for 256x256 px, or as it is where it knows its own size alone.
+def tile_sized(model: TfliteModel) -> TfliteModel:
+    """`model` for 256x256 px, or as it is where it knows its own size alone.
 
     What it adds to its image counts, so that the ops are the same.
     """
-    model = parse_tflite(data)
-    bottom, right = padding(model)
+    bottom, right = padding(model.edit())
     try:
-        resize(model, 256 - bottom, 256 - right)
+        return model.resized(Size(TILE.height - bottom, TILE.width - right))
     except InputError:
-        return data
-    return serialise(model)
+        return model
 
 
-def _scale(model: Any, height: int, width: int) -> None:
+def padding(model: TfliteEditor) -> tuple[int, int]:
+    """How many rows at the bottom and columns at the right `model` adds to its image."""
+    ends = _find_padding(model)
+    if ends is None:
+        return 0, 0
+    (_, h, w, _), (_, larger_h, larger_w, _) = (model.shape(i) for i in (ends.image, ends.padded))
+    return larger_h - h, larger_w - w
+
+
+def _scale(model: TfliteEditor, size: Size) -> None:
     """Let every map of `model` scale with its image."""
-    graph = model.subgraphs[0]
-    old_h, old_w = image_size(model)
-    scale = (Fraction(height, old_h), Fraction(width, old_w))
-    kept = sizeless_tensors(model)
+    graph, old = model.graph, model.image
+    scale = (Fraction(size.height, old.height), Fraction(size.width, old.width))
+    sizeless = model.view().sizeless
     fixed = {
-        op_name(model, op)
+        model.op_name(op)
         for op in graph.operators
-        if op_name(model, op) in SIZED and not kept.issuperset(links(op.outputs))
+        if model.op_name(op) in SIZED and not sizeless.issuperset(model.outputs(op))
     }
-    if fixed and (height, width) != (old_h, old_w):
+    if fixed and size != old:
         names = ", ".join(sorted(fixed))
         raise InputError(f"The model's size is part of it: it has {names} made for that size.")
-    for i, tensor in enumerate(graph.tensors):
-        if i in kept or tensor.shape is None or len(tensor.shape) != 4:
-            continue
-        n, h, w, c = (int(x) for x in tensor.shape)
-        tensor.shape = np.array([n, *_scaled((h, w), scale), c], np.int32)
-        if tensor.shapeSignature is not None and len(tensor.shapeSignature) == 4:
-            tensor.shapeSignature = tensor.shape.copy()
+    for i in range(len(graph.tensors)):
+        if i not in sizeless and len(shape := model.shape(i)) == 4:
+            n, h, w, c = shape
+            model.set_shape(i, (n, *_scaled((h, w), scale), c))
+    _scale_targets(model, scale)
+
+
+def _scale_targets(model: TfliteEditor, scale: tuple[Fraction, Fraction]) -> None:
+    """Scale the constants that hold the size of an op's output; several ops may share one."""
     done = set()
-    for op in graph.operators:
-        if op_name(model, op) not in TARGETS:
+    for op in model.graph.operators:
+        if model.op_name(op) not in TARGETS:
             continue
-        at, first = TARGETS[op_name(model, op)]
-        buffer = model.buffers[graph.tensors[op.inputs[at]].buffer]
+        at, first = TARGETS[model.op_name(op)]
+        buffer = model.schema.buffers[model.graph.tensors[op.inputs[at]].buffer]
         if id(buffer) in done:
             continue
         target = np.frombuffer(bytes(buffer.data), np.int32).copy()
@@ -113,3 +110,112 @@ def _scaled(size: tuple[int, int], scale: tuple[Fraction, Fraction]) -> tuple[in
             f"({float(new[1])} x {float(new[0])})."
         )
     return int(new[0]), int(new[1])
+
+
+class _Padding(NamedTuple):
+    """Tensors and ops: `pad` turns `image` into `padded`, `cut` turns `whole` into `result`."""
+
+    image: int
+    pad: Any
+    padded: int
+    whole: int
+    cut: Any
+    result: int
+
+
+def _remove_padding(model: TfliteEditor) -> int:
+    """Let `model` take the padded image itself; returns what that image's sides are multiples of.
+
+    That is the padded image's side over the smallest map's, or 1 for a model that adds nothing.
+    """
+    ends = _find_padding(model)
+    if ends is None:
+        return 1
+    graph = model.graph
+    _, height, width, _ = model.shape(ends.padded)
+    graph.operators = [op for op in graph.operators if op is not ends.pad and op is not ends.cut]
+    _rename(graph.operators, {ends.padded: ends.image, ends.whole: ends.result})
+    if min(ends.padded, ends.whole) >= len(graph.tensors) - ADDED:
+        del graph.tensors[-ADDED:]  # they came last, and nobody reads them any more
+    _set_size(model, Size(height, width))
+    view = model.view()
+    maps = [t.shape for t in view.tensors if len(t.shape) == 4 and t.index not in view.sizeless]
+    sides = [max(height // h, width // w, 1) for _, h, w, _ in maps if h * w]
+    return math.lcm(*sides)
+
+
+def _add_padding(model: TfliteEditor, size: Size) -> None:
+    """Let `model`, made for a larger image, take one of `size`."""
+    from ai_edge_litert import schema_py_generated as schema
+
+    graph = model.graph
+    image, result = _ends(model)
+    n, larger_h, larger_w, channels = model.shape(image)
+    amounts = [[0, 0], [0, larger_h - size.height], [0, larger_w - size.width], [0, 0]]
+    constants = [model.new_constant(v) for v in (amounts, [0] * 4, [n, *size, channels])]
+    padded, whole = model.new_twin(image), model.new_twin(result)
+    inner = [
+        op
+        for op in graph.operators
+        if image not in model.outputs(op) and result not in model.inputs(op)
+    ]
+    _rename(inner, {image: padded, result: whole})
+    version = 1 if model.dtype(image) == "float32" else 2
+    pad = model.new_op("PAD", version, [image, constants[0]], padded)
+    pad.builtinOptionsType = schema.BuiltinOptions.PadOptions
+    pad.builtinOptions = schema.PadOptionsT()
+    cut = model.new_op("SLICE", version, [whole, *constants[1:]], result)
+    cut.builtinOptionsType = schema.BuiltinOptions.SliceOptions
+    cut.builtinOptions = schema.SliceOptionsT()
+    first = next(k for k, op in enumerate(graph.operators) if padded in model.inputs(op))
+    graph.operators.insert(first, pad)
+    last = max(k for k, op in enumerate(graph.operators) if whole in model.outputs(op))
+    graph.operators.insert(last + 1, cut)
+    _set_size(model, size)
+
+
+def _find_padding(model: TfliteEditor) -> _Padding | None:
+    image, result = _ends(model)
+    ops = [
+        op
+        for op in model.graph.operators
+        if image in model.inputs(op) or result in model.outputs(op)
+    ]
+    if [model.op_name(op) for op in ops] != ["PAD", "SLICE"]:
+        return None
+    pad, cut = ops
+    padded, whole = int(pad.outputs[0]), int(cut.inputs[0])
+    small, large = model.shape(image), model.shape(padded)
+    alike = (model.shape(result), model.shape(whole)) == (small, large) and len(small) == 4
+    begins = [model.int32_values(pad.inputs[1])[::2], model.int32_values(cut.inputs[1])]
+    if not alike or any(len(begin) != 4 or begin.any() for begin in begins):
+        return None
+    return _Padding(image, pad, padded, whole, cut, result)
+
+
+def _ends(model: TfliteEditor) -> tuple[int, int]:
+    """The image and the result, as the ops between a conversion at either end see them."""
+    graph = model.graph
+    image, result = int(graph.inputs[0]), int(graph.outputs[0])
+    readers = [op for op in graph.operators if image in model.inputs(op)]
+    writers = [op for op in graph.operators if result in model.outputs(op)]
+    if [model.op_name(op) in CONVERSIONS for op in readers] == [True]:
+        image = int(readers[0].outputs[0])
+    if [model.op_name(op) in CONVERSIONS for op in writers] == [True]:
+        result = int(writers[0].inputs[0])
+    return image, result
+
+
+def _set_size(model: TfliteEditor, size: Size) -> None:
+    """Give the ends of the graph, before and behind conversions, an image's size."""
+    graph = model.graph
+    for i in {*map(int, graph.inputs), *map(int, graph.outputs), *_ends(model)}:
+        n, _, _, channels = model.shape(i)
+        model.set_shape(i, (n, *size, channels))
+
+
+def _rename(ops: Collection[Any], names: Mapping[int, int]) -> None:
+    for op in ops:
+        for ends in (op.inputs, op.outputs):
+            if ends is not None:
+                ends[:] = [names.get(int(i), int(i)) for i in ends]

@@ -3,75 +3,62 @@
 import copy
 from typing import Any
 
-from lpie.tflite.model import image_size, parse_tflite, schema_of, serialise
+from lpie.size import Size
+from lpie.tflite import schema as schema_objects
+from lpie.tflite.edit import TfliteEditor
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.resize import resize
 
 
-def add_size(model: Any, width: int, height: int, multiple: int = 1) -> None:
+def add_size(model: TfliteEditor, size: Size, *, multiple: int = 1) -> None:
     """Give `model`, of one size or more, another: the signature WIDTHxHEIGHT, in place.
 
     The first size, which is what a plain interpreter runs, gets such a signature too, beside the
     converter's own. multiple: as in `lpie.tflite.resize.resize`. Raises an `InputError` for a model
     whose size is part of it.
     """
-    model = schema_of(model)
-    name = _name(width, height)
-    if not _signature(model, _first_name(model)):
-        _add_signature(model, 0, _first_name(model))
-    other = parse_tflite(serialise(model))
-    resize(other, height, width, multiple)
-    model.operatorCodes = other.operatorCodes  # the same, and what pads
-    graph, shared = other.subgraphs[0], len(model.buffers)
+    schema, first = model.schema, str(model.image)
+    if not _signature(schema, first):
+        _add_signature(schema, 0, first)
+    other = TfliteEditor(schema_objects.copied(schema), name=model.name)
+    resize(other, size, multiple=multiple)
+    schema.operatorCodes = other.schema.operatorCodes  # the same, and what pads
+    graph, shared = other.graph, len(schema.buffers)
     for tensor in graph.tensors:  # only what holds a size has changed
-        its = other.buffers[tensor.buffer]
-        if tensor.buffer >= shared or not _same(model.buffers[tensor.buffer], its):
-            tensor.buffer = len(model.buffers)
-            model.buffers.append(its)
+        buffer = other.schema.buffers[tensor.buffer]
+        if tensor.buffer >= shared or not _same(schema.buffers[tensor.buffer], buffer):
+            tensor.buffer = len(schema.buffers)
+            schema.buffers.append(buffer)
         tensor.name = b""  # half of what a size takes; a signature has names of its own
-    graph.name = name.encode()
-    model.subgraphs.append(graph)
-    _add_signature(model, len(model.subgraphs) - 1, name)
+    graph.name = str(size).encode()
+    schema.subgraphs.append(graph)
+    _add_signature(schema, len(schema.subgraphs) - 1, str(size))
 
 
-def sizes(model: Any) -> list[str]:
-    """The signatures WIDTHxHEIGHT of a model of several sizes; empty for one of one size."""
-    model = schema_of(model)
-    keys = [each.signatureKey.decode() for each in model.signatureDefs or []]
-    return [key for key in keys if key[0].isdigit()]
-
-
-def of_size(model: Any, name: str) -> Any:
+def of_size(model: TfliteModel, name: str) -> TfliteModel:
     """A model of the one size that the signature `name` has."""
-    model = schema_of(model)
-    single = parse_tflite(serialise(model))
-    found = _signature(single, name)
-    single.subgraphs = [single.subgraphs[found.subgraphIndex]]
-    found.subgraphIndex = 0
-    single.signatureDefs = [found]
-    return single
+    editor = model.edit()
+    schema = editor.schema
+    signature = _signature(schema, name)
+    schema.subgraphs = [schema.subgraphs[signature.subgraphIndex]]
+    signature.subgraphIndex = 0
+    schema.signatureDefs = [signature]
+    return editor.finish()
 
 
-def _first_name(model: Any) -> str:
-    height, width = image_size(model)
-    return _name(width, height)
+def _signature(schema: Any, name: str) -> Any:
+    return next((s for s in schema.signatureDefs if s.signatureKey == name.encode()), None)
 
 
-def _name(width: int, height: int) -> str:
-    return f"{width}x{height}"
-
-
-def _signature(model: Any, name: str) -> Any:
-    found = [each for each in model.signatureDefs if each.signatureKey == name.encode()]
-    return found[0] if found else None
-
-
-def _add_signature(model: Any, index: int, name: str) -> None:
+def _add_signature(schema: Any, index: int, name: str) -> None:
     """The converter's signature for the subgraph `index`, whose tensors have the same places."""
-    added = copy.deepcopy(model.signatureDefs[0])
+    added = copy.deepcopy(schema.signatureDefs[0])
     added.signatureKey, added.subgraphIndex = name.encode(), index
-    model.signatureDefs.append(added)
+    schema.signatureDefs.append(added)
 
 
-def _same(a: Any, b: Any) -> bool:
-    mine, its = (bytes(x.data if x.data is not None else b"") for x in (a, b))
-    return mine == its
+def _same(one: Any, other: Any) -> bool:
+    if one.data is other.data:
+        return True
+    first, second = (b"" if x.data is None else bytes(x.data) for x in (one, other))
+    return first == second

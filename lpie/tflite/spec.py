@@ -2,16 +2,12 @@
 
 import dataclasses
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lpie.errors import InputError
 from lpie.system.files import to_json
-from lpie.tflite import model as flatbuffer
-
-SIZES = {"fhd": (1920, 1080), "4k": (3840, 2160)}
 
 
 @dataclass(frozen=True)
@@ -69,34 +65,3 @@ class ModelSpec:
 def spec_path(model: Path) -> Path:
     """Where the spec of the file `model` lies."""
     return model.with_suffix(".spec.json")
-
-
-def spec_inside(model: Any, name: str = "the model") -> ModelSpec | None:
-    """The spec inside a parsed TFLite model, or None when it was not made by lpie."""
-    note = flatbuffer.read_note(flatbuffer.schema_of(model))
-    return None if note is None else ModelSpec.from_json(note, f"The note inside {name}")
-
-
-def parse_size(text: str, *, multiple: int = 1) -> tuple[int, int]:
-    """(width, height) in px from WIDTHxHEIGHT, `fhd` or `4k`.
-
-    Raises `InputError` when it is not a size, or not a multiple of `multiple`; the error names
-    the nearest sizes that are.
-    """
-    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text.strip().lower())
-    if text.strip().lower() in SIZES:
-        width, height = SIZES[text.strip().lower()]
-    elif match:
-        width, height = int(match[1]), int(match[2])
-    else:
-        raise InputError(f"A size is WIDTHxHEIGHT, fhd or 4k. Received: {text!r}. Try 1920x1080.")
-    if min(width, height) < 1:
-        raise InputError(f"A size must be at least 1x1. Received: {text}.")
-    if width % multiple or height % multiple:
-        low = [max(n // multiple, 1) * multiple for n in (width, height)]
-        high = [-(-n // multiple) * multiple for n in (width, height)]
-        raise InputError(
-            f"Width and height must be multiples of {multiple}. Received: {width}x{height}. "
-            f"Nearest: {low[0]}x{low[1]}, {high[0]}x{high[1]}."
-        )
-    return width, height

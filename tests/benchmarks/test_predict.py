@@ -7,9 +7,9 @@ from click.testing import CliRunner
 from lpie.benchmarks.predict.predict import find_phone, predict, published
 from lpie.cli.benchmark.predict import predict as command
 from lpie.errors import InputError
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import OpWork, graph_cost, op_work
-from lpie.tflite.resize import resize
+from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
 
@@ -26,8 +26,7 @@ def test_each_op_is_bound_by_the_slowest_of_three():
 
 
 def test_the_work_of_a_file_is_that_of_its_cost():
-    model = flatbuffer.read_tflite(tflite_file("denoise-lpienet"))
-    resize(model, 2160, 3840)
+    model = TfliteModel.read(tflite_file("denoise-lpienet")).resized(Size.parse("4k"))
     ops, cost = op_work(model), graph_cost(model)
     assert sum(op.macs for op in ops) == cost.macs == 151_629_926_400
     assert "DEQUANTIZE" not in {op.name for op in ops}

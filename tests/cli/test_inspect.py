@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from lpie.cli.export.inspect import inspect
 from lpie.errors import InputError, LpieError
 from lpie.export.delegates import DELEGATES
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.conversions import graph_of, network
@@ -73,9 +73,9 @@ def test_spec_inside_is_shown(model):
         parameters=9,
         input_dtype="float32", output_dtype="float32", source_sha256="ab" * 32, versions={},
     )  # fmt: skip
-    parsed = flatbuffer.read_tflite(model)
-    flatbuffer.write_note(parsed, spec.to_json())
-    model.write_bytes(flatbuffer.serialise(parsed))
+    editor = TfliteModel.read(model).edit()
+    editor.write_note(spec.to_json())
+    model.write_bytes(editor.to_bytes())
     assert "lpienet, float32, 32x32, sides in multiples of 4 px, halo 64 px" in run(model)
     assert json.loads(run(model, "--json"))["spec"]["halo_px"] == 64
 
@@ -128,11 +128,12 @@ def flex(model):
     """The network with one op that only TensorFlow has."""
     from ai_edge_litert import schema_py_generated as schema
 
-    graph = flatbuffer.read_tflite(model)
-    code = next(c for c in graph.operatorCodes if c.builtinCode == schema.BuiltinOperator.LOGISTIC)
+    editor = TfliteModel.read(model).edit()
+    codes = editor.schema.operatorCodes
+    code = next(c for c in codes if c.builtinCode == schema.BuiltinOperator.LOGISTIC)
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.CUSTOM
     code.customCode = b"FlexErf"
-    model.write_bytes(flatbuffer.serialise(graph))
+    model.write_bytes(editor.to_bytes())
     return model
 
 

@@ -17,10 +17,9 @@ from lpie.benchmarks.records.verdict import judge
 from lpie.benchmarks.runners.lpie_app import read_record
 from lpie.image.image import read_image, to_float
 from lpie.restore.restorer import Restorer
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resized
-from lpie.tflite.spec import spec_inside
+from lpie.tflite.model import TfliteModel
 from lpie.weights import pretrained_file
 from tests.conftest import ROOT
 from tests.device.dex import Dex, Framework, Member
@@ -130,7 +129,7 @@ def test_both_languages_say_everything():
 def test_the_model_inside_is_whole(apk):
     entry = apk.getinfo("assets/model.tflite")
     assert entry.compress_type == zipfile.ZIP_STORED
-    spec = spec_inside(flatbuffer.parse_tflite(apk.read(entry)))
+    spec = TfliteModel.parse(apk.read(entry)).spec
     assert spec is not None
     assert spec.layout == "NHWC"
 
@@ -140,7 +139,8 @@ def test_the_app_resizes_graphs_as_lpie_does(made, name, astronaut):
     """The files are those that the app's own test ModelGraphTest wrote."""
     image = to_float(astronaut[100:276, 200:464])
     found = Session((made / f"{name}_264x176.tflite").read_bytes()).run(image)
-    expected = Session(resized(pretrained_file(name, ".tflite").read_bytes(), 176, 264)).run(image)
+    model = TfliteModel.read(pretrained_file(name, ".tflite")).resized(Size(176, 264))
+    expected = Session(model.to_bytes()).run(image)
     np.testing.assert_array_equal(found, expected)
 
 
@@ -205,8 +205,8 @@ def test_the_packaged_model_restores_on_arm(apk, tmp_path, astronaut):
         multiple, halo_px, fixed = 8, 80, None
 
         def run(self, image):
-            data = resized(model.read_bytes(), *image.shape[:2])
-            runtime, outputs = run_in(also(f"Arm={command}"), data, image[None])
+            sized = TfliteModel.read(model).resized(Size(*image.shape[:2]))
+            runtime, outputs = run_in(also(f"Arm={command}"), sized, image[None])
             assert runtime.endswith("on aarch64")
             return outputs[0]
 

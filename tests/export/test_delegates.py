@@ -8,14 +8,14 @@ import pytest
 
 from lpie.errors import InputError
 from lpie.export.delegates import DELEGATES, check_delegate
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from tests.conftest import ROOT
 from tests.conversions import graph_of, network
 from tests.single_ops import MORE_OPS, SINGLE_OPS, concat, double, mirror
 
 
 def verdict(data, delegate):
-    return check_delegate(flatbuffer.parse_tflite(data), delegate)
+    return check_delegate(TfliteModel.parse(data), delegate)
 
 
 def reasons(data, delegate):
@@ -82,15 +82,15 @@ def test_int8_relu_is_whole_on_nnapi_30():
 
 
 def test_int8_elu_is_refused_by_every_nnapi():
-    model = flatbuffer.parse_tflite(network("int8"))
-    graph = model.subgraphs[0]
-    elu = next(op for op in graph.operators if flatbuffer.op_name(model, op) == "ELU")
+    model = TfliteModel.parse(network("int8")).edit()
+    graph = model.graph
+    elu = next(op for op in graph.operators if model.op_name(op) == "ELU")
     for i in (*elu.inputs, *elu.outputs):
         graph.tensors[i].type = 9
     for level in range(27, 32):
-        refused = {r.index for r in check_delegate(model, f"nnapi-{level}").refused}
+        refused = {r.index for r in check_delegate(model.view(), f"nnapi-{level}").refused}
         assert graph.operators.index(elu) in refused
-    assert not check_delegate(model, "xnnpack").refused
+    assert not check_delegate(model.view(), "xnnpack").refused
 
 
 def test_nobody_takes_int16():
@@ -136,21 +136,21 @@ def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
     """Each number of output steps that one step of the input, or inputs, is worth."""
     tf = pytest.importorskip("tensorflow")
     for exponent in exponents:
-        model = flatbuffer.parse_tflite(graph_of(lambda x: function(tf, x), "int8"))
-        graph = model.subgraphs[0]
+        model = TfliteModel.parse(graph_of(lambda x: function(tf, x), "int8")).edit()
+        graph = model.graph
         if op == "QUANTIZE":  # from integers to integers, in the place of the TANH
             first, second, _ = graph.operators
             second.opcodeIndex, second.builtinOptions = first.opcodeIndex, None
             second.builtinOptionsType = 0
-        *_, node = [n for n in graph.operators if flatbuffer.op_name(model, n) == op]
-        inputs = [graph.tensors[i] for i in flatbuffer.links(node.inputs)]
+        *_, node = [n for n in graph.operators if model.op_name(n) == op]
+        inputs = [graph.tensors[i] for i in model.inputs(node)]
         steps = [float(max(t.quantization.scale)) for t in inputs if t.type == 9]
         worth = steps[0] if op in ("ADD", "SUB", "LEAKY_RELU", "QUANTIZE") else math.prod(steps[:2])
         output = graph.tensors[node.outputs[0]].quantization
         output.scale = np.array([worth / 2.0**exponent * 0.999], np.float32)
-        result = check_delegate(model, "xnnpack")
+        result = check_delegate(model.view(), "xnnpack")
         path = tmp_path / f"{exponent}.tflite"
-        path.write_bytes(flatbuffer.serialise(model))
+        path.write_bytes(model.to_bytes())
         # In a process of its own: a convolution out of scale may end it.
         code = (
             f"from tests.export.test_delegates import real_partitions; from pathlib import Path; "
@@ -220,9 +220,10 @@ def test_open_height_is_refused_and_open_batch_is_not():
 
 
 def test_high_op_versions_are_refused():
-    model = flatbuffer.parse_tflite(network("float32"))
-    for code in model.operatorCodes:
+    editor = TfliteModel.parse(network("float32")).edit()
+    for code in editor.schema.operatorCodes:
         code.version = 9
+    model = editor.finish()
     result = check_delegate(model, "gpu")
     assert "op version 9 (at most 6)" in {r.reason for r in result.refused}
     # XNNPACK asks for no version, and the reductions of the GPU have no limit.

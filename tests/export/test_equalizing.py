@@ -14,7 +14,6 @@ from lpie.models.graph.analysis import calls
 from lpie.models.graph.channel_scales import MOST
 from lpie.models.load import load_pretrained
 from lpie.restore.keras_network import forward
-from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
 
 SIDE = 64
@@ -126,6 +125,6 @@ def test_int8_loses_less_of_a_trained_network(tiles):
     errors = []
     for net in (model, equalize(model, noisy)):
         graph = _converted(net, "int8", (SIDE, SIDE), noisy, "uint8")
-        restored = Session(flatbuffer.serialise(graph)).run(noisy[2])
+        restored = Session(graph.to_bytes()).run(noisy[2])
         errors.append(float(np.mean((restored - expected.clip(0, 1)) ** 2)))
     assert errors[1] < 0.8 * errors[0]

@@ -18,8 +18,8 @@ from lpie.export.rewrites.layers import detach_channel_max
 from lpie.export.tensorflow_converter import convert
 from lpie.export.verification.parity import compare
 from lpie.image.image import write_image
-from lpie.tflite import model as flatbuffer
 from lpie.tflite.interpreter import Session
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import spec_path
 from tests.conftest import assert_one_sentence, run_lpie
 
@@ -35,21 +35,16 @@ def files(tiny_model, photos):
 
 def damaged(data):
     """`data` with the weights of one 3x3 convolution of the decoder mirrored."""
-    model = flatbuffer.parse_tflite(data)
-    graph = model.subgraphs[0]
-    kernels = [
-        graph.tensors[op.inputs[1]]
-        for op in graph.operators
-        if flatbuffer.op_name(model, op) == "CONV_2D"
-    ]
-    kernel = next(t for t in kernels if list(t.shape) == [8, 3, 3, 24])
-    buffer = model.buffers[kernel.buffer]
-    if not flatbuffer.is_constant(model, kernel):  # float16: behind a DEQUANTIZE
-        maker = next(op for op in graph.operators if graph.tensors[op.outputs[0]] is kernel)
-        buffer = model.buffers[graph.tensors[maker.inputs[0]].buffer]
-    width = len(buffer.data) // (8 * 3 * 3 * 24)
-    buffer.data = np.array(buffer.data).reshape(-1, width)[::-1].reshape(-1)
-    return flatbuffer.serialise(model)
+    editor = TfliteModel.parse(data).edit()
+    ops = editor.graph.operators
+    kernels = [op.inputs[1] for op in ops if editor.op_name(op) == "CONV_2D"]
+    kernel = next(i for i in kernels if editor.shape(i) == (8, 3, 3, 24))
+    if not editor.is_constant(kernel):  # float16: behind a DEQUANTIZE
+        kernel = next(op.inputs[0] for op in ops if op.outputs[0] == kernel)
+    data = editor.schema.buffers[editor.graph.tensors[kernel].buffer].data
+    width = len(data) // (8 * 3 * 3 * 24)
+    editor.replace_values(kernel, np.array(data).reshape(-1, width)[::-1].reshape(-1))
+    return editor.to_bytes()
 
 
 @pytest.mark.parametrize("recipe", DISTINCT)
@@ -63,13 +58,12 @@ def test_a_good_export_passes_and_a_damaged_one_fails(tiny_model, files, photos,
 
 def test_builtin_ops_only_batch_one_and_a_fixed_shape(files):
     for data in files.values():
-        model = flatbuffer.parse_tflite(data)
-        ops = {flatbuffer.op_name(model, op) for op in model.subgraphs[0].operators}
-        assert ops <= {
+        model = TfliteModel.parse(data)
+        assert {op.name for op in model.ops} <= {
             "CONV_2D", "DEPTHWISE_CONV_2D", "ELU", "ADD", "MEAN", "REDUCE_MAX", "CONCATENATION",
             "LOGISTIC", "MUL", "MAX_POOL_2D", "RESIZE_BILINEAR", "QUANTIZE", "DEQUANTIZE",
         }  # fmt: skip
-        assert flatbuffer.image_size(model) == (128, 128)
+        assert model.image == (128, 128)
 
 
 def test_compare_by_hand():

@@ -12,12 +12,12 @@ from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from lpie.export.delegates import check_delegate
 from lpie.export.int8.elu import fold_elu
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from tests.conversions import SIDE, graph_of, network
 
 
-def ops(graph):
-    return Counter(flatbuffer.op_name(graph, op) for op in graph.subgraphs[0].operators)
+def ops(editor):
+    return Counter(op.name for op in editor.view().ops)
 
 
 def output(data, kernels, x):
@@ -29,20 +29,20 @@ def output(data, kernels, x):
 
 
 def test_lpienet_has_no_float_island():
-    graph = flatbuffer.parse_tflite(network("int8"))
-    before = ops(graph)
-    assert fold_elu(graph) == 21
-    gone = before - ops(graph)
+    editor = TfliteModel.parse(network("int8")).edit()
+    before = ops(editor)
+    assert fold_elu(editor) == 21
+    gone = before - ops(editor)
     assert gone == {"QUANTIZE": 21, "DEQUANTIZE": 21}
-    assert check_delegate(graph, "xnnpack").partitions == 1
-    assert fold_elu(graph) == 0
+    assert check_delegate(editor.view(), "xnnpack").partitions == 1
+    assert fold_elu(editor) == 0
 
 
 def photo_outputs(kernels, astronaut):
     """(as converted, folded) outputs of three crops."""
-    graph = flatbuffer.parse_tflite(network("int8"))
-    fold_elu(graph)
-    files = network("int8"), flatbuffer.serialise(graph)
+    editor = TfliteModel.parse(network("int8")).edit()
+    fold_elu(editor)
+    files = network("int8"), editor.to_bytes()
     for y in (0, 100, 200):
         x = astronaut[None, y : y + SIDE, 200 : 200 + SIDE].astype(np.float32) / 255
         yield [output(data, kernels, x) for data in files]
@@ -69,10 +69,10 @@ def test_an_elu_that_others_read_stays():
         y = tf.nn.elu(x)
         return tf.concat([tf.nn.elu(tf.nn.relu(y)), y], -1)
 
-    graph = flatbuffer.parse_tflite(graph_of(both, "int8"))
-    before = output(flatbuffer.serialise(graph), OpResolverType.AUTO, X)
-    fold_elu(graph)
-    after = output(flatbuffer.serialise(graph), OpResolverType.AUTO, X)
+    editor = TfliteModel.parse(graph_of(both, "int8")).edit()
+    before = output(editor.to_bytes(), OpResolverType.AUTO, X)
+    fold_elu(editor)
+    after = output(editor.to_bytes(), OpResolverType.AUTO, X)
     np.testing.assert_array_equal(after, before)
 
 

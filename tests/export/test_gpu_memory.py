@@ -3,7 +3,7 @@ import json
 import pytest
 
 from lpie.export.delegates.gpu_memory import gpu_memory
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from lpie.weights import pretrained_file
 from tests.conftest import run_lpie
 from tests.conversions import graph_of
@@ -11,9 +11,7 @@ from tests.conversions import graph_of
 
 def memory(function, *size):
     tf = pytest.importorskip("tensorflow")
-    return gpu_memory(
-        flatbuffer.parse_tflite(graph_of(lambda x: function(tf, x), shape=(1, *size)))
-    )
+    return gpu_memory(TfliteModel.parse(graph_of(lambda x: function(tf, x), shape=(1, *size))))
 
 
 @pytest.mark.parametrize("channels", [1, 4, 5, 32])

@@ -6,7 +6,7 @@ import pytest
 from lpie.errors import InputError
 from lpie.export.delegates.float16_range import peaks
 from lpie.image.image import write_image
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from lpie.weights import pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.conversions import graph_of, network
@@ -18,7 +18,7 @@ def found(function):
     """The highest peak of each op of `function` on a white image."""
     tf = pytest.importorskip("tensorflow")
     data = graph_of(lambda x: function(tf, x), shape=(1, 16, 16, 3))
-    highest = peaks(flatbuffer.parse_tflite(data), WHITE)
+    highest = peaks(TfliteModel.parse(data), WHITE)
     return {peak.op: peak for peak in reversed(highest)}
 
 
@@ -33,7 +33,7 @@ def test_a_mean_whose_sum_is_too_large():
     """256x256 values of 1 add up to 65536, although their mean is 1."""
     tf = pytest.importorskip("tensorflow")
     data = graph_of(lambda x: tf.reduce_mean(x, [1, 2], keepdims=True) + x, shape=(1, 256, 256, 3))
-    mean, *_ = (p for p in peaks(flatbuffer.parse_tflite(data), WHITE) if p.op == "MEAN")
+    mean, *_ = (p for p in peaks(TfliteModel.parse(data), WHITE) if p.op == "MEAN")
     assert (mean.value, mean.total) == (pytest.approx(1), pytest.approx(65536))
     assert mean.overflows
 
@@ -51,7 +51,7 @@ def test_the_products_of_a_convolution():
 def test_the_image_is_larger_than_the_tile():
     tf = pytest.importorskip("tensorflow")
     data = graph_of(lambda x: tf.reduce_mean(x, [1, 2], keepdims=True) + x, shape=(1, 1024, 512, 3))
-    mean, *_ = (p for p in peaks(flatbuffer.parse_tflite(data), WHITE) if p.op == "MEAN")
+    mean, *_ = (p for p in peaks(TfliteModel.parse(data), WHITE) if p.op == "MEAN")
     assert mean.total == pytest.approx(1024 * 512)
 
 
@@ -73,7 +73,7 @@ def test_what_is_no_number_overflows():
 
 
 def test_pretrained_networks_are_far_from_it(astronaut):
-    model = flatbuffer.read_tflite(pretrained_file("denoise", ".tflite"))
+    model = TfliteModel.read(pretrained_file("denoise", ".tflite"))
     highest, *_ = peaks(model, [astronaut])
     assert max(highest.value, highest.total) < 65504 / 64
 
@@ -93,4 +93,4 @@ def test_command_line(tmp_path, astronaut):
 
 def test_no_photos():
     with pytest.raises(InputError, match="At least one real photo"):
-        peaks(flatbuffer.parse_tflite(network("float32")), [])
+        peaks(TfliteModel.parse(network("float32")), [])

@@ -12,15 +12,15 @@ if keras.backend.backend() != "tensorflow":
 from lpie.errors import LpieError  # noqa: E402
 from lpie.export.int8.diagnosis import float_ops  # noqa: E402
 from lpie.export.pipeline import export_tflite  # noqa: E402
-from lpie.tflite import model as flatbuffer  # noqa: E402
+from lpie.tflite.model import TfliteModel  # noqa: E402
 from tests.conftest import run_lpie  # noqa: E402
 from tests.conversions import network  # noqa: E402
 from tests.models.test_zoo import SMALL, random_model  # noqa: E402
 
 
 def test_ops_left_in_float(tiny_tflite):
-    assert float_ops(flatbuffer.parse_tflite(network("int8"))) == {"ELU": 21}  # as converted
-    assert float_ops(flatbuffer.read_tflite(tiny_tflite["int8"])) == {}  # as we export it
+    assert float_ops(TfliteModel.parse(network("int8"))) == {"ELU": 21}  # as converted
+    assert float_ops(TfliteModel.read(tiny_tflite["int8"])) == {}  # as we export it
 
 
 def test_an_int8_export_that_fails_names_its_worst_ops(tmp_path):

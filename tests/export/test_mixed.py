@@ -8,7 +8,7 @@ from lpie.export import export_tflite
 from lpie.export.tensorflow_converter import convert
 from lpie.image.image import write_image
 from lpie.models.load import load_pretrained
-from lpie.tflite.model import op_name, parse_tflite, read_tflite
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec
 from tests.conftest import assert_one_sentence, run_lpie
 
@@ -41,10 +41,10 @@ def export(network, path, noisy, max_drop):
 
 def kinds(path):
     """(op, type of its output), of all but conversions."""
-    graph = read_tflite(path)
-    main = graph.subgraphs[0]
-    ops = [(op_name(graph, op), main.tensors[op.outputs[0]].type) for op in main.operators]
-    return [(op, kind) for op, kind in ops if op not in ("QUANTIZE", "DEQUANTIZE")]
+    ops = TfliteModel.read(path).ops
+    return [
+        (op.name, op.outputs[0].dtype) for op in ops if op.name not in ("QUANTIZE", "DEQUANTIZE")
+    ]
 
 
 def test_all_is_int8_where_that_is_good_enough(network, tmp_path, noisy):
@@ -69,7 +69,7 @@ def test_the_most_sensitive_layers_stay_in_float(network, tmp_path, noisy):
     count = len(found.float_layers)
     assert 0 < count < len(found.ranking)
     assert list(found.float_layers) == [each.layer for each in loose.ranking[:count]]
-    assert sum(kind == 0 for _, kind in kinds(path)) == count
+    assert sum(kind == "float32" for _, kind in kinds(path)) == count
     assert ModelSpec.from_json(path.with_suffix(".spec.json").read_text()) == spec
     assert spec.input_dtype == spec.output_dtype == "uint8"
 
@@ -92,14 +92,14 @@ def test_elus_in_float_are_named_too(tmp_path, noisy):
         max_drop=100, progress=found.append, verified=False,
     )  # fmt: skip
     assert spec.float_layers == ()
-    assert all(kind != 0 for _, kind in kinds(path))
+    assert all(kind != "float32" for _, kind in kinds(path))
     assert {each.op for each in found[0].ranking} >= {"ELU", "CONV_2D"}
     bound = (found[0].int8_db + min(each.lost_db for each in found[0].ranking)) / 2
     spec = export_tflite(
         network, path, recipe="mixed", size=(256, 256), photos=noisy[0], targets=noisy[1],
         max_drop=max(bound, 0), verified=False, force=True,
     )  # fmt: skip
-    floats = [op for op, kind in kinds(path) if kind == 0]
+    floats = [op for op, kind in kinds(path) if kind == "float32"]
     assert "ELU" in floats
     assert len(spec.float_layers) <= len(floats)
 
@@ -145,13 +145,9 @@ def test_calibration_is_that_of_int8(network):
 
     tiles = [np.random.default_rng(i).random((64, 64, 3), np.float32) for i in range(2)]
     quantize = _quantizer(make_converter(network, "int8", (64, 64), tiles))
-    ours, theirs = quantize(()), parse_tflite(convert(network, "int8", (64, 64), tiles))
+    ours, theirs = quantize(()).view(), TfliteModel.parse(convert(network, "int8", (64, 64), tiles))
     assert scales(ours) == scales(theirs)
 
 
-def scales(graph):
-    return {
-        tensor.name: tensor.quantization.scale.tolist()
-        for tensor in graph.subgraphs[0].tensors
-        if tensor.quantization is not None and tensor.quantization.scale is not None
-    }
+def scales(model):
+    return {tensor.name: tensor.scales for tensor in model.tensors if tensor.scales}

@@ -17,7 +17,7 @@ from lpie.errors import InputError
 from lpie.export import check_delegate, export_tflite
 from lpie.export.rewrites.targets import PASSES, chosen_passes, rewritten
 from lpie.models.layers import ChannelMean, ChannelScale
-from lpie.tflite import model as flatbuffer
+from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec
 from tests.conftest import TINY, assert_one_sentence, run_lpie
 from tests.export.test_delegates import real_partitions
@@ -178,8 +178,8 @@ def test_an_export_is_whole_on_its_target(nets, photos, tmp_path, kind, target, 
     assert spec.verified["passed"]
     asked = [each.name for each in chosen_passes(target)]
     assert spec.rewrites == tuple(name for name in asked if name in FINDS[kind])
-    graph = flatbuffer.read_tflite(path)
-    assert flatbuffer.image_size(graph) == (96, 64)
+    graph = TfliteModel.read(path)
+    assert graph.image == (96, 64)
     for delegate in WHOLE.get(target, ("nnapi-30", "xnnpack")):
         verdict = check_delegate(graph, delegate)
         assert (verdict.full, verdict.partitions) == (True, 1), delegate

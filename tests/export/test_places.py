@@ -15,6 +15,7 @@ from lpie.export.verification.runtimes import CPU, GPU, Place, also, compare_pla
 from lpie.image.image import read_image, to_float
 from lpie.restore.restorer import Restorer
 from lpie.tflite.interpreter import Session
+from lpie.tflite.model import TfliteModel
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.export.test_gpu_run import missing
 
@@ -28,7 +29,7 @@ def images(astronaut):
 
 def test_one_place_computes_what_a_session_does(tiny_tflite, images):
     for file in tiny_tflite.values():
-        runtime, found = run_in(CPU[0], file.read_bytes(), images)
+        runtime, found = run_in(CPU[0], TfliteModel.read(file), images)
         assert runtime.startswith("ai-edge-litert ")
         session = Session(file.read_bytes())
         expected = [session.run(image) for image in images]
@@ -38,7 +39,7 @@ def test_one_place_computes_what_a_session_does(tiny_tflite, images):
 def test_each_place_has_its_row(tiny_model, tiny_tflite, astronaut):
     places = [*CPU, GONE]
     found, worst = compare_places(
-        tiny_model, tiny_tflite["float32"].read_bytes(), [astronaut], places
+        tiny_model, TfliteModel.read(tiny_tflite["float32"]), [astronaut], places
     )
     assert [each.place for each in found] == [place.name for place in places]
     xnnpack, builtin, reference, gone = found
@@ -68,7 +69,7 @@ def test_the_worst_tile_is_where_the_fault_is(tiny_model, tiny_tflite, astronaut
         return "a test", outputs
 
     monkeypatch.setattr("lpie.export.verification.runtimes.run_in", spoiling)
-    data = tiny_tflite["float32"].read_bytes()
+    data = TfliteModel.read(tiny_tflite["float32"])
     (found,), worst = compare_places(tiny_model, data, [astronaut], CPU[:1])
     assert found.worst_tile_psnr_db < found.output_psnr_db - 5
     heat = worst[:, 512:].astype(int).sum(axis=-1)
@@ -81,7 +82,7 @@ def test_banding_is_counted(tiny_model, tiny_tflite, astronaut, monkeypatch):
         return "a test", np.rint(images * 8) / 8
 
     monkeypatch.setattr("lpie.export.verification.runtimes.run_in", banding)
-    data = tiny_tflite["float32"].read_bytes()
+    data = TfliteModel.read(tiny_tflite["float32"])
     (found,), _ = compare_places(tiny_model, data, [astronaut], CPU[:1])
     assert found.ramp_levels == 9 < found.network_levels
 
@@ -99,13 +100,13 @@ def test_a_place_of_the_command_line():
 def test_a_python_without_a_runtime(tiny_tflite, images):
     bare = Place("bare", python=(sys.executable, "-S", "-I"))
     with pytest.raises(LpieError, match="No module named"):
-        run_in(bare, tiny_tflite["float32"].read_bytes(), images)
+        run_in(bare, TfliteModel.read(tiny_tflite["float32"]), images)
 
 
 def test_on_a_gpu(tiny_tflite, images):
     if missing():
         pytest.skip(missing())
-    data = tiny_tflite["float32"].read_bytes()
+    data = TfliteModel.read(tiny_tflite["float32"])
     _, found = run_in(GPU[1], data, images)
     _, expected = run_in(CPU[0], data, images)
     assert 1e-5 < np.abs(found - expected).max() < 0.03  # float16
@@ -116,7 +117,7 @@ def test_on_arm(recipe, tiny_tflite, images):
     command = os.environ.get("LPIE_ARM", "")
     if not command or not shutil.which(command.split()[0]):
         pytest.skip("LPIE_ARM names no Arm Python (see .ci/arm)")
-    data = tiny_tflite[recipe].read_bytes()
+    data = TfliteModel.read(tiny_tflite[recipe])
     runtime, found = run_in(also(f"Arm={command}"), data, images)
     assert runtime.endswith("on aarch64")
     _, expected = run_in(CPU[0], data, images)

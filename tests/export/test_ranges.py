@@ -11,7 +11,7 @@ from lpie.backend import keras
 from lpie.export.int8.ranges import FUNCTIONS, _groups, activations, best_scale, narrow, to_scale
 from lpie.image.image import to_float
 from lpie.tflite.interpreter import Session
-from lpie.tflite.model import op_name, parse_tflite, serialise
+from lpie.tflite.model import TfliteModel
 from tests.conversions import SIDE, convert_keras
 
 LEVELS = np.arange(-128, 128)
@@ -96,9 +96,9 @@ def models(request, tiles):
     image = keras.Input((SIDE, SIDE, 3), batch_size=1)
     net = keras.Model(image, lpie.build_model(request.param, **options)(image))
     exact, rounded = convert_keras(net, "float32"), convert_keras(net, "uint8")
-    graph = parse_tflite(rounded)
-    narrow(graph, tiles)
-    return exact, rounded, serialise(graph)
+    editor = TfliteModel.parse(rounded).edit()
+    narrow(editor, tiles)
+    return exact, rounded, editor.to_bytes()
 
 
 def test_narrowed_is_at_least_as_exact_on_photos(models, tiles):
@@ -111,7 +111,7 @@ def test_narrowed_is_at_least_as_exact_on_photos(models, tiles):
 
 
 def test_only_scales_and_biases_change_and_biases_mean_the_same(models):
-    _, rounded, narrowed = (parse_tflite(data) for data in models)
+    _, rounded, narrowed = (TfliteModel.parse(data).edit().schema for data in models)
     before, after = (graph.subgraphs[0] for graph in (rounded, narrowed))
     assert len(before.tensors) == len(after.tensors)
     biases = 0
@@ -133,9 +133,9 @@ def test_only_scales_and_biases_change_and_biases_mean_the_same(models):
 
 
 def test_tensors_that_are_moved_about_share_a_scale_and_the_ends_are_photos(models):
-    graph = parse_tflite(models[2])
-    main, scales = graph.subgraphs[0], activations(graph)
-    moved = [op for op in main.operators if op_name(graph, op) in ("DEPTH_TO_SPACE", "RESHAPE")]
+    editor = TfliteModel.parse(models[2]).edit()
+    main, scales = editor.graph, activations(editor)
+    moved = [op for op in main.operators if editor.op_name(op) in ("DEPTH_TO_SPACE", "RESHAPE")]
     for op in moved:
         assert scales[op.inputs[0]] == scales[op.outputs[0]]
     ends = [main.tensors[i].quantization for i in (main.inputs[0], main.outputs[0])]
@@ -145,10 +145,10 @@ def test_tensors_that_are_moved_about_share_a_scale_and_the_ends_are_photos(mode
 
 
 def test_an_op_that_wants_its_own_range_keeps_it(models):
-    graph = parse_tflite(models[1])
-    main, scales = graph.subgraphs[0], activations(graph)
-    grouped = {i for group in _groups(graph, scales) for i in group}
-    wanted = [op for op in main.operators if op_name(graph, op) == "LOGISTIC"]
+    editor = TfliteModel.parse(models[1]).edit()
+    main, scales = editor.graph, activations(editor)
+    grouped = {i for group in _groups(editor, scales) for i in group}
+    wanted = [op for op in main.operators if editor.op_name(op) == "LOGISTIC"]
     for op in wanted:
         assert op.outputs[0] not in grouped
     assert grouped

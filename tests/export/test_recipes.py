@@ -17,9 +17,8 @@ from lpie.export.recipes import RECIPES, find_recipe  # noqa: E402
 from lpie.export.rewrites.layers import shuffle_by_convolution  # noqa: E402
 from lpie.image.image import to_float  # noqa: E402
 from lpie.restore.keras_network import forward  # noqa: E402
-from lpie.tflite import model as flatbuffer  # noqa: E402
 from lpie.tflite.interpreter import Session  # noqa: E402
-from lpie.tflite.model import type_name  # noqa: E402
+from lpie.tflite.model import TfliteModel  # noqa: E402
 
 OPTIONS = {
     "lpienet": {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)},
@@ -36,7 +35,7 @@ def test_int16_activations(network, photos, tmp_path):
     given = {"recipe": "static_wi8_ai16", "size": (64, 64), "photos": photos}
     spec = export_tflite(small(network), tmp_path / "a.tflite", **given)
     assert spec.input_dtype == spec.output_dtype == "int16"
-    graph = flatbuffer.read_tflite(tmp_path / "a.tflite")
+    graph = TfliteModel.read(tmp_path / "a.tflite")
     # No runtime has an int16 ELU.
     assert float_ops(graph) == ({"ELU": 21} if network == "lpienet" else {})
     assert int8_kernels(graph) > 10
@@ -45,17 +44,14 @@ def test_int16_activations(network, photos, tmp_path):
 def test_float_activations_and_int8_weights(tmp_path):
     recipe = "dynamic_wi8_afp32"
     export_tflite(small("lpienet_rt"), tmp_path / "a.tflite", recipe=recipe, size=(64, 64))
-    graph = flatbuffer.read_tflite(tmp_path / "a.tflite")
+    graph = TfliteModel.read(tmp_path / "a.tflite")
     assert int8_kernels(graph) > 2  # small ones stay in float
     assert check_delegate(graph, "xnnpack").partitions == 1
 
 
-def int8_kernels(graph):
-    main = graph.subgraphs[0]
-    kernels = {
-        int(op.inputs[1]) for op in main.operators if "CONV_2D" in flatbuffer.op_name(graph, op)
-    }
-    return sum(type_name(main.tensors[i].type) == "int8" for i in kernels)
+def int8_kernels(model):
+    kernels = {op.inputs[1] for op in model.ops if "CONV_2D" in op.name}
+    return sum(kernel.dtype == "int8" for kernel in kernels)
 
 
 def test_int8_files_take_and_return_what_one_asks(tmp_path, photos, astronaut):
@@ -65,7 +61,7 @@ def test_int8_files_take_and_return_what_one_asks(tmp_path, photos, astronaut):
         path = tmp_path / f"{io}.tflite"
         spec = export_tflite(model, path, io=io, **given)
         assert spec.input_dtype == spec.output_dtype == io
-        assert check_delegate(flatbuffer.read_tflite(path), "xnnpack").partitions == 1
+        assert check_delegate(TfliteModel.read(path), "xnnpack").partitions == 1
         found[io] = Session(path.read_bytes()).run(to_float(astronaut[:64, :64]))
     np.testing.assert_array_equal(found["int8"], found["uint8"])
     np.testing.assert_array_equal(found["float32"], found["uint8"])

@@ -17,7 +17,7 @@ from lpie.image.image import to_float, to_uint8
 from lpie.models.load import load_keras
 from lpie.models.tfmot.pruning import CompressedTwin
 from lpie.restore.keras_network import forward
-from lpie.tflite.model import op_name, read_tflite
+from lpie.tflite.model import TfliteModel
 from lpie.training import trainer as training
 from lpie.training.distribution import OneDevice
 from lpie.training.learner import Learner
@@ -118,12 +118,8 @@ def test_int8_kernels_keep_zeros_and_clusters(run, photos, tmp_path):
 
 
 def int8_kernels(file):
-    model = read_tflite(file)
-    graph = model.subgraphs[0]
-    convolutions = [op for op in graph.operators if op_name(model, op) == "CONV_2D"]
-    for tensor in (graph.tensors[op.inputs[1]] for op in convolutions):
-        data = np.asarray(model.buffers[tensor.buffer].data, np.uint8)
-        yield data.view(np.int8).reshape(tensor.shape)
+    model = TfliteModel.read(file)
+    return [model.array(op.inputs[1]) for op in model.ops if op.name == "CONV_2D"]
 
 
 def test_only_what_is_compressed_is_rounded_alone(photos):

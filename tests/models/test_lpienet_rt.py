@@ -89,18 +89,17 @@ def test_every_delegate_takes_it_whole(form, tmp_path):
     pytest.importorskip("tensorflow")
     from lpie.export.delegates import DELEGATES, check_delegate
     from lpie.export.pipeline import export_tflite
-    from lpie.tflite import model as flatbuffer
+    from lpie.tflite.model import TfliteModel
 
     for recipe in ("float32", "int8"):
         path = tmp_path / f"{recipe}.tflite"
         export_tflite(tiny(**FORMS[form]), path, recipe=recipe, size=(64, 48), verified=False)
-        graph = flatbuffer.read_tflite(path)
-        ops = {flatbuffer.op_name(graph, op) for op in graph.subgraphs[0].operators}
-        assert ops - {"QUANTIZE"} <= ALLOWED
+        model = TfliteModel.read(path)
+        assert {op.name for op in model.ops} - {"QUANTIZE"} <= ALLOWED
         for delegate in DELEGATES:
             if recipe == "int8" and delegate in ("nnapi-27", "nnapi-28"):
                 continue  # int8 came with API 29
-            verdict = check_delegate(graph, delegate)
+            verdict = check_delegate(model, delegate)
             assert {refusal.op for refusal in verdict.refused} <= {"QUANTIZE"}, delegate
             assert verdict.partitions == 1, delegate
 

@@ -15,12 +15,16 @@ from lpie.export.pipeline import export_tflite  # noqa: E402
 from lpie.export.tensorflow_converter import convert  # noqa: E402
 from lpie.models.graph.analysis import analyse  # noqa: E402
 from lpie.models.layers import CropLike, PadToMultiple  # noqa: E402
+from lpie.size import Size  # noqa: E402
 from lpie.tflite.cost import graph_cost  # noqa: E402
 from lpie.tflite.interpreter import Session  # noqa: E402
-from lpie.tflite.model import parse_tflite, read_tflite, serialise  # noqa: E402
-from lpie.tflite.resize import resized  # noqa: E402
+from lpie.tflite.model import TfliteModel  # noqa: E402
 from lpie.tflite.signatures import of_size  # noqa: E402
 from tests.models.test_zoo import SMALL, random_model  # noqa: E402
+
+
+def resized(data, height, width):
+    return TfliteModel.parse(data).resized(Size(height, width)).to_bytes()
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ def test_an_export_is_that_of_its_own_size(nafnet, tmp_path, converted_at, width
     path = tmp_path / "a.tflite"
     export_tflite(nafnet, path, size=(width, height))
     assert converted_at == [(256, 256)]
-    assert {"PAD", "SLICE"} & set(graph_cost(read_tflite(path)).op_counts) == ops
+    assert {"PAD", "SLICE"} & set(graph_cost(TfliteModel.read(path)).op_counts) == ops
     x = np.random.default_rng(0).random((height, width, 3), np.float32)
     direct = Session(convert(nafnet, "float32", (height, width), [])).run(x)
     np.testing.assert_array_equal(Session(path.read_bytes()).run(x), direct)
@@ -69,9 +73,7 @@ def test_padding_comes_and_goes_with_the_size(nafnet, tmp_path, recipe):
     np.testing.assert_array_equal(
         Session(there).run(x[:190, :318]), Session(padded).run(x[:190, :318])
     )
-    assert len(parse_tflite(there).subgraphs[0].tensors) == len(
-        parse_tflite(padded).subgraphs[0].tensors
-    )
+    assert len(TfliteModel.parse(there).tensors) == len(TfliteModel.parse(padded).tensors)
     black = x.copy()  # what zeros are in 8 bits too
     black[190:], black[:, 318:] = 0, 0
     cut = Session(whole).run(black)[:190, :318]
@@ -82,7 +84,7 @@ def test_several_sizes_of_which_some_are_padded(nafnet, tmp_path):
     file, x = tmp_path / "a.tflite", np.random.default_rng(0).random((190, 318, 3), np.float32)
     export_tflite(nafnet, file, size="64x64", more_sizes=("318x190",))
     for name, image in {"318x190": x, "64x64": x[:64, :64]}.items():
-        single = serialise(of_size(read_tflite(file), name))
+        single = of_size(TfliteModel.read(file), name).to_bytes()
         direct = Session(convert(nafnet, "float32", image.shape[:2], [])).run(image)
         np.testing.assert_array_equal(Session(single).run(image), direct)
 

@@ -14,10 +14,9 @@ from lpie.errors import InputError
 from lpie.image.image import pad_reflect, to_float
 from lpie.restore.tflite_network import TfliteNetwork
 from lpie.restore.tile_policy import FAST_HALO_ERROR, Plan
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resized
-from lpie.tflite.spec import spec_inside
+from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 
 NAME = "denoise-s"  # halo 64, multiples of 8
@@ -34,7 +33,9 @@ def whole(image, name=NAME):
     """The network's float output for all of `image`, in one run."""
     h, w, _ = image.shape
     size = (-(-h // 8) * 8, -(-w // 8) * 8)
-    session = Session(resized(tflite_file(name).read_bytes(), *size), threads=2)
+    session = Session(
+        TfliteModel.read(tflite_file(name)).resized(Size(*size)).to_bytes(), threads=2
+    )
     return session.run(pad_reflect(to_float(image), *size))[:h, :w]
 
 
@@ -116,10 +117,11 @@ def test_strength_is_a_share_of_the_change(photo):
 
 def test_a_file_of_one_size_runs_on_all_threads(tmp_path):
     """A network that sees the whole image: photos larger than its file are blended tiles of it."""
-    model = flatbuffer.read_tflite(tflite_file(NAME))
-    spec = dataclasses.replace(spec_inside(model), halo_px=None)
-    flatbuffer.write_note(model, spec.to_json())
-    (tmp_path / "a.tflite").write_bytes(flatbuffer.serialise(model))
+    model = TfliteModel.read(tflite_file(NAME))
+    spec = dataclasses.replace(model.spec, halo_px=None)
+    editor = model.edit()
+    editor.write_note(spec.to_json())
+    (tmp_path / "a.tflite").write_bytes(editor.to_bytes())
     restorer = Restorer(tmp_path / "a.tflite", threads=3)
     small, large = restorer.plan(100, 256), restorer.plan(300, 500)
     assert (small.tile, small.threads, small.exact) == ((256, 256), 3, True)
@@ -187,7 +189,7 @@ def test_a_batch_honours_every_argument(photo):
 
 def test_a_spec_that_is_not_the_files(tmp_path):
     file = shutil.copy(tflite_file(NAME), tmp_path / "a.tflite")
-    spec = spec_inside(flatbuffer.read_tflite(file))
+    spec = TfliteModel.read(file).spec
     beside = tmp_path / "a.spec.json"
     beside.write_text(dataclasses.replace(spec, sha256="0" * 64).to_json())
     with pytest.raises(InputError, match=r"a\.spec\.json describes another file"):
@@ -199,8 +201,8 @@ def test_a_spec_that_is_not_the_files(tmp_path):
 
 @pytest.mark.parametrize("change", [{"multiple": 0}, {"halo_px": -4}, {"halo_px": 3}])
 def test_a_damaged_spec_inside(tmp_path, change):
-    model = flatbuffer.read_tflite(tflite_file(NAME))
-    flatbuffer.write_note(model, dataclasses.replace(spec_inside(model), **change).to_json())
-    (tmp_path / "a.tflite").write_bytes(flatbuffer.serialise(model))
+    editor = TfliteModel.read(tflite_file(NAME)).edit()
+    editor.write_note(dataclasses.replace(editor.view().spec, **change).to_json())
+    (tmp_path / "a.tflite").write_bytes(editor.to_bytes())
     with pytest.raises(InputError, match="is damaged"):
         TfliteNetwork(tmp_path / "a.tflite", 1, "ai-edge-litert")

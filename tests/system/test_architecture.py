@@ -16,7 +16,7 @@ CORE = {
     )),
     "lpie.weights", "lpie.system.environment", "lpie.restore.tile_policy", "lpie.restore.autotune", "lpie.restore.stitching", "lpie.image.tiff",
     "lpie.image.photo", "lpie.restore.tflite_network", "lpie.restore.keras_network", "lpie.restore.network", "lpie.restore.photos", "lpie.tflite.resize",
-    "lpie.tflite.graph_padding", "lpie.size",
+    "lpie.size", "lpie.tflite.schema", "lpie.tflite.edit",
 }  # fmt: skip
 TRAINING_SIDE = {"lpie.training.trainer", "lpie.evaluation.evaluate"}
 HEAVY = {"tensorflow", "keras", "jax", "torch", "lpie.backend"}

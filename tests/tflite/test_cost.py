@@ -4,14 +4,14 @@ import sys
 import pytest
 
 import lpie
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.cost import graph_cost, xnnpack_peak_mb
-from lpie.tflite.resize import resize
+from lpie.tflite.model import TfliteModel
 from tests.conversions import convert_keras, graph_of, network
 
 
 def cost(data):
-    return graph_cost(flatbuffer.parse_tflite(data))
+    return graph_cost(TfliteModel.parse(data))
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16", "int8"])
@@ -53,10 +53,8 @@ def test_live_tensors_by_hand():
 
 
 def test_macs_scale_with_the_image_and_weights_do_not():
-    model = flatbuffer.parse_tflite(network("float32"))
-    small = graph_cost(model)
-    resize(model, 64, 96)
-    large = graph_cost(model)
+    model = TfliteModel.parse(network("float32"))
+    small, large = graph_cost(model), graph_cost(model.resized(Size(64, 96)))
     assert large.macs == small.macs * 6
     assert large.parameters == small.parameters
     assert large.activation_mb == pytest.approx(small.activation_mb * 6)
@@ -71,8 +69,7 @@ def test_op_counts_are_sorted():
 # LPIENet [16,32,64]/[32,16], peak MB measured 2026-11-21: see `xnnpack_peak_mb`.
 @pytest.mark.parametrize(("height", "measured_mb"), [(1080, 2936), (2160, 11596)])
 def test_peak_of_lpienet_is_within_a_tenth_of_the_measured(height, measured_mb, lpienet_full):
-    model = flatbuffer.parse_tflite(lpienet_full)
-    resize(model, height, height * 16 // 9)
+    model = TfliteModel.parse(lpienet_full).resized(Size(height, height * 16 // 9))
     assert xnnpack_peak_mb(model) == pytest.approx(measured_mb, rel=0.1)
 
 
@@ -97,9 +94,8 @@ print(int(line.split()[1]) * 1024 / 1e6)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc/self/status")
 @pytest.mark.parametrize("recipe", ["float32", "int8"])
 def test_peak_is_within_15_percent_of_a_real_run(tmp_path, recipe):
-    model, path = flatbuffer.parse_tflite(network(recipe)), tmp_path / "a.tflite"
-    resize(model, 512, 768)
-    path.write_bytes(flatbuffer.serialise(model))
+    model, path = TfliteModel.parse(network(recipe)).resized(Size(512, 768)), tmp_path / "a.tflite"
+    path.write_bytes(model.to_bytes())
     run = subprocess.run(
         [sys.executable, "-c", RUN, str(path)], capture_output=True, text=True, check=True
     )

@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -5,10 +7,14 @@ pytest.importorskip("keras")
 
 from lpie.errors import InputError
 from lpie.export.tensorflow_converter import convert
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resized
-from lpie.tflite.spec import ModelSpec, parse_size, spec_inside, spec_path
+from lpie.tflite.model import TfliteModel
+from lpie.tflite.spec import ModelSpec, spec_path
+
+
+def resized(data, height, width):
+    return TfliteModel.parse(data).resized(Size(height, width)).to_bytes()
 
 
 @pytest.fixture(scope="module", params=["float32", "float16", "int8"])
@@ -39,18 +45,19 @@ def test_a_size_between_pixels_is_refused(tiny_tflite):
 
 def test_the_note_travels_inside(tiny_tflite):
     data = tiny_tflite["float32"].read_bytes()
-    model = flatbuffer.parse_tflite(data)
-    flatbuffer.write_note(model, "first")
-    flatbuffer.write_note(model, "second")
-    again = flatbuffer.parse_tflite(flatbuffer.serialise(model))
-    assert flatbuffer.read_note(again) == "second"
-    assert [m.name for m in again.metadata].count(b"lpie_spec") == 1
+    editor = TfliteModel.parse(data).edit()
+    spec = editor.view().spec
+    editor.write_note(dataclasses.replace(spec, network="first").to_json())
+    editor.write_note(dataclasses.replace(spec, network="second").to_json())
+    again = TfliteModel.parse(editor.to_bytes())
+    assert again.spec.network == "second"
+    assert [m.name for m in again.edit().schema.metadata].count(b"lpie_spec") == 1
 
 
 def test_the_spec_inside_is_the_one_beside_but_for_its_digest(tiny_tflite):
     path = tiny_tflite["int8"]
     beside = ModelSpec.from_json(spec_path(path).read_text())
-    inside = spec_inside(flatbuffer.read_tflite(path))
+    inside = TfliteModel.read(path).spec
     assert inside is not None
     assert inside.sha256 is None
     assert beside.sha256
@@ -66,22 +73,22 @@ def test_damaged_files_are_one_sentence(tiny_tflite):
     rng = np.random.default_rng(0)
     for size in (0, 7, 100, len(data) // 2, len(data) - 300):
         with pytest.raises(InputError, match=r"not a (complete )?TFLite model"):
-            flatbuffer.parse_tflite(data[:size])
+            TfliteModel.parse(data[:size])
     for _ in range(40):  # whatever a random change does, it is an InputError or a model
-        spoiled = bytearray(data)
+        damaged = bytearray(data)
         for place in rng.integers(8, 4000, 6):
-            spoiled[place] = rng.integers(256)
+            damaged[place] = rng.integers(256)
         try:
-            flatbuffer.parse_tflite(bytes(spoiled))
+            TfliteModel.parse(bytes(damaged))
         except InputError:
             continue
 
 
 @pytest.mark.parametrize(
-    ("text", "size"), [("fhd", (1920, 1080)), ("4K", (3840, 2160)), ("100X60", (100, 60))]
+    ("text", "size"), [("fhd", (1080, 1920)), ("4K", (2160, 3840)), ("100X60", (60, 100))]
 )
 def test_sizes_as_people_say_them(text, size):
-    assert parse_size(text) == size
+    assert Size.parse(text) == size
 
 
 @pytest.mark.parametrize(
@@ -95,4 +102,4 @@ def test_sizes_as_people_say_them(text, size):
 )
 def test_a_wrong_size_names_the_nearest(text, words):
     with pytest.raises(InputError, match=words):
-        parse_size(text, multiple=4)
+        Size.parse(text, multiple=4)

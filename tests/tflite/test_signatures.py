@@ -10,10 +10,10 @@ pytest.importorskip("keras")
 from ai_edge_litert.interpreter import Interpreter
 
 from lpie.restore.restorer import Restorer
-from lpie.tflite import model as flatbuffer
+from lpie.size import Size
 from lpie.tflite.interpreter import Session
-from lpie.tflite.resize import resize
-from lpie.tflite.signatures import add_size, of_size, sizes
+from lpie.tflite.model import TfliteModel
+from lpie.tflite.signatures import add_size, of_size
 from lpie.tflite.spec import ModelSpec
 from tests.conftest import assert_one_sentence, run_lpie
 
@@ -22,21 +22,21 @@ SIZES = ["96x64", "64x128", "160x32"]
 
 @pytest.fixture(scope="module", params=["float32", "int8"])
 def model(request, tiny_tflite):
-    found = flatbuffer.read_tflite(tiny_tflite[request.param])
-    add_size(found, 64, 128)
-    add_size(found, 160, 32)
-    return found
+    editor = TfliteModel.read(tiny_tflite[request.param]).edit()
+    add_size(editor, Size.parse("64x128"))
+    add_size(editor, Size.parse("160x32"))
+    return editor.finish()
 
 
 def test_each_signature_runs_as_a_file_of_its_size(model, astronaut):
-    assert sizes(model) == SIZES
-    several = Interpreter(model_content=flatbuffer.serialise(model))
+    assert list(model.sizes) == SIZES
+    several = Interpreter(model_content=model.to_bytes())
     for name in SIZES:
         width, height = map(int, name.split("x"))
         image = astronaut[:height, :width].astype(np.float32) / 255
         single = of_size(model, name)
-        assert flatbuffer.image_size(single) == (height, width)
-        session = Session(flatbuffer.serialise(single))
+        assert single.image == (height, width)
+        session = Session(single.to_bytes())
         runner = several.get_signature_runner(name)
         (key,), (result,) = runner.get_input_details(), runner.get_output_details()
         found = runner(**{key: session.quantized(image)})[result]
@@ -49,19 +49,17 @@ def test_each_signature_runs_as_a_file_of_its_size(model, astronaut):
 
 def test_the_weights_are_there_once(model, tiny_tflite):
     """Of the second size there are shapes, ops and scales, none of the weights."""
-    stored = [len(b.data) for b in model.buffers if b.data is not None and len(b.data) > 64]
-    single = of_size(model, "96x64")
-    assert sorted(stored) == sorted(
-        len(b.data) for b in single.buffers if b.data is not None and len(b.data) > 64
+    several, single = (
+        [len(b.data) for b in file.edit().schema.buffers if b.data is not None and len(b.data) > 64]
+        for file in (model, of_size(model, "96x64"))
     )
+    assert sorted(several) == sorted(single)
 
 
 def test_a_file_of_several_sizes_can_be_resized(model):
-    data = flatbuffer.serialise(model)
-    copy = flatbuffer.parse_tflite(data)
-    resize(copy, 32, 32)
-    assert len(copy.subgraphs) == 1
-    Session(flatbuffer.serialise(copy)).run(np.zeros((32, 32, 3), np.float32))
+    copy = TfliteModel.parse(model.to_bytes()).resized(Size(32, 32))
+    assert len(copy.edit().schema.subgraphs) == 1
+    Session(copy.to_bytes()).run(np.zeros((32, 32, 3), np.float32))
 
 
 def test_command_line(tiny_run, astronaut, tmp_path):

@@ -103,26 +103,26 @@ def export(
     from lpie.export.int8.mixed import check_max_drop
     from lpie.export.recipes import find_recipe
     from lpie.export.rewrites.targets import chosen_passes
-    from lpie.tflite.spec import parse_size
+    from lpie.size import Size
 
     find_recipe(recipe)
     chosen_passes(target, rewrites, recipe=recipe)
     check_io(io, recipe)
     check_max_drop(max_drop, recipe)
-    (width, height), *others = map(parse_size, sizes)
+    image, *others = map(Size.parse, sizes)
     from lpie.export.calibration_photos import pairs_for, photos_for
     from lpie.export.delegates import check_delegate
     from lpie.export.int8.diagnosis import float_ops
     from lpie.export.pipeline import export_tflite
     from lpie.export.write import check_target
     from lpie.models.load import load_keras
-    from lpie.tflite.model import read_tflite
+    from lpie.tflite.model import TfliteModel
     from lpie.weights import is_name
 
     network = load_keras(model)
     folder = model / "exports" if model.is_dir() else model.parent
     stem = model.name if is_name(model) else network.name
-    path = output or folder / f"{stem}_{recipe}_{width}x{height}.tflite"
+    path = output or folder / f"{stem}_{recipe}_{image}.tflite"
     check_target(path, force)
     if app:
         check_app(app)
@@ -134,8 +134,8 @@ def export(
         network,
         path,
         recipe=recipe,
-        size=(width, height),
-        more_sizes=others,
+        size=str(image),
+        more_sizes=[*map(str, others)],
         io=io,
         photos=degraded,
         targets=targets,
@@ -149,9 +149,9 @@ def export(
     )
     if app:
         click.echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
-    graph = read_tflite(path)
-    verdicts = [check_delegate(graph, name) for name in DELEGATES]
-    left = float_ops(graph) if find_recipe(recipe).static and not mixed else {}
+    file = TfliteModel.read(path)
+    verdicts = [check_delegate(file, name) for name in DELEGATES]
+    left = float_ops(file) if find_recipe(recipe).static and not mixed else {}
     if as_json:
         packed = {"compressed_bytes": compressed_bytes(path)}
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}

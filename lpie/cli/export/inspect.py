@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lpie.export.delegates.float16_range import Peak
     from lpie.export.delegates.gpu_run import GpuRun
     from lpie.tflite.cost import GraphCost
+    from lpie.tflite.model import Tensor, TfliteModel
 
 
 @click.command()
@@ -95,20 +96,16 @@ def _names(delegates: tuple[str, ...]) -> list[str]:
     return [name for name in DELEGATES if name in delegates]
 
 
-def _read(file: Path, size: str | None) -> Any:
+def _read(file: Path, size: str | None) -> "TfliteModel":
     """The model in `file`, at another size when one is given."""
-    from lpie.tflite.model import read_tflite
-    from lpie.tflite.resize import resize
-    from lpie.tflite.spec import parse_size
+    from lpie.size import Size
+    from lpie.tflite.model import TfliteModel
 
-    shape = parse_size(size) if size else None
-    model = read_tflite(file)
-    if shape:
-        resize(model, shape[1], shape[0])
-    return model
+    model = TfliteModel.read(file)
+    return model.resized(Size.parse(size)) if size else model
 
 
-def _peaks(model: Any, photos: Path) -> list["Peak"]:
+def _peaks(model: "TfliteModel", photos: Path) -> list["Peak"]:
     """The largest values on the photos of a folder."""
     from lpie.export.calibration_photos import photos_for
     from lpie.export.delegates.float16_range import peaks
@@ -116,63 +113,56 @@ def _peaks(model: Any, photos: Path) -> list["Peak"]:
     return peaks(model, photos_for(folder=photos))
 
 
-def _on_gpu(file: Path, model: Any, size: str | None) -> "GpuRun":
+def _on_gpu(file: Path, model: "TfliteModel", size: str | None) -> "GpuRun":
     """The file, at `size` where one is given, on this machine's GPU."""
     import tempfile
 
     from lpie.export.delegates.gpu_run import run_on_gpu
     from lpie.system.signals import undone_by_signals
-    from lpie.tflite.model import serialise
 
     if not size:
         return run_on_gpu(file)
     with tempfile.NamedTemporaryFile(suffix=".tflite") as resized:
-        resized.write(serialise(model))
+        resized.write(model.to_bytes())
         resized.flush()
         path = Path(resized.name)
         with undone_by_signals(lambda: path.unlink(missing_ok=True)):
             return run_on_gpu(path, name=str(file))
 
 
-def _report(file: Path, model: Any, verdicts: list["Verdict"]) -> dict[str, Any]:
+def _report(file: Path, model: "TfliteModel", verdicts: list["Verdict"]) -> dict[str, Any]:
     """Everything that the command prints, ready for JSON."""
     from lpie.export.delegates.gpu_memory import gpu_memory
     from lpie.tflite.cost import graph_cost
-    from lpie.tflite.spec import spec_inside
 
-    spec = spec_inside(model, str(file))
-    graph, cost = model.subgraphs[0], graph_cost(model)
+    spec, cost = model.spec, graph_cost(model)
     return {
         "file": str(file),
         "file_bytes": file.stat().st_size,
         "spec": None if spec is None else json.loads(spec.to_json()),
-        "inputs": [_tensor(graph.tensors[i]) for i in graph.inputs],
-        "outputs": [_tensor(graph.tensors[i]) for i in graph.outputs],
+        "inputs": [_tensor(tensor) for tensor in model.inputs],
+        "outputs": [_tensor(tensor) for tensor in model.outputs],
         "ops": sum(cost.op_counts.values()),
         **dataclasses.asdict(cost),
-        "macs_per_pixel": _per_pixel(cost, graph),
+        "macs_per_pixel": _per_pixel(cost, model),
         "gpu_memory": dataclasses.asdict(gpu_memory(model)),
         "delegates": [verdict_table(verdict) for verdict in verdicts],
     }
 
 
-def _tensor(tensor: Any) -> dict[str, Any]:
-    from lpie.tflite.model import type_name
-
-    scales = [] if tensor.quantization is None else tensor.quantization.scale
-    zeros = [] if tensor.quantization is None else tensor.quantization.zeroPoint
+def _tensor(tensor: "Tensor") -> dict[str, Any]:
     return {
-        "name": (tensor.name or b"").decode(errors="replace"),
-        "shape": [int(n) for n in (tensor.shape if tensor.shape is not None else ())],
-        "dtype": type_name(tensor.type),
-        "scale": float(scales[0]) if scales is not None and len(scales) else None,
-        "zero_point": int(zeros[0]) if zeros is not None and len(zeros) else None,
+        "name": tensor.name,
+        "shape": list(tensor.shape),
+        "dtype": tensor.dtype,
+        "scale": tensor.scales[0] if tensor.scales else None,
+        "zero_point": tensor.zero_points[0] if tensor.zero_points else None,
     }
 
 
-def _per_pixel(cost: "GraphCost", graph: Any) -> float | None:
+def _per_pixel(cost: "GraphCost", model: "TfliteModel") -> float | None:
     """Multiply-adds per pixel of the first input; None when that is no image."""
-    shape = graph.tensors[graph.inputs[0]].shape if len(graph.inputs) else None
-    if shape is None or len(shape) != 4 or min(shape) < 1:
+    shape = model.inputs[0].shape if model.inputs else ()
+    if len(shape) != 4 or min(shape) < 1:
         return None
-    return cost.macs / (int(shape[1]) * int(shape[2]))
+    return cost.macs / (shape[1] * shape[2])

@@ -70,17 +70,16 @@ def verify(
     from lpie.export.verification.runtimes import CPU, GPU, also, compare_places
     from lpie.image.image import write_image
     from lpie.models.load import load_keras
-    from lpie.tflite.model import read_tflite, serialise
-    from lpie.tflite.spec import spec_inside
+    from lpie.tflite.model import TfliteModel
 
     if heat_map and heat_map.suffix.lower() != ".png":
         raise InputError(f"The heat map's name must end in .png. Received: {heat_map}.")
     places = [*CPU, *(GPU if gpu else ()), *map(also, others)]
-    graph = read_tflite(file)
-    spec = spec_inside(graph, str(file))
+    exported = TfliteModel.read(file)
+    spec = exported.spec
     recipe = RECIPES[spec.recipe if spec and spec.recipe in RECIPES else "int8"]  # asks least
     network = load_keras(model)
-    found, worst = compare_places(network, serialise(graph), photos_for(model, photos), places)
+    found, worst = compare_places(network, exported, photos_for(model, photos), places)
     if heat_map and worst is not None:
         write_image(heat_map, worst)
     bad = [each.place for each in found if not each.within(recipe.budget)]
