@@ -1,4 +1,4 @@
-"""How long a model would take on a phone, by a roofline: an estimate, shown with its errors."""
+"""Estimates how long a model would take on a phone, by a roofline, and shows its errors."""
 
 import functools
 import importlib.resources
@@ -20,7 +20,7 @@ BYTES = {"fp32": 4, "fp16": 2, "int8": 1}
 
 @dataclass(frozen=True)
 class Phone:
-    """What is assumed of a phone, in operations (two for a multiply-add) and bytes per second.
+    """Peaks of a phone, in operations (two for a multiply-add) and bytes per second.
 
     peaks: by unit and precision. sources: where the numbers are from.
     """
@@ -34,7 +34,7 @@ class Phone:
 
 @dataclass(frozen=True)
 class Estimate:
-    """ms of one run, and how many of them are bound by computing, by memory and by launches."""
+    """Milliseconds of one run, and how many are bound by computing, by memory and by launches."""
 
     ms: float
     compute_ms: float
@@ -44,7 +44,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Published:
-    """A published measurement beside its estimate; error: the estimate over it, less 1."""
+    """A published measurement and its estimate. error: estimate over measurement, minus 1."""
 
     name: str
     phone: str
@@ -62,16 +62,16 @@ class Published:
 def predict(
     ops: Sequence[OpWork], phone: Phone, *, unit: Unit = "gpu", precision: Precision = "fp16"
 ) -> Estimate:
-    """The sum over `ops` of what bounds each: computing, moving its values, or its launch.
+    """Sum what bounds each of `ops`: computing, moving its values, or its launch.
 
-    Nothing is fused and nothing stays in a cache. Raises an `InputError` when nothing is known of
-    that unit of the phone.
+    Nothing is fused and nothing stays in a cache. Raises an `InputError` when nothing is known
+    about that unit of the phone.
     """
     if (unit, precision) not in phone.peaks:
         known = " and ".join(dict.fromkeys(unit for unit, _ in phone.peaks))
         raise InputError(
-            f"Of {phone.name} only the {known} is known, in fp16"
-            f"{' and fp32' if unit == 'gpu' else ' and int8'}. Received: {unit} in {precision}."
+            f"For {phone.name} only the {known} is known: use --on {known.split(' and ')[0]} with "
+            f"--precision {_precisions(phone)}. Received: {unit} in {precision}."
         )
     share = _table()["efficiency"]
     operations_per_s = phone.peaks[unit, precision] * share["compute"]
@@ -88,8 +88,12 @@ def predict(
     return Estimate(sum(sums.values()), sums["compute"], sums["memory"], sums["launch"])
 
 
+def _precisions(phone: Phone) -> str:
+    return " or ".join(dict.fromkeys(precision for _, precision in phone.peaks))
+
+
 def find_phone(name: str) -> Phone:
-    """The phone, or the processor, called `name`; an `InputError` lists those that are known."""
+    """Return the phone, or the processor, called `name`, or raise an `InputError`."""
     socs = _table()["soc"]
     known = {alias: soc for soc, facts in socs.items() for alias in (soc, *facts["phones"])}
     if name.lower() not in known:
@@ -103,34 +107,37 @@ def find_phone(name: str) -> Phone:
     if "npu_tops" in facts:
         peaks[("npu", "int8")] = 1e12 * facts["npu_tops"]
         peaks[("npu", "fp16")] = 0.5e12 * facts["npu_tops"]
-    told = ("gpu", "npu", "memory")
-    sources = tuple(f"{k}: {facts[f'{k}_source']}" for k in told if f"{k}_source" in facts)
+    sources = tuple(
+        f"{part}: {facts[f'{part}_source']}"
+        for part in ("gpu", "npu", "memory")
+        if f"{part}_source" in facts
+    )
     return Phone(name.lower(), soc, peaks, 1e9 * facts["gb_per_s"], sources)
 
 
 def published() -> list[Published]:
-    """The published measurements with what this estimates for them."""
+    """Return the published measurements with their estimates."""
     rows = []
-    for each in _read("published.toml")["measurement"]:
-        estimate = predict(
-            _work(each), find_phone(each["phone"]), unit=each["unit"], precision=each["precision"]
-        )
+    for entry in _read("published.toml")["measurement"]:
+        phone = find_phone(entry["phone"])
         rows.append(
             Published(
-                name=each["name"],
-                phone=each["phone"],
-                unit=each["unit"],
-                measured_ms=each["ms"],
-                estimate=estimate,
-                source=each["source"],
-                note=each.get("note", ""),
+                name=entry["name"],
+                phone=entry["phone"],
+                unit=entry["unit"],
+                measured_ms=entry["ms"],
+                estimate=predict(
+                    _work(entry), phone, unit=entry["unit"], precision=entry["precision"]
+                ),
+                source=entry["source"],
+                note=entry.get("note", ""),
             )
         )
     return rows
 
 
 def _work(measurement: dict[str, Any]) -> list[OpWork]:
-    """The ops of what was measured: of a pretrained network, as counted, or the paper's total."""
+    """Return the ops that were measured: a pretrained network's, or the paper's totals."""
     if "network" in measurement:
         width, height = measurement["size"]
         model = TfliteModel.read(tflite_file(measurement["network"]))

@@ -34,13 +34,24 @@ def badge(word: str, kind: str, tip: str) -> str:
     return f'<span class="badge {kind}" tabindex="0">{text(word)}{shown}</span>'
 
 
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
-    """Return a Markdown table, aligned for the terminal too.
+def markdown(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    words: int = 1,
+    aligned: bool = True,
+) -> str:
+    """Return a Markdown table.
 
-    words: how many columns, counted from the left, are aligned to the left.
+    words: how many columns, counted from the left, are aligned to the left. aligned: pad the cells,
+    so that the table reads well in a terminal too.
     """
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    rule = ["-" * width if i < words else "-" * (width - 1) + ":" for i, width in enumerate(widths)]
+    columns = zip(header, *rows, strict=True)
+    widths = [max(map(len, column)) if aligned else 0 for column in columns]
+    rule = [
+        "-" * (width or 3) if i < words else "-" * ((width or 4) - 1) + ":"
+        for i, width in enumerate(widths)
+    ]
     return "\n".join(
         "| "
         + " | ".join(

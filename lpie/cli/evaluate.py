@@ -6,7 +6,17 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from lpie.cli.format import json_option, print_json, print_table, progress_bar
+from lpie.cli.format import (
+    SUITE_HEADER,
+    json_option,
+    print_json,
+    print_table,
+    progress_bar,
+    suite_environment,
+    suite_markdown,
+    suite_rows,
+    suite_title,
+)
 from lpie.config.config import config_from
 from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
@@ -88,7 +98,6 @@ def _evaluate_suite(
     data: Path | None,
     **options: Any,
 ) -> None:
-    from lpie.cli import tables
     from lpie.evaluation.suite import compare
 
     result = compare(
@@ -100,15 +109,15 @@ def _evaluate_suite(
     )
     if output:
         as_tables = output.suffix.lower() == ".md"
-        write_atomic(output, tables.markdown(result) if as_tables else to_json(result))
+        write_atomic(output, suite_markdown(result) if as_tables else to_json(result))
     if as_json:
         print_json(result)
         return
     for table in result["tables"]:
-        click.echo(tables.title(table))
-        print_table(tables.HEADER, tables.rows(table))
+        click.echo(suite_title(table))
+        print_table(SUITE_HEADER, suite_rows(table))
         click.echo()
-    click.echo(tables.conditions(result))
+    click.echo(suite_environment(result))
 
 
 def _evaluate_one(

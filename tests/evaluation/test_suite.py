@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("keras")
 
 from lpie import evaluate
-from lpie.cli import tables
+from lpie.cli.format import SUITE_HEADER, suite_markdown
 from lpie.config.config import DegradeConfig
 from lpie.data.degrade.low_light import low_light
 from lpie.data.degrade.motion_blur import motion_blur
@@ -123,7 +123,7 @@ def test_limit_tasks_and_no_baselines(dev, tiny_run):
 
 
 def test_markdown(result):
-    text = tables.markdown(result)
+    text = suite_markdown(result)
     assert text.count("### ") == 10
     assert "### denoise: clean/kodak24, gaussian_noise(noise_sigma=15), 2 images" in text
     dct = next(
@@ -136,7 +136,7 @@ def test_markdown(result):
         "one pixel in 2x2",
     ]
     grids = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in grids} == {len(tables.HEADER) + 1}
+    assert {line.count("|") for line in grids} == {len(SUITE_HEADER) + 1}
 
 
 def test_command_line(dev, tiny_tflite, tmp_path):

@@ -14,17 +14,28 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("file", required=False, type=click.Path(path_type=Path))
-@click.option("--phone", "name", help="A phone or its processor, as pixel-8a or snapdragon-888.")
-@click.option("--size", help="WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]")
-@click.option("--on", "unit", type=click.Choice(["gpu", "npu"]), default="gpu", show_default=True)
+@click.option(
+    "--phone", "name", help="Phone, or its processor, such as pixel-8a or snapdragon-888."
+)
+@click.option(
+    "--size", help="Image size: WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]"
+)
+@click.option(
+    "--on",
+    "unit",
+    type=click.Choice(["gpu", "npu"]),
+    default="gpu",
+    show_default=True,
+    help="Unit of the phone that runs the network.",
+)
 @click.option(
     "--precision",
     type=click.Choice(["fp16", "fp32", "int8"]),
     default="fp16",
     show_default=True,
-    help="What the phone computes in.",
+    help="Number format that the phone computes in.",
 )
-@click.option("--errors", is_flag=True, help="Only compare it with published measurements.")
+@click.option("--errors", is_flag=True, help="Only compare estimates with published measurements.")
 @json_option
 def predict(
     file: Path | None,
@@ -37,9 +48,10 @@ def predict(
 ) -> None:
     """Estimate how long FILE, a .tflite or a pretrained network, would take on a phone.
 
-    A roofline: each op takes as long as its multiply-adds, its bytes or its launch demand, at fixed
-    shares of the phone's peaks (benchmarks/predict/phones.toml). It is no measurement: the errors against
-    published ones are printed beside it.
+    This is an estimate by a roofline model, not a measurement: each op takes as long as its
+    multiply-adds, its bytes or its launch demand, at fixed shares of the phone's peaks
+    (benchmarks/predict/phones.toml). The errors of such estimates against published measurements
+    are printed beside it. To measure, use `lpie bench --device`.
 
     \b
     Examples:
@@ -53,20 +65,20 @@ def predict(
     if errors == (file is not None) or errors == (name is not None):
         raise InputError("Give FILE and --phone NAME, or --errors alone.")
     report = {} if file is None or name is None else _estimate(file, name, size, unit, precision)
-    known = [_row(each) for each in published()]
+    comparisons = [_row(measurement) for measurement in published()]
     if as_json:
-        print_json({**report, "published": known})
+        print_json({**report, "published": comparisons})
         return
     if report:
         _print_estimate(report)
-    click.echo("The same way of estimating beside published measurements:")
-    _print_errors(known, sources=not report)
+    click.echo("Estimates beside published measurements:")
+    _print_errors(comparisons, sources=not report)
 
 
 def _estimate(
     file: Path, name: str, size: str | None, unit: "Unit", precision: "Precision"
 ) -> dict[str, Any]:
-    """What is estimated and of what, ready for JSON."""
+    """Return what is estimated and of what, ready for JSON."""
     from lpie.benchmarks.predict.predict import find_phone
     from lpie.benchmarks.predict.predict import predict as estimated
     from lpie.size import Size
@@ -78,7 +90,7 @@ def _estimate(
     model = TfliteModel.read(tflite_file(file))
     if size:
         model = model.resized(Size.parse(size))
-    found = estimated(op_work(model), phone, unit=unit, precision=precision)
+    estimate = estimated(op_work(model), phone, unit=unit, precision=precision)
     return {
         "file": str(file),
         "size": str(model.image),
@@ -86,7 +98,7 @@ def _estimate(
         "soc": phone.soc,
         "unit": unit,
         "precision": precision,
-        "estimate": dataclasses.asdict(found),
+        "estimate": dataclasses.asdict(estimate),
         "sources": phone.sources,
     }
 
@@ -100,15 +112,16 @@ def _row(published: "Published") -> dict[str, Any]:
 
 
 def _print_estimate(report: dict[str, Any]) -> None:
-    found = report["estimate"]
+    estimate = report["estimate"]
     click.echo(
         f"{report['file']} at {report['size']} on {report['phone']} ({report['soc']}), "
-        f"{report['unit'].upper()}, {report['precision']}: about {found['ms']:,.3g} ms. This is an "
-        "estimate, not a measurement."
+        f"{report['unit'].upper()}, {report['precision']}: an estimated {estimate['ms']:,.3g} ms. "
+        "This is an estimate, not a measurement."
     )
     click.echo(
-        f"Bound by memory {found['memory_ms']:,.1f} ms, by computing {found['compute_ms']:,.1f}, "
-        f"by launches {found['launch_ms']:,.1f}. {'. '.join(report['sources'])}."
+        f"Of these, memory bounds {estimate['memory_ms']:,.1f} ms, computing "
+        f"{estimate['compute_ms']:,.1f} and launches {estimate['launch_ms']:,.1f}. "
+        f"{'. '.join(report['sources'])}."
     )
 
 
@@ -118,7 +131,7 @@ def _print_errors(rows: list[dict[str, Any]], *, sources: bool) -> None:
          f"{row['estimate_ms']:,.1f}", f"{row['error']:+.0%}"]
         for row in rows
     ]  # fmt: skip
-    print_table(["measurement", "ms", "estimate", "error"], cells)
+    print_table(["measurement", "measured ms", "estimated ms", "error"], cells)
     for row in rows if sources else ():
         note = f" {row['note']}" if row["note"] else ""
         click.echo(f"{row['name']}: {row['source']}.{note}")

@@ -20,12 +20,15 @@ FORMATS = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv"}
     type=click.Path(path_type=Path, dir_okay=False),
     default="report.html",
     show_default=True,
-    help="The file to write.",
+    help="File to write; its suffix chooses the format: .html, .md or .csv.",
 )
 @click.option(
-    "--format", "kind", type=click.Choice(["html", "md", "csv"]), help="[default: by the suffix]"
+    "--format",
+    "kind",
+    type=click.Choice(["html", "md", "csv"]),
+    help="Format of the file.  [default: by its suffix]",
 )
-@click.option("--force", is_flag=True, help="Overwrite the file when it exists.")
+@click.option("--force", is_flag=True, help="Overwrite the file if it exists.")
 @json_option
 def report(
     results: tuple[Path, ...],
@@ -36,10 +39,11 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about RESULTS: a training run, or records of `lpie bench`.
 
-    Of a run's folder it shows photos before and after, the curves, and whatever evaluations,
-    exports and benchmarks it holds. Of records, files or folders of them: latency with intervals,
-    throttling, the time of each op, quality against latency, and which delegate took what; also as
-    Markdown or CSV. It needs no network, and neither Keras nor TensorFlow.
+    For a run's folder the page shows photos before and after, the training curves, and the
+    evaluations, exports and benchmarks in the folder. For records (files, or folders of them) it
+    shows latency with intervals, throttling, the time of each op, quality against latency, and
+    what each delegate ran; records can also be written as Markdown or CSV. The page loads nothing
+    from the internet.
 
     \b
     Examples:
@@ -52,9 +56,12 @@ def report(
 
     refuse_existing(output, force=force)
     kind = kind or _kind(output)
-    if any((each / "config.json").is_file() for each in results):
+    if any((path / "config.json").is_file() for path in results):
         if len(results) > 1 or kind != "html":
-            raise InputError("A training run is reported alone, and as HTML.")
+            raise InputError(
+                "A training run is reported alone and as HTML. Give its folder only, and an -o that "
+                "ends in .html."
+            )
         write_report(results[0], output)
     else:
         _write_results(results, output, kind)
@@ -65,10 +72,11 @@ def report(
 
 
 def _kind(output: Path) -> Literal["html", "md", "csv"]:
-    """The format that a file's suffix names."""
+    """Return the format that a file's suffix names."""
     if output.suffix.lower() not in FORMATS:
         raise InputError(
-            f"`--output` must end in .html, .md or .csv, or give --format. Received: {output}."
+            f"--output must end in .html, .md or .csv, or give --format. Received: {output}. "
+            f"Try {output.with_suffix('.html')}."
         )
     return FORMATS[output.suffix.lower()]  # type: ignore[return-value]
 
@@ -81,8 +89,8 @@ def _write_results(results: tuple[Path, ...], output: Path, kind: str) -> None:
     for path in results:
         if path.is_dir() and not any(path.rglob("*.json")):
             raise InputError(
-                f"{path} is not a run: it holds no config.json, nor does it hold a record of "
-                "`lpie bench`."
+                f"{path} is not a run, as it has no config.json, and has no record of `lpie bench` "
+                "either. Give the folder of `lpie train` or a file that `lpie bench -o` wrote."
             )
     records = [record for path in results for record in read_records(path)]
     if kind == "html":

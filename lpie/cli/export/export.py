@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpie.cli.format import json_option, print_json
-from lpie.cli.verdicts import verdict_line, verdict_table
+from lpie.cli.format import json_option, print_json, verdict_line, verdict_table
 from lpie.system.files import compressed_bytes
 
 if TYPE_CHECKING:

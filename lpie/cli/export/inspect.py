@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpie.cli.format import json_option, print_json
-from lpie.cli.verdicts import peaks_line, run_line, show, verdict_table
+from lpie.cli.format import (
+    json_option,
+    peaks_line,
+    print_inspection,
+    print_json,
+    run_line,
+    verdict_table,
+)
 
 if TYPE_CHECKING:
     from lpie.export.delegates import Verdict
@@ -71,7 +77,7 @@ def inspect(
     if as_json:
         print_json(report)
     else:
-        show(report, verdicts)
+        print_inspection(report, verdicts)
         if run:
             click.echo(run_line(run))
         if high is not None:
