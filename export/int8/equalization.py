@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from lpie.backend import keras
 from lpie.export.int8.gptq import is_compressed
 from lpie.export.rewrites.layers import of_scaled_channels
-from lpie.models.graph.analysis import calls
 from lpie.models.graph.channel_scales import channel_factors
 from lpie.models.graph.rebuild import exchanged
+from lpie.models.graph.walk import calls
 from lpie.models.layers import ChannelMax, ChannelMean
 
 FEW = 512  # values: so small a kernel says nothing of how the network was compressed

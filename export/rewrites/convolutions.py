@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.models.graph.walk import Given, Wiring, rebuilt, wiring
+from lpie.models.graph.walk import Inputs, Wiring, rebuilt, wiring
 from lpie.models.layers import ChannelMean, ChannelScale
 
 
@@ -79,7 +79,7 @@ def _foldable(first: Any, second: Any) -> bool:
     return together <= apart and not bordered
 
 
-def _folded(first: Any, second: Any, given: Given) -> Any:
+def _folded(first: Any, second: Any, given: Inputs) -> Any:
     """What both make of what the first reads."""
     kernel, bias = _weights(first)
     if isinstance(second, ChannelScale):
@@ -94,7 +94,7 @@ def _folded(first: Any, second: Any, given: Given) -> Any:
     return _convolved(given[first.name][0], second.name, wide, joined, bias, second.activation)
 
 
-def _merged(mean: Any, conv: Any, given: Given) -> Any:
+def _merged(mean: Any, conv: Any, given: Inputs) -> Any:
     """The convolution of a mean over channels, made of the channels."""
     (x,) = given[mean.name]
     kernel, bias = _weights(conv)
@@ -102,7 +102,7 @@ def _merged(mean: Any, conv: Any, given: Given) -> Any:
     return _convolved(x, conv.name, conv, spread, bias, conv.activation)
 
 
-def _split(join: Any, conv: Any, given: Given) -> Any:
+def _split(join: Any, conv: Any, given: Inputs) -> Any:
     """The sum of the convolution's parts, each made of one of the maps that were joined."""
     kernel, bias = _weights(conv)
     parts, done = [], 0

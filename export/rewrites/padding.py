@@ -4,8 +4,8 @@ import math
 from typing import Any
 
 from lpie.backend import keras
-from lpie.models.graph.analysis import calls
 from lpie.models.graph.rebuild import exchanged
+from lpie.models.graph.walk import calls
 from lpie.models.layers import CropLike, PadToMultiple
 
 # What gives the same before the borders are cut off and after.

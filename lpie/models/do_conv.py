@@ -2,12 +2,23 @@
 arXiv:2006.12030): more weights while training, folded into a plain convolution afterwards."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lpie.backend import keras
+from lpie.models.graph.facts import LayerFacts, Reach, Shape
 from lpie.models.graph.rebuild import exchanged
+
+
+def _reach(layer: Any, source: Reach) -> Reach:
+    return source.wider(layer.kernel_size // 2, layer.kernel_size // 2)
+
+
+def _macs(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+    channels = inputs[0][-1] // layer.groups
+    return math.prod(output) * channels * layer.kernel_size**2
 
 
 @keras.saving.register_keras_serializable(package="lpie")
@@ -18,6 +29,8 @@ class DOConv2D(keras.layers.Layer):
     code: `w` [filters, C / groups, s], `d` and the fixed identity `d_identity` [C, k * k, s] with
     s = k * k; a kernel of 1x1 has `w` alone.
     """
+
+    facts = LayerFacts(reach=_reach, macs=_macs)
 
     def __init__(
         self,

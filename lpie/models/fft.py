@@ -1,13 +1,24 @@
 """Fourier transforms of feature maps as matrix products: exact for any size, and made of nothing
 but what every runtime has."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lpie.backend import keras
+from lpie.models.graph.facts import LayerFacts, Shape, whole_map
 
 ops = keras.ops
+
+
+def _macs(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+    _, h, w, c = inputs[-1]  # of the map, which the inverse has for reference
+    columns = w // 2 + 1
+    return h * c * (2 * w * columns + 4 * h * columns)
+
+
+FACTS = LayerFacts(reach=whole_map, macs=_macs, any_size=False)
 
 
 @keras.saving.register_keras_serializable(package="lpie")
@@ -16,6 +27,8 @@ class RealFFT2D(keras.layers.Layer):
 
     The real parts of all channels come before the imaginary ones.
     """
+
+    facts = FACTS
 
     def call(self, x: Any) -> Any:
         _, h, w, _ = ops.shape(x)
@@ -42,6 +55,8 @@ class InverseRealFFT2D(keras.layers.Layer):
     A larger spectrum loses its last rows and columns. What is not the spectrum of a real map loses
     the imaginary parts that a real one has not (first and middle column), as in `irfft2`.
     """
+
+    facts = FACTS
 
     def call(self, inputs: Any) -> Any:
         spectrum, reference = inputs

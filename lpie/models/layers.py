@@ -1,13 +1,26 @@
-"""The small layers that Keras lacks."""
+"""The small layers that Keras lacks; the `facts` of each are all that other files know of it."""
 
 from typing import Any, Literal
 
 from lpie.backend import keras
+from lpie.models.graph.facts import LayerFacts, Reach
+from lpie.models.graph.keras_layers import UPSAMPLING, enlarged
+
+
+def _tensorflow() -> Any:
+    import tensorflow
+
+    return tensorflow
 
 
 @keras.saving.register_keras_serializable(package="lpie")
 class ChannelMean(keras.layers.Layer):
     """Mean over channels: [N, H, W, C] to [N, H, W, 1]."""
+
+    facts = LayerFacts(
+        equalization="reads",
+        twin=lambda layer, x: _tensorflow().reduce_mean(x, -1, keepdims=True),
+    )
 
     def call(self, x: Any) -> Any:
         return keras.ops.mean(x, axis=-1, keepdims=True)
@@ -20,6 +33,11 @@ class ChannelMean(keras.layers.Layer):
 class ChannelMax(keras.layers.Layer):
     """Maximum over channels: [N, H, W, C] to [N, H, W, 1]."""
 
+    facts = LayerFacts(
+        equalization="reads",
+        twin=lambda layer, x: _tensorflow().reduce_max(x, -1, keepdims=True),
+    )
+
     def call(self, x: Any) -> Any:
         return keras.ops.max(x, axis=-1, keepdims=True)
 
@@ -30,6 +48,8 @@ class ChannelMax(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="lpie")
 class ChannelScale(keras.layers.Layer):
     """A learned factor for each channel, zero at the start: [N, H, W, C] to the same."""
+
+    facts = LayerFacts()
 
     def build(self, input_shape: tuple) -> None:
         self.scale = self.add_weight((input_shape[-1],), initializer="zeros", name="scale")
@@ -51,6 +71,8 @@ class Gate(keras.layers.Layer):
     `simple` is that of NAFNet. In the others the first half passes an activation before (Shazeer,
     "GLU Variants Improve Transformer", 2020): SiLU, GELU (exact) or ReLU.
     """
+
+    facts = LayerFacts()
 
     def __init__(self, activation: GateActivation = "simple", **options: Any) -> None:
         super().__init__(**options)
@@ -80,6 +102,13 @@ class PixelShuffle(keras.layers.Layer):
     TensorFlow's order of channels: (dy * factor + dx) * C + c.
     """
 
+    facts = LayerFacts(
+        reach=lambda layer, source: enlarged(layer.factor, source),
+        equalization="shuffle",
+        moves="all",
+        twin=lambda layer, x: _tensorflow().nn.depth_to_space(x, layer.factor),
+    )
+
     def __init__(self, factor: int, **options: Any) -> None:
         super().__init__(**options)
         self.factor = factor
@@ -99,6 +128,13 @@ class PixelShuffle(keras.layers.Layer):
 class PixelUnshuffle(PixelShuffle):
     """Space to depth, what undoes `PixelShuffle`: [N, H, W, C] to [N, H/f, W/f, f^2 C]."""
 
+    facts = LayerFacts(
+        reach=lambda layer, source: source.wider(0, layer.factor - 1).coarser(layer.factor),
+        equalization="shuffle",
+        moves="all",
+        twin=lambda layer, x: _tensorflow().nn.space_to_depth(x, layer.factor),
+    )
+
     def call(self, x: Any) -> Any:
         return keras.ops.space_to_depth(x, self.factor, data_format="channels_last")
 
@@ -110,6 +146,9 @@ class PixelUnshuffle(PixelShuffle):
 @keras.saving.register_keras_serializable(package="lpie")
 class PadToMultiple(keras.layers.Layer):
     """Zeros at the bottom and right, up to a multiple: [N, H, W, C] to [N, H', W', C]."""
+
+    # The twin takes only images that need no padding.
+    facts = LayerFacts(pads=True, equalization="through", moves="all", twin=lambda layer, x: x)
 
     def __init__(self, multiple: int, **options: Any) -> None:
         super().__init__(**options)
@@ -134,6 +173,9 @@ class PadToMultiple(keras.layers.Layer):
 class CropLike(keras.layers.Layer):
     """The top left part of the first map, as large as the second."""
 
+    # In the twin both maps are of one size.
+    facts = LayerFacts(equalization="first", moves="first", twin=lambda layer, maps: maps[0])
+
     def call(self, maps: Any) -> Any:
         x, reference = maps
         _, h, w, _ = keras.ops.shape(reference)
@@ -151,6 +193,13 @@ class LocalAveragePooling2D(keras.layers.Layer):
     A map smaller than the window is averaged as a whole. Sums are running ones, so that the cost
     does not grow with the window.
     """
+
+    @staticmethod
+    def _reach(layer: Any, source: Reach) -> Reach:
+        reach = max(layer.window)  # at the border the window lies on one side
+        return source.wider(reach, reach)
+
+    facts = LayerFacts(reach=_reach, local=False, any_size=False)
 
     def __init__(self, window: tuple[int, int], **options: Any) -> None:
         super().__init__(**options)
@@ -186,6 +235,8 @@ class UpSampling2D(keras.layers.UpSampling2D):
     Keras 3.15 compares the size with zero, which TensorFlow does not know while it traces. Without
     this, `fit` and `predict` fail as soon as they have seen images of two sizes.
     """
+
+    facts = UPSAMPLING
 
     def call(self, x: Any) -> Any:
         height, width = x.shape[1:3]

@@ -13,6 +13,7 @@ import numpy as np
 
 from lpie.backend import keras
 from lpie.errors import InputError
+from lpie.models.graph.facts import LayerFacts
 from lpie.models.layers import ChannelMax, ChannelMean, UpSampling2D
 
 # The slope that all attention units share, by the first of its names.
@@ -55,6 +56,8 @@ class BlurDown(keras.layers.Layer):
     The border is reflected, the edge itself not repeated.
     """
 
+    facts = LayerFacts(reach=lambda layer, source: source.wider(1, 1).coarser(2))
+
     def call(self, x: Any) -> Any:
         channels = x.shape[-1]
         kernel = np.broadcast_to(blur_kernel()[:, :, None, None], (3, 3, channels, 1))
@@ -79,6 +82,8 @@ def blur_kernel() -> np.ndarray:
 class DropFirst(keras.layers.Layer):
     """All but the first row and column, as PyTorch's padding cuts a transposed convolution."""
 
+    facts = LayerFacts(reach=lambda layer, source: source.wider(-1, 1), any_size=False)
+
     def call(self, x: Any) -> Any:
         return x[:, 1:, 1:, :]
 
@@ -90,6 +95,8 @@ class DropFirst(keras.layers.Layer):
 @keras.saving.register_keras_serializable(package="lpie")
 class SelectiveSum(keras.layers.Layer):
     """The sum of L maps [N, H, W, C], weighted by the softmax of L more inputs [N, 1, 1, C]."""
+
+    facts = LayerFacts(any_size=False)
 
     def call(self, inputs: Sequence[Any]) -> Any:
         half = len(inputs) // 2

@@ -13,6 +13,7 @@ from typing import Any
 from lpie.backend import keras
 from lpie.models.do_conv import DOConv2D
 from lpie.models.fft import InverseRealFFT2D, RealFFT2D
+from lpie.models.graph.facts import LayerFacts
 from lpie.models.nafnet import Style, check_blocks, conv, u_net
 
 
@@ -67,6 +68,8 @@ class _Style(Style):
 
 class _OfTaps(keras.layers.Layer):
     """A layer of `kernel_size` taps that keeps the shape."""
+
+    facts = LayerFacts(any_size=False)
 
     def __init__(self, kernel_size: int, **options: Any) -> None:
         super().__init__(**options)

@@ -63,7 +63,7 @@ class KerasNetwork:
 def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
     """The output of `model` for `images`, both [N, H, W, 3] float32."""
     from lpie.backend import keras
-    from lpie.models.graph.analysis import calls, is_plain
+    from lpie.models.graph.walk import calls, is_plain
 
     if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
         return model.predict_on_batch(images)

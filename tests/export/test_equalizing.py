@@ -10,8 +10,8 @@ from lpie.backend import keras
 from lpie.export.int8.equalization import equalize
 from lpie.export.pipeline import _converted
 from lpie.image.image import to_float
-from lpie.models.graph.analysis import calls
 from lpie.models.graph.channel_scales import MOST
+from lpie.models.graph.walk import calls
 from lpie.models.load import load_pretrained
 from lpie.restore.keras_network import forward
 from lpie.tflite.interpreter import Session

@@ -2,6 +2,7 @@
 does, learns, and is exported."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,8 +21,8 @@ from lpie.backend import keras
 from lpie.errors import InputError, LpieError
 from lpie.export import export_tflite
 from lpie.image.image import to_float, to_uint8
+from lpie.models.layers import PixelShuffle
 from lpie.models.load import load_keras
-from lpie.models.tfmot import keras2
 from lpie.models.tfmot.keras2 import translated
 from lpie.models.tfmot.qat import QuantizedTwin
 from lpie.restore.keras_network import forward
@@ -157,8 +158,8 @@ def test_an_unknown_layer_is_named():
 
 
 def test_another_function_is_refused(photos, monkeypatch):
-    turned = {**keras2.FUNCTIONS, "PixelShuffle": lambda layer, x: -tf.nn.depth_to_space(x, 2)}
-    monkeypatch.setattr(keras2, "FUNCTIONS", turned)
+    turned = replace(PixelShuffle.facts, twin=lambda layer, x: -tf.nn.depth_to_space(x, 2))
+    monkeypatch.setattr(PixelShuffle, "facts", turned)
     twin = QuantizedTwin(network())
     with pytest.raises(LpieError, match="lpienet_rt computes another function in tf_keras"):
         twin.calibrate(photos)

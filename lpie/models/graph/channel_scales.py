@@ -13,27 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.models.graph.analysis import calls
+from lpie.models.graph.facts import facts_of
+from lpie.models.graph.walk import calls
 
 TILES, CROP_PX = 8, 128
 TAIL = 1e-4  # of the values on either side that may lie outside of a channel's span
 MOST = 16.0  # the largest factor; a channel that is always zero wants an infinite one
 
-# What treats channels apart and lets a positive factor through.
-TRANSPARENT = (
-    "Activation", "Add", "CropLike", "LeakyReLU", "MaxPooling2D", "PadToMultiple", "ReLU",
-    "UpSampling2D", "GlobalAveragePooling2D",
-)  # fmt: skip
 HOMOGENEOUS = ("linear", "relu", "leaky_relu")
 
 Factors = dict[int, NDArray[np.float64]]  # of the channels of each tensor, by its id
 
 
 def channel_factors(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> Factors:
-    """What the channels of each tensor of `model` are to be multiplied by, 1 to `MOST`.
+    """The factors of the channels of each tensor of `model`, 1 to `MOST`.
 
-    tiles: [H, W, 3] real photos. Maps that a layer reads which is not known here, and what passes
-    an activation that is not homogeneous, stay as they are.
+    tiles: [H, W, 3] real photos. Maps around a layer of unknown facts, and those behind an
+    activation that is not homogeneous, stay as they are.
     """
     ties = _Ties(_spans(model, tiles))
     times = Counter(layer.name for layer, _, _ in calls(model))
@@ -50,43 +46,49 @@ def _spans(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> Factors:
     """From the least to the largest value of each channel, 0 among them, but for the tails."""
     tensors = [output for _, _, (output, *_) in calls(model)]
     every = keras.Model(model.input, tensors)
-    found = {id(tensor): np.zeros(tensor.shape[-1]) for tensor in tensors}
+    spans = {id(tensor): np.zeros(tensor.shape[-1]) for tensor in tensors}
     for tile in tiles[:: max(len(tiles) // TILES, 1)]:
-        seen = every(tile[None, :CROP_PX, :CROP_PX], training=False)
-        for tensor, values in zip(tensors, seen, strict=True):
+        maps = every(tile[None, :CROP_PX, :CROP_PX], training=False)
+        for tensor, values in zip(tensors, maps, strict=True):
             flat = keras.ops.convert_to_numpy(values).reshape(-1, tensor.shape[-1])
             low, high = np.quantile(flat, [TAIL, 1 - TAIL], axis=0)
             span = np.maximum(high, 0) - np.minimum(low, 0)
-            found[id(tensor)] = np.maximum(found[id(tensor)], span)
-    return found
+            spans[id(tensor)] = np.maximum(spans[id(tensor)], span)
+    return spans
 
 
 def _tie(ties: "_Ties", layer: Any, inputs: Sequence[Any], output: Any) -> None:
-    """What `layer` asks of the factors of what it reads and returns."""
-    kind, result = type(layer).__name__, ties.channels(output)
-    given = [ties.channels(tensor) for tensor in inputs]
-    alike = all(len(each) == len(result) for each in given)
-    if (kind == "Conv2D" and layer.groups == 1) or (kind == "DepthwiseConv2D" and alike):
-        ties.pin(*([] if _is_homogeneous(layer) else [output]))
-    elif kind in ("ChannelMax", "ChannelMean"):
-        ties.pin(output)
-    elif kind == "LayerNormalization":
-        ties.pin(*inputs)
-    elif kind in TRANSPARENT and alike and _is_homogeneous(layer):
-        for each in given:
-            ties.tie(each, result)
-    elif kind == "Multiply" and len(given[0]) == len(result):
-        ties.tie(given[0], result)
-        ties.pin(*inputs[1:])
-    elif kind == "CropLike":
-        ties.tie(given[0], result)
-    elif kind == "Concatenate":
-        ties.tie(np.concatenate(given), result)
-    elif kind in ("PixelShuffle", "PixelUnshuffle"):
-        few, many = sorted((given[0], result), key=len)
-        ties.tie(many, np.resize(few, len(many)))
-    else:
-        ties.pin(*inputs, output)
+    """Tie or pin the factors of what `layer` reads and returns, as its facts say."""
+    facts, result = facts_of(layer), ties.channels(output)
+    sources = [ties.channels(tensor) for tensor in inputs]
+    alike = all(len(source) == len(result) for source in sources)
+    match facts.equalization if facts else "none":
+        case "kernel" if _mixes_or_keeps(layer, alike):
+            ties.pin(*([] if _is_homogeneous(layer) else [output]))
+        case "reads":
+            ties.pin(output)
+        case "makes":
+            ties.pin(*inputs)
+        case "through" if alike and _is_homogeneous(layer):
+            for source in sources:
+                ties.tie(source, result)
+        case "gate" if len(sources[0]) == len(result):
+            ties.tie(sources[0], result)
+            ties.pin(*inputs[1:])
+        case "first":
+            ties.tie(sources[0], result)
+        case "join":
+            ties.tie(np.concatenate(sources), result)
+        case "shuffle":
+            few, many = sorted((sources[0], result), key=len)
+            ties.tie(many, np.resize(few, len(many)))
+        case _:
+            ties.pin(*inputs, output)
+
+
+def _mixes_or_keeps(layer: Any, alike: bool) -> bool:
+    """Whether the convolution `layer` mixes all channels, or treats each one apart."""
+    return alike if isinstance(layer, keras.layers.DepthwiseConv2D) else layer.groups == 1
 
 
 def _is_homogeneous(layer: Any) -> bool:
@@ -125,9 +127,9 @@ class _Ties:
         shares = np.concatenate([span / max(span.max(), 1e-9) for span in self._spans.values()])
         squares, counts = np.bincount(roots, shares**2), np.bincount(roots)
         share = np.sqrt(squares / np.maximum(counts, 1))
-        found = 1 / np.clip(share, 1 / MOST, 1)
-        found[roots[list(self._pinned)]] = 1
-        return {i: found[roots[channels]] for i, channels in self._channels.items()}
+        factors = 1 / np.clip(share, 1 / MOST, 1)
+        factors[roots[list(self._pinned)]] = 1
+        return {i: factors[roots[channels]] for i, channels in self._channels.items()}
 
     def _root(self, i: int) -> int:
         while self._parent[i] != i:

@@ -2,15 +2,33 @@
 
 import functools
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from lpie.backend import keras
-from lpie.models.graph.analysis import calls
 
-# {layer: the maps that it reads}, of every layer up to the one that is made anew.
-Given = Mapping[str, list[Any]]
+# {layer: the maps that it reads}, of every layer up to the one that is replaced.
+Inputs = Mapping[str, list[Any]]
+
+
+def calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+    """(layer, inputs, outputs) of every call of a layer, each after those it reads from."""
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        for node in model._nodes_by_depth[depth]:
+            yield node.operation, node.input_tensors, node.output_tensors
+
+
+def is_plain(model: keras.Model) -> bool:
+    """Whether `model` is a graph of layers that take a tensor or a list and return a tensor."""
+    return hasattr(model, "_nodes_by_depth") and all(
+        isinstance(node.operation, keras.layers.Layer)
+        and len(node.output_tensors) == 1
+        and len(node.arguments.args) <= 1
+        and not node.arguments.kwargs
+        for nodes in model._nodes_by_depth.values()
+        for node in nodes
+    )
 
 
 @dataclass(frozen=True)
@@ -26,13 +44,13 @@ class Wiring:
 
     def source(self, layer: Any) -> Any:
         """The layer that `layer` reads, None where it reads several or one with several calls."""
-        found = self.sources.get(layer.name, [])
-        return found[0] if len(found) == 1 and found[0].name in self.sources else None
+        sources = self.sources.get(layer.name, [])
+        return sources[0] if len(sources) == 1 and sources[0].name in self.sources else None
 
     def only_reader(self, layer: Any) -> Any:
         """The layer that alone reads `layer`; None where the caller or several do."""
-        found = self.readers[layer.name]
-        return found[0] if len(found) == 1 else None
+        readers = self.readers[layer.name]
+        return readers[0] if len(readers) == 1 else None
 
 
 def wiring(model: keras.Model) -> Wiring:
@@ -48,26 +66,28 @@ def wiring(model: keras.Model) -> Wiring:
         times[layer.name] += 1
     for tensor in model.outputs:
         readers[makers[id(tensor)].name].append(None)
-    return Wiring({name: each for name, each in sources.items() if times[name] == 1}, readers)
+    once = {name: layers for name, layers in sources.items() if times[name] == 1}
+    return Wiring(once, readers)
 
 
-def rebuilt(model: keras.Model, made: Mapping[str, Callable[[Given], Any]]) -> keras.Model:
-    """A copy of `model` in which `made[name](given)` is what the layer of that name returns.
+def rebuilt(model: keras.Model, replacements: Mapping[str, Callable[[Inputs], Any]]) -> keras.Model:
+    """A copy of `model` in which `replacements[name](inputs)` is what the layer `name` returns.
 
-    What nobody reads any more is left out. `model` itself if there is nothing to make.
+    Layers that nobody reads any more are left out. `model` itself if there are no replacements.
     """
-    if not made:
+    if not replacements:
         return model
-    given: dict[str, list[Any]] = {}
+    inputs: dict[str, list[Any]] = {}
 
     def call(layer: Any, *arguments: Any, **options: Any) -> Any:
-        given[layer.name] = keras.tree.flatten(arguments)
-        return made[layer.name](given) if layer.name in made else layer(*arguments, **options)
+        inputs[layer.name] = keras.tree.flatten(arguments)
+        replace = replacements.get(layer.name)
+        return replace(inputs) if replace else layer(*arguments, **options)
 
     # Cached, as a layer that is called twice stays one layer.
     copied = functools.cache(lambda layer: type(layer).from_config(layer.get_config()))
     twin = keras.models.clone_model(model, clone_function=copied, call_function=call)
-    kept = {layer.name: layer for layer in model.layers if layer.name not in made}
+    kept = {layer.name: layer for layer in model.layers if layer.name not in replacements}
     for layer in twin.layers:
         if layer.name in kept:
             layer.set_weights(kept[layer.name].get_weights())

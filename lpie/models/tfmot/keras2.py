@@ -11,8 +11,10 @@ from tf_keras import layers
 
 from lpie.backend import keras
 from lpie.errors import InputError, LpieError
-from lpie.models.graph.analysis import calls
+from lpie.models.graph.facts import facts_of
+from lpie.models.graph.walk import calls
 
+ACTIVATIONS = ("elu", "linear", "relu", "sigmoid")
 EXACT = 1e-4  # further apart, two networks compute different functions
 
 
@@ -30,29 +32,29 @@ def translated(
 
     wrap(layer, tensor): what stands for a tf_keras `layer` whose output is that of `model` with
     the id `tensor`, or none of them: a sigmoid is a layer apart from its convolution. Images must
-    be of a multiple of the network's size. Raises an `InputError` that names a layer which is not
-    known here.
+    be of a multiple of the network's size. Raises an `InputError` that names a layer which has no
+    twin in tf_keras.
     """
     variables: dict[str, list[Any]] = {}
-    made: dict[int, Any] = {}
+    outputs: dict[int, Any] = {}
     for layer, inputs, (output, *_) in calls(model):
         if isinstance(layer, keras.layers.InputLayer):
             source = layers.Input(layer.batch_shape[1:])
-            made[id(output)] = wrap(layers.Activation("linear"), id(output))(source)
+            outputs[id(output)] = wrap(layers.Activation("linear"), id(output))(source)
             continue
-        given = [made[id(tensor)] for tensor in inputs]
-        x: Any = given[0] if len(given) == 1 else given
+        sources = [outputs[id(tensor)] for tensor in inputs]
+        x: Any = sources[0] if len(sources) == 1 else sources
         same, after = _layer(layer), None
         if _ends_in_sigmoid(layer):
             after = layers.Activation("sigmoid", name=f"{layer.name}_sigmoid")
         if layer.weights:
-            same.build(given[0].shape)
+            same.build(sources[0].shape)
             same.set_weights(layer.get_weights())
             variables[layer.name] = list(same.weights)
         x = wrap(same, None if after else id(output))(x)
-        made[id(output)] = wrap(after, id(output))(x) if after else x
+        outputs[id(output)] = wrap(after, id(output))(x) if after else x
     ordered = [v for layer in model.layers for v in variables.get(layer.name, [])]
-    return Twin(tf_keras.Model(source, made[id(model.outputs[0])]), ordered)
+    return Twin(tf_keras.Model(source, outputs[id(model.outputs[0])]), ordered)
 
 
 def stepper(network: Any, variables: Sequence[Any], optimizer: Any, loss: Any) -> Any:
@@ -85,17 +87,23 @@ def check_same(
 
 def _layer(layer: Any) -> Any:
     """The tf_keras layer like `layer`, but for a sigmoid after a convolution."""
-    kind, name = type(layer).__name__, layer.name
-    if kind in FUNCTIONS:
-        function = FUNCTIONS[kind]
+    kind, name, facts = type(layer).__name__, layer.name, facts_of(layer)
+    if facts is None or facts.twin is None:
+        raise InputError(
+            f"The layer {kind} ({name}) has no twin in tf_keras, so its network cannot be trained "
+            "with quantization, pruning or clustering."
+        )
+    if callable(facts.twin):
+        function = facts.twin
         return layers.Lambda(lambda x: function(layer, x), name=name)
-    if kind not in OPTIONS:
-        raise InputError(f"tf_keras has no form of {kind} ({name}) here: {_KNOWN}.")
-    options = {key: getattr(layer, key) for key in OPTIONS[kind]}
+    options = {key: getattr(layer, key) for key in facts.twin}
     if "activation" in options:
         activation = options["activation"].__name__
-        if activation not in ("elu", "linear", "relu", "sigmoid"):
-            raise InputError(f"tf_keras has no form of {activation} ({name}) here.")
+        if activation not in ACTIVATIONS:
+            raise InputError(
+                f"The activation {activation} of the layer {name} has no twin in tf_keras: "
+                f"only {', '.join(ACTIVATIONS)}."
+            )
         options["activation"] = "linear" if _ends_in_sigmoid(layer) else activation
     if "negative_slope" in options:
         options["alpha"] = options.pop("negative_slope")
@@ -106,30 +114,3 @@ def _ends_in_sigmoid(layer: Any) -> bool:
     if isinstance(layer, keras.layers.Activation):
         return False
     return getattr(layer, "activation", None) is keras.activations.sigmoid
-
-
-_CONVOLUTION = (
-    "kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias",
-)  # fmt: skip
-OPTIONS: dict[str, tuple[str, ...]] = {
-    "Activation": ("activation",),
-    "Add": (),
-    "Concatenate": (),
-    "Conv2D": ("filters", "groups", *_CONVOLUTION),
-    "DepthwiseConv2D": _CONVOLUTION,
-    "ELU": ("alpha",),
-    "LeakyReLU": ("negative_slope",),
-    "MaxPooling2D": ("pool_size", "strides", "padding"),
-    "Multiply": (),
-    "ReLU": (),
-    "UpSampling2D": ("size", "interpolation"),
-}
-FUNCTIONS: dict[str, Callable[[Any, Any], Any]] = {
-    "ChannelMax": lambda layer, x: tf.reduce_max(x, -1, keepdims=True),
-    "ChannelMean": lambda layer, x: tf.reduce_mean(x, -1, keepdims=True),
-    "CropLike": lambda layer, maps: maps[0],
-    "PadToMultiple": lambda layer, x: x,
-    "PixelShuffle": lambda layer, x: tf.nn.depth_to_space(x, layer.factor),
-    "PixelUnshuffle": lambda layer, x: tf.nn.space_to_depth(x, layer.factor),
-}
-_KNOWN = f"only {', '.join(sorted([*OPTIONS, *FUNCTIONS]))}"

@@ -8,19 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.models.graph.analysis import analyse, calls
+from lpie.models.graph.analysis import analyse
 from lpie.models.graph.channel_scales import channel_factors
+from lpie.models.graph.facts import facts_of
+from lpie.models.graph.walk import calls
 from lpie.models.tfmot.keras2 import check_same, stepper, translated
 from lpie.models.tfmot.quantize_configs import Factors, Range, Watching, rounded
 from lpie.tflite.scales import Scale, to_scale
 
 IMAGE: Scale = to_scale(0.0, 1.0)
 SIGMOID: Scale = (1 / 256, -128)  # as every runtime has it
-# What only moves values about: in int8 all that it takes and returns has one range.
-MOVING = (
-    "Concatenate", "CropLike", "MaxPooling2D", "PadToMultiple", "PixelShuffle",
-    "PixelUnshuffle", "UpSampling2D",
-)  # fmt: skip
 
 
 class QuantizedTwin:
@@ -28,15 +25,15 @@ class QuantizedTwin:
 
     Kernels lie on 255 levels for each filter, what layers return on 256 in ranges that `calibrate`
     chooses, of channels that it makes span alike as `lpie export` does. Takes and returns
-    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer which is not known here.
+    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer that has no twin in tf_keras.
     """
 
     fixed = None
     settled = True
 
     def __init__(self, model: keras.Model) -> None:
-        self._source, found = model, analyse(model)
-        self.multiple, self.halo_px = found.multiple, found.halo_px
+        self._source, analysis = model, analyse(model)
+        self.multiple, self.halo_px = analysis.multiple, analysis.halo_px
         self._watching = Watching()
         self._other: QuantizedTwin | None = None
         ranges = _ranges(model)
@@ -49,14 +46,14 @@ class QuantizedTwin:
         def wrap(layer: Any, tensor: int | None) -> Any:
             its_read = read.get(layer.name, Factors())
             if tensor is not None:
-                kept, factors = ranges[tensor], self._factors[tensor]
+                its_range, factors = ranges[tensor], self._factors[tensor]
             else:
-                kept, factors = Range(), Factors()
-                apart.append(kept)
-            return rounded(layer, kept, factors, its_read, self._watching)
+                its_range, factors = Range(), Factors()
+                apart.append(its_range)
+            return rounded(layer, its_range, factors, its_read, self._watching)
 
         self._model, self.trainable_variables = translated(model, wrap)
-        self._ranges = [*{id(each): each for each in [*ranges.values(), *apart]}.values()]
+        self._ranges = [*{id(one): one for one in [*ranges.values(), *apart]}.values()]
 
     def __call__(self, images: Any, training: bool = False) -> Any:
         return self._model(images, training=training)
@@ -68,7 +65,7 @@ class QuantizedTwin:
     @property
     def variables(self) -> list[Any]:
         """The weights of the network in its order, then the ranges and the channels' factors."""
-        return [*self.trainable_variables, *self._given()]
+        return [*self.trainable_variables, *self._calibrated()]
 
     def get_weights(self) -> list[NDArray]:
         """The weights of the network, in its order."""
@@ -83,7 +80,7 @@ class QuantizedTwin:
         """Another twin, with the weights of `model`, else the same; the same one each time."""
         self._other = self._other or QuantizedTwin(self._source)
         self._other.set_weights(model.get_weights())
-        for mine, its in zip(self._given(), self._other._given(), strict=True):
+        for mine, its in zip(self._calibrated(), self._other._calibrated(), strict=True):
             its.assign(mine)
         return self._other
 
@@ -97,39 +94,39 @@ class QuantizedTwin:
         Raises an `LpieError` where the twin, before anything is rounded, is not the network.
         """
         self._source.set_weights(self.get_weights())
-        found = channel_factors(self._source, [*images])
+        chosen = channel_factors(self._source, [*images])
         for tensor, factors in self._factors.items():
-            factors.variable.assign(found[tensor])
+            factors.variable.assign(chosen[tensor])
         self._watching.on = True
         exact = self(images).numpy()
         self._watching.on = False
         check_same(self._source, exact, images)
-        for each in self._ranges:
-            each.choose()
+        for its_range in self._ranges:
+            its_range.choose()
 
-    def _given(self) -> list[Any]:
-        """What `calibrate` chose."""
-        factors = [each.variable for each in self._factors.values()]
-        return [*(each.variable for each in self._ranges), *factors]
+    def _calibrated(self) -> list[Any]:
+        """The ranges and factors that `calibrate` chose."""
+        factors = [one.variable for one in self._factors.values()]
+        return [*(one.variable for one in self._ranges), *factors]
 
 
 def _ranges(model: keras.Model) -> dict[int, Range]:
     """The range of each tensor of `model`."""
-    found: dict[int, Range] = {}
+    ranges: dict[int, Range] = {}
     for layer, inputs, (output, *_) in calls(model):
-        kind = type(layer).__name__
+        facts = facts_of(layer)
         if isinstance(layer, keras.layers.InputLayer) or output is model.outputs[0]:
-            found[id(output)] = Range(IMAGE)
-        elif kind in MOVING:
-            moved = inputs[:1] if kind == "CropLike" else inputs
-            tied = [found[id(tensor)] for tensor in moved]
-            # One that is given, as a sigmoid's, would clip the others.
-            common = next((each for each in tied if not each.is_given), tied[0])
-            for tensor, kept in found.items():
-                found[tensor] = common if any(kept is each for each in tied) else kept
-            found[id(output)] = common
+            ranges[id(output)] = Range(IMAGE)
+        elif facts and facts.moves:
+            moved = inputs[:1] if facts.moves == "first" else inputs
+            tied = [ranges[id(tensor)] for tensor in moved]
+            # A fixed one, as a sigmoid's, would clip the others.
+            common = next((one for one in tied if not one.is_fixed), tied[0])
+            for tensor, its in ranges.items():
+                ranges[tensor] = common if any(its is one for one in tied) else its
+            ranges[id(output)] = common
         elif getattr(layer, "activation", None) is keras.activations.sigmoid:
-            found[id(output)] = Range(SIGMOID)
+            ranges[id(output)] = Range(SIGMOID)
         else:
-            found[id(output)] = Range()
-    return found
+            ranges[id(output)] = Range()
+    return ranges

@@ -48,11 +48,11 @@ class Range:
         self._fixed = scale
 
     @property
-    def is_given(self) -> bool:
+    def is_fixed(self) -> bool:
         return self._fixed is not None
 
     def choose(self) -> None:
-        """The range of least error for what was seen, unless it is given."""
+        """The range of least error for what was seen, unless it is fixed."""
         step, zero = self._fixed or _best(self.seen)
         self.variable.assign([(LEVELS[0] - zero) * step, (LEVELS[-1] - zero) * step])
         self.seen = []

@@ -1,0 +1,90 @@
+"""The facts of Keras' own layers; see `lpie.models.graph.facts`."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from lpie.backend import keras
+from lpie.models.graph.facts import LayerFacts, Reach, Shape, whole_map
+
+
+def _convolved(layer: Any, source: Reach) -> Reach:
+    size, step = layer.kernel_size[0], layer.strides[0]
+    span = (size - 1) * layer.dilation_rate[0]
+    before = span // 2 if layer.padding == "same" and step == 1 else 0
+    return source.wider(before, span - before).coarser(step)
+
+
+def _transposed(layer: Any, source: Reach) -> Reach:
+    finer = source._replace(stride=source.stride / layer.strides[0])
+    return finer.wider(layer.kernel_size[0], 0)
+
+
+def _pooled(layer: Any, source: Reach) -> Reach:
+    return source.wider(0, layer.pool_size[0] - 1).coarser(layer.strides[0])
+
+
+def enlarged(factor: int, source: Reach, *, bilinear: bool = False) -> Reach:
+    """The reach of a map of `factor` times the size."""
+    # Bilinear with half-pixel centres: a pixel mixes the map's pixel below and the one above.
+    wide = source.wider(1, 1 if bilinear else 0)
+    return wide._replace(stride=source.stride / factor)
+
+
+def _upsampled(layer: Any, source: Reach) -> Reach:
+    return enlarged(layer.size[0], source, bilinear=layer.interpolation == "bilinear")
+
+
+def _padded(layer: Any, source: Reach) -> Reach:
+    before = layer.padding[0][0] * source.stride
+    return source._replace(low=source.low - before, high=source.high - before)
+
+
+def _macs_of_output(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+    return math.prod(output[:3]) * math.prod(layer.kernel.shape)
+
+
+def _macs_of_input(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+    return math.prod(inputs[0][:3]) * math.prod(layer.kernel.shape)
+
+
+_CONVOLUTION = ("kernel_size", "strides", "padding", "dilation_rate", "activation", "use_bias")
+
+_L = keras.layers
+UPSAMPLING = LayerFacts(
+    reach=_upsampled, equalization="through", moves="all", twin=("size", "interpolation")
+)
+KERAS_LAYERS: dict[type, LayerFacts] = {
+    _L.Activation: LayerFacts(equalization="through", twin=("activation",)),
+    _L.Add: LayerFacts(equalization="through", twin=()),
+    _L.AveragePooling2D: LayerFacts(reach=_pooled),
+    _L.Concatenate: LayerFacts(equalization="join", moves="all", twin=()),
+    _L.Conv2D: LayerFacts(
+        reach=_convolved,
+        macs=_macs_of_output,
+        equalization="kernel",
+        twin=("filters", "groups", *_CONVOLUTION),
+    ),
+    _L.Conv2DTranspose: LayerFacts(reach=_transposed, macs=_macs_of_input),
+    _L.DepthwiseConv2D: LayerFacts(
+        reach=_convolved, macs=_macs_of_output, equalization="kernel", twin=_CONVOLUTION
+    ),
+    _L.Dropout: LayerFacts(),
+    _L.ELU: LayerFacts(twin=("alpha",)),
+    _L.GlobalAveragePooling2D: LayerFacts(reach=whole_map, equalization="through"),
+    _L.InputLayer: LayerFacts(),
+    _L.LayerNormalization: LayerFacts(equalization="makes"),
+    _L.LeakyReLU: LayerFacts(equalization="through", twin=("negative_slope",)),
+    _L.MaxPooling2D: LayerFacts(
+        reach=_pooled,
+        equalization="through",
+        moves="all",
+        twin=("pool_size", "strides", "padding"),
+    ),
+    _L.Multiply: LayerFacts(equalization="gate", twin=()),
+    _L.PReLU: LayerFacts(any_size=False),  # its slopes may have a place each
+    _L.ReLU: LayerFacts(equalization="through", twin=()),
+    _L.Subtract: LayerFacts(),
+    _L.UpSampling2D: UPSAMPLING,
+    _L.ZeroPadding2D: LayerFacts(reach=_padded, any_size=False),
+}
