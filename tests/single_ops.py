@@ -1,4 +1,13 @@
-"""Small graphs of one op or a few, each (tensorflow, [1, 8, 8, 8]) to a tensor."""
+"""Small graphs of one op or a few, each (tensorflow, [1, 8, 8, 8]) to a tensor.
+
+Their files lie in ops/, as TensorFlow's converter writes them; `python -m tests.single_ops` writes
+them anew.
+"""
+
+import re
+from pathlib import Path
+
+FOLDER = Path(__file__).with_name("ops")
 
 
 def double(tf, x):
@@ -134,3 +143,34 @@ MORE_OPS = {
     "threshold": lambda tf, x: tf.cast(x < 0.5, tf.float32) * x,
     "rows apart": lambda tf, x: tf.stack(tf.unstack(x, axis=1)[::-1], 1),
 }
+ALL_OPS = {**SINGLE_OPS, **MORE_OPS}
+# Every recipe that a test takes of them.
+FILES = [
+    *((name, recipe) for name in ALL_OPS for recipe in ("float32", "int8")),
+    *((name, "uint8") for name in SINGLE_OPS),
+]
+
+
+def op_file(name, recipe="float32"):
+    """Where the .tflite of an op lies."""
+    return FOLDER / f"{re.sub('[^a-z0-9]+', '-', name)}-{recipe}.tflite"
+
+
+def op_data(name, recipe="float32"):
+    """The bytes of the .tflite of an op."""
+    return op_file(name, recipe).read_bytes()
+
+
+def converted(name, recipe):
+    """The same bytes, written anew by TensorFlow's converter."""
+    import tensorflow as tf
+
+    from tests.conversions import graph_of
+
+    return graph_of(lambda x: ALL_OPS[name](tf, x), recipe)
+
+
+if __name__ == "__main__":
+    FOLDER.mkdir(exist_ok=True)
+    for op in FILES:
+        op_file(*op).write_bytes(converted(*op))

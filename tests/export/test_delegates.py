@@ -11,7 +11,7 @@ from lpie.export.delegates import DELEGATES, check_delegate
 from lpie.tflite.model import TfliteModel
 from tests.conftest import ROOT
 from tests.conversions import graph_of, network
-from tests.single_ops import MORE_OPS, SINGLE_OPS, concat, double, mirror
+from tests.single_ops import MORE_OPS, SINGLE_OPS, concat, double, mirror, op_data
 
 
 def verdict(data, delegate):
@@ -106,16 +106,14 @@ def test_nobody_takes_int16():
 @pytest.mark.parametrize("recipe", ["float32", "int8", "uint8"])
 @pytest.mark.parametrize("name", SINGLE_OPS)
 def test_xnnpack_verdicts_are_those_of_the_interpreter(name, recipe):
-    tf = pytest.importorskip("tensorflow")
-    data = graph_of(lambda x: SINGLE_OPS[name](tf, x), recipe)
+    data = op_data(name, recipe)
     assert verdict(data, "xnnpack").partitions == real_partitions(data)
 
 
 @pytest.mark.parametrize("recipe", ["float32", "int8"])
 @pytest.mark.parametrize("name", MORE_OPS)
 def test_xnnpack_verdicts_on_more(name, recipe):
-    tf = pytest.importorskip("tensorflow")
-    data = graph_of(lambda x: MORE_OPS[name](tf, x), recipe)
+    data = op_data(name, recipe)
     assert verdict(data, "xnnpack").partitions == real_partitions(data)
 
 

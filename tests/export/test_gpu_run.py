@@ -10,10 +10,9 @@ from lpie.export.delegates.gpu_run import run_on_gpu
 from lpie.models.load import load_pretrained
 from lpie.weights import pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
-from tests.conversions import SIDE, convert_keras, graph_of
-from tests.single_ops import MORE_OPS, SINGLE_OPS
+from tests.conversions import SIDE, convert_keras
+from tests.single_ops import ALL_OPS, SINGLE_OPS, op_file
 
-OPS = {**SINGLE_OPS, **MORE_OPS}
 SOME = (*SINGLE_OPS, "rows", "one row", "matmul", "split of rows", "rows apart", "prelu")
 # Not by the delegate's table but by its bugs: it says yes, or nothing, and then does it wrong.
 WRONG = ("split of channels", "split of rows")
@@ -36,13 +35,11 @@ def _gpu():
 
 
 @pytest.mark.parametrize(
-    ("name", "recipe"), [*((n, "float32") for n in OPS), *((n, "int8") for n in SOME)]
+    ("name", "recipe"), [*((n, "float32") for n in ALL_OPS), *((n, "int8") for n in SOME)]
 )
-def test_verdicts_are_those_of_the_accelerator(tmp_path, name, recipe):
-    tf = pytest.importorskip("tensorflow")
-    (tmp_path / "op.tflite").write_bytes(graph_of(lambda x: OPS[name](tf, x), recipe))
-    expected = check_delegate(tmp_path / "op.tflite", "mldrift")
-    result = run_on_gpu(tmp_path / "op.tflite")
+def test_verdicts_are_those_of_the_accelerator(name, recipe):
+    expected = check_delegate(op_file(name, recipe), "mldrift")
+    result = run_on_gpu(op_file(name, recipe))
     if recipe == "float32" and name in WRONG:
         assert expected.kills_delegate
         assert result.differences["float32"] > 0.1, "SPLIT is right by now: the rule can go"
@@ -74,14 +71,11 @@ def test_a_network_in_int8_runs_whole(tmp_path):
     assert check_delegate(tmp_path / "m.tflite", "mldrift").full
 
 
-def test_command_line(tmp_path):
-    tf = pytest.importorskip("tensorflow")
-    (tmp_path / "relu.tflite").write_bytes(graph_of(lambda x: OPS["relu"](tf, x)))
-    result = run_lpie("inspect", tmp_path / "relu.tflite", "--delegate", "mldrift", "--run-gpu")
+def test_command_line():
+    result = run_lpie("inspect", op_file("relu"), "--delegate", "mldrift", "--run-gpu")
     assert result.returncode == 0, result.stderr
     assert "runs all of it, differs from the CPU by at most" in result.stdout.splitlines()[-1]
-    (tmp_path / "op.tflite").write_bytes(graph_of(lambda x: MORE_OPS["symmetric pad"](tf, x)))
-    result = run_lpie("inspect", tmp_path / "op.tflite", "--run-gpu", "--require-full")
+    result = run_lpie("inspect", op_file("symmetric pad"), "--run-gpu", "--require-full")
     assert_one_sentence(result, 1, "does not run in full on")
     assert "leaves to the CPU: MIRROR_PAD: Only Reflective padding" in result.stdout
 
