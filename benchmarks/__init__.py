@@ -4,7 +4,7 @@ import importlib
 from typing import Any
 
 _HOME = {
-    "benchmark": "lpie.benchmarks.harness.host",
+    "benchmark": "lpie.benchmarks.bench",
     "write_report": "lpie.benchmarks.reports.run_page",
 }
 

@@ -1,4 +1,4 @@
-"""Where a measurement happens, a phone or this machine, behind one small interface."""
+"""Where a measurement happens, a phone or this computer, behind one small interface."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import psutil
@@ -13,25 +14,39 @@ import psutil
 from lpie.benchmarks.adb.adb import Adb
 from lpie.benchmarks.adb.state import State, free_mb, read_facts, read_state
 from lpie.benchmarks.adb.wake import awake, workplace
+from lpie.benchmarks.harness.job import Job
+from lpie.benchmarks.harness.settings import Settings
+from lpie.restore.restorer import Restorer
 from lpie.system.environment import cpu_name
 from lpie.system.signals import undone_by_signals
+from lpie.tflite.interpreter import RuntimeName
 
 HOST = "host"
 
 
-class Place(Protocol):
-    """A device. serial: what it is called, `host` for this machine."""
+class Device(Protocol):
+    """A device.
+
+    serial: what it is called, `host` for this computer. threads: what a CPU uses by default.
+    cools: rounds wait until it is cool. refuses: what would not fit in memory is not tried.
+    """
 
     serial: str
+    threads: int
+    cools: bool
+    refuses: bool
 
     def facts(self) -> dict[str, Any]:
         """The `device` of a record."""
 
     def state(self) -> State:
-        """How it feels now."""
+        """Its temperatures, clocks and battery now."""
 
     def free_mb(self) -> float | None:
-        """Memory that a new process may have."""
+        """Memory that a new process may have, in 10^6 bytes."""
+
+    def tiled(self, job: Job, settings: Settings) -> Job:
+        """The job by tiles; an `InputError` where they would not be exact."""
 
     def ready(self) -> contextlib.AbstractContextManager[str]:
         """A block in which it is awake; gives a folder there. Afterwards all is as before."""
@@ -39,6 +54,8 @@ class Place(Protocol):
 
 class Phone:
     """A device behind adb."""
+
+    threads, cools, refuses = 4, True, False
 
     def __init__(self, adb: Adb) -> None:
         self.adb, self.serial = adb, adb.serial
@@ -55,6 +72,10 @@ class Phone:
         """MemAvailable."""
         return free_mb(self.adb)
 
+    def tiled(self, job: Job, settings: Settings) -> Job:
+        """By tiles of one size, one after the other."""
+        return job.tiled(settings.longest_tile)
+
     @contextlib.contextmanager
     def ready(self) -> Iterator[str]:
         """A folder of its own, the screen on."""
@@ -63,9 +84,13 @@ class Phone:
 
 
 class Host:
-    """This machine. Not a phone: its numbers are about itself."""
+    """This computer. runtime: what plans the tiles, where it may have to time itself for that."""
 
-    serial = HOST
+    serial, cools, refuses = HOST, False, True
+
+    def __init__(self, runtime: RuntimeName = "ai-edge-litert") -> None:
+        self._runtime = runtime
+        self.threads = os.cpu_count() or 1
 
     def facts(self) -> dict[str, Any]:
         """The `device` of a record."""
@@ -75,15 +100,36 @@ class Host:
             "cores": os.cpu_count(),
             "memory_mb": round(psutil.virtual_memory().total / 1e6),
             "system": f"{platform.system()} {platform.machine()}",
+            "abi": platform.machine(),
         }
 
     def state(self) -> State:
-        """Nothing is known of it."""
-        return State()
+        """Temperatures and the CPU's clock, as far as the system tells them."""
+        sensors: dict[str, Any] = getattr(psutil, "sensors_temperatures", dict)()
+        temperatures = {
+            f"{chip} {sensor.label}".strip(): sensor.current
+            for chip, listed in sensors.items()
+            for sensor in listed
+            if sensor.current is not None
+        }
+        frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
+        clocks = {"cpu": frequency.current} if frequency else {}
+        return State(temperatures_c=temperatures, frequencies_mhz=clocks)
 
     def free_mb(self) -> float | None:
         """Of the system."""
         return psutil.virtual_memory().available / 1e6
+
+    def tiled(self, job: Job, settings: Settings) -> Job:
+        """By the plan of `lpie restore` for this computer."""
+        job.check_tileable()
+        assert job.size is not None
+        restorer = Restorer(
+            job.model, tile_px=settings.tile_px, threads=job.threads, runtime=self._runtime
+        )
+        plan = restorer.plan(*job.size)
+        restorer.close()
+        return replace(job, tiling=plan, estimated_mb=plan.estimated_mb)
 
     @contextlib.contextmanager
     def ready(self) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from lpie.benchmarks.adb.state import State
 from lpie.benchmarks.harness.job import Job
-from lpie.benchmarks.harness.quality import Picture
+from lpie.benchmarks.harness.quality import Feed
 from lpie.benchmarks.harness.runner import Outcome, Section
 from lpie.benchmarks.harness.settings import Settings
 from lpie.benchmarks.records.record import model_section, new_record, now
@@ -27,20 +27,25 @@ class Measurement:
         self._rounds: list[Section] = []
         self._outcomes: list[Outcome] = []  # those that count, in their order
         self._checked: Outcome | None = None
+        self._warmed: Outcome | None = None
+        self._notes = list(job.notes)
         self._profile: list[Section] | None = None
         self._quality: Section | None = None
         self._failed = self._incomplete = ""
 
-    def check(self, outcome: Outcome, picture: Picture) -> None:
+    def check(self, outcome: Outcome, feed: Feed) -> None:
         """The first call, whose times do not count."""
         self._keep("check", outcome)
         self._checked = outcome
-        if outcome.output is not None:
-            self._quality = picture.score(outcome.output)
+        if outcome.output is not None and not outcome.wrong:
+            self._quality = feed.score(outcome.output)
+        if feed.unscored and not outcome.wrong:
+            self._notes.append(feed.unscored)
 
     def warm(self, outcome: Outcome) -> None:
         """A call that only warms."""
         self._keep("warm-up", outcome)
+        self._warmed = outcome
 
     def take(self, outcome: Outcome, at_s: float, state: State) -> None:
         """A round, and the device after it."""
@@ -52,7 +57,7 @@ class Measurement:
 
     def profile(self, outcome: Outcome) -> None:
         """The pass that times each op; that it fails takes nothing from the rest."""
-        self._logs.append(f"### profile\n{outcome.log}")
+        self._log("profile", outcome)
         self._profile = outcome.profile
 
     def complete(self, settings: Settings) -> bool:
@@ -64,6 +69,10 @@ class Measurement:
         if self.going and why:
             self._incomplete = why
         self.going = False
+
+    def fail(self, why: str) -> None:
+        """It is not measured at all."""
+        self._failed, self.going = why, False
 
     def record(
         self, facts: Section, runner: Section, settings: Settings, run: str
@@ -78,7 +87,7 @@ class Measurement:
             incomplete=self._incomplete,
             started=self._started,
             run=run,
-            model=model_section(self.job.model),
+            model=model_section(self.job.network),
             device=facts,
             runner=runner,
             requested={
@@ -92,22 +101,24 @@ class Measurement:
                 "before": self.before.section() if self.before else None,
                 "after": self.after.section() if self.after else None,
             },
-            summary=_summary(first, counted),
-            memory={
-                "estimated_mb": round(self.job.estimated_mb),
-                **(first.memory if first else {}),
-            },
+            summary=_summary(first, self._warmed, counted),
+            memory={"estimated_mb": round(self.job.estimated_mb), **_memory(first, counted)},
             energy=self._energy(),
             quality=self._quality,
             profile=self._profile,
-            log={"text": "\n".join(self._logs)},
+            log={"text": "\n".join(self._logs) or None},
+            notes=self._notes,
         )
 
     def _keep(self, name: str, outcome: Outcome) -> None:
-        self._logs.append(f"### {name}\n{outcome.log}")
+        self._log(name, outcome)
         if outcome.wrong:
             self._failed, self._incomplete = outcome.failed, outcome.incomplete
             self.going = False
+
+    def _log(self, name: str, outcome: Outcome) -> None:
+        if outcome.log.strip():
+            self._logs.append(f"### {name}\n{outcome.log}")
 
     def _energy(self) -> Section:
         """What the battery lost for one image, the whole phone with its screen; never a guess."""
@@ -136,14 +147,26 @@ def _executed(outcomes: Sequence[Outcome]) -> Section:
     return next((each for each in found if not each.get("full", True)), next(iter(found), {}))
 
 
-def _summary(first: Outcome | None, counted: Sequence[Outcome]) -> Section:
+def _summary(first: Outcome | None, warmed: Outcome | None, counted: Sequence[Outcome]) -> Section:
     """Set-up and first run of the first call, when nothing was cached; parts over the rounds."""
     start = first.summary if first else {}
-    warm = [each.summary for each in counted]
-    names = [name for each in warm[:1] for name in each.get("parts_ms", {})]
+    warm = {**start, **(warmed.summary if warmed else {})}
+    summaries = [outcome.summary for outcome in counted]
+    names = [name for summary in summaries[:1] for name in summary.get("parts_ms", {})]
     parts = {
-        name: statistics.median(each["parts_ms"][name] for each in warm if each.get("parts_ms"))
+        name: statistics.median(s["parts_ms"][name] for s in summaries if s.get("parts_ms"))
         for name in names
     }
-    kept = {key: start.get(key) for key in ("init_ms", "first_ms", "warmup_ms", "warmup_runs")}
-    return {**kept, "parts_ms": parts}
+    return {
+        **{key: start.get(key) for key in ("init_ms", "first_ms")},
+        **{key: warm.get(key) for key in ("warmup_ms", "warmup_runs")},
+        "parts_ms": parts,
+    }
+
+
+def _memory(first: Outcome | None, counted: Sequence[Outcome]) -> Section:
+    """What the first call needed; the peak of all calls where each tells it."""
+    memory = dict(first.memory) if first else {}
+    peaks = [outcome.memory.get("peak_mb") for outcome in counted]
+    known = [peak for peak in (memory.get("peak_mb"), *peaks) if peak is not None]
+    return {**memory, "peak_mb": max(known, default=None)}

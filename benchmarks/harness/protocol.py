@@ -1,147 +1,209 @@
 """How models are compared on one device: cool, warm, in turns, and stopped when it grows hot."""
 
 import dataclasses
+import math
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from lpie.benchmarks.adb.failures import PhoneError
 from lpie.benchmarks.adb.state import State
-from lpie.benchmarks.harness.device import Place
+from lpie.benchmarks.harness.device import Device
+from lpie.benchmarks.harness.interleave import interleave
 from lpie.benchmarks.harness.job import Job
 from lpie.benchmarks.harness.measurement import Measurement
-from lpie.benchmarks.harness.quality import Picture
-from lpie.benchmarks.harness.runner import Ask, Outcome, Runner
+from lpie.benchmarks.harness.quality import Feed
+from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, smaller
 from lpie.benchmarks.harness.settings import Settings
 from lpie.benchmarks.records.record import new_run, round_medians
 
-# Of the memory that is free: the rest is for what the estimate misses.
+# Of the memory that is free: the rest is for the system and for what the estimate misses.
 USABLE = 0.8
 WARM = 0.05  # relative change of the median at which a device counts as warm
 WARMUPS = 4  # at most, of a job
 LOOK_S = 5.0  # between two looks at a device that cools
 SUSTAINED_S = 10.0  # of one point of the curve
 CRITICAL = 4  # thermal status at which even a sustained run stops
-TELL = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 class Protocol:
-    """Measures jobs on a place with a runner. tell: what goes on, a line each."""
+    """Measures jobs on a device with a runner.
+
+    report: receives a line for each step. on_round: is called after each round of a job.
+    """
 
     def __init__(
         self,
-        place: Place,
+        device: Device,
         runner: Runner,
         settings: Settings,
-        picture: Callable[[Job], Picture],
+        feed: Callable[[Job], Feed],
         *,
-        tell: TELL = lambda line: None,
+        report: Report = lambda line: None,
+        on_round: Callable[[], object] = lambda: None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._place, self._runner, self._settings = place, runner, settings
-        self._picture, self._tell, self._sleep = picture, tell, sleep
+        self._device, self._runner, self._settings = device, runner, settings
+        self._feed, self._report, self._sleep = feed, report, sleep
+        self._on_round = on_round
         self._facts: dict[str, Any] | None = None
 
-    def compare(self, jobs: Sequence[Job]) -> list[dict[str, Any]]:
-        """The records of `jobs`, whose rounds take turns: A B A B.
+    def compare(self, jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:
+        """`jobs` with their records. Their rounds take turns: A B A B.
 
         A job that fails is left out of the turns and keeps the reason. A device that goes away
-        leaves every unfinished job `incomplete`; nothing is raised for either.
+        leaves every unfinished job `incomplete`; nothing is raised for either. Models whose
+        processes stay up take turns as far as they fit in memory side by side.
         """
-        run, found = new_run(), [Measurement(job) for job in jobs]
+        planned = [(job, self._planned(job)) for job in jobs]
+        return [pair for group in self._groups(planned) for pair in self._compare(group)]
+
+    def _planned(self, job: Job) -> Measurement:
+        """The measurement of a job, by tiles where that was asked for or where it must be."""
+        settings, limit_mb = self._settings, self._limit_mb()
+        too_large = job.estimated_mb > limit_mb
+        if settings.mode == "tiles" or (settings.mode == "auto" and job.tileable and too_large):
+            job = self._device.tiled(job, settings)
+        measurement = Measurement(job)
+        strict = self._device.refuses or settings.max_memory_mb is not None
+        if strict and job.estimated_mb > limit_mb:
+            measurement.fail(
+                f"{job.size or 'It'} would need about {job.estimated_mb:,.0f} MB, mostly the "
+                f"runtime's own buffers; {limit_mb:,.0f} MB may be used. {smaller(job)}"
+            )
+        return measurement
+
+    def _limit_mb(self) -> float:
+        if self._settings.max_memory_mb is not None:
+            return self._settings.max_memory_mb
+        free = self._device.free_mb()
+        return math.inf if free is None else USABLE * free
+
+    def _groups(self, planned: list[tuple[Job, Measurement]]) -> Iterator[list[Any]]:
+        """Those that take turns. Processes that stay up need memory side by side."""
+        if not self._runner.stays_up:
+            yield planned
+            return
+        group: list[tuple[Job, Measurement]] = []
+        used_mb, limit_mb = 0.0, self._limit_mb()
+        for job, measurement in planned:
+            used_mb += measurement.job.estimated_mb
+            if group and used_mb > limit_mb:
+                yield group
+                group, used_mb = [], measurement.job.estimated_mb
+            group.append((job, measurement))
+        yield group
+
+    def _compare(self, group: list[tuple[Job, Measurement]]) -> list[tuple[Job, dict[str, Any]]]:
+        run = new_run()
         try:
-            self._facts = self._facts or self._place.facts()
-            self._check_all(found)
-            self._warm_up(found)
-            self._take_turns(found)
+            self._facts = self._facts or self._device.facts()
+            self._check_all(group)
+            measurements = [measurement for _, measurement in group]
+            self._warm_up(measurements)
+            self._take_turns(measurements)
             if self._settings.profile:
-                self._profile(found)
+                self._profile(measurements)
             if self._settings.sustained_min:
-                self._sustain(found)
+                self._sustain(group)
         except PhoneError as error:
-            for each in found:
-                if not each.complete(self._settings):
-                    each.stop(str(error))
-        facts = self._facts or {"serial": self._place.serial}
+            for _, measurement in group:
+                if not measurement.complete(self._settings):
+                    measurement.stop(str(error))
+        finally:
+            self._runner.release()
+        facts = self._facts or {"serial": self._device.serial}
         return [
-            each.record(facts, self._runner.about(each.job), self._settings, run) for each in found
+            (job, measured.record(facts, self._runner.about(measured.job), self._settings, run))
+            for job, measured in group
         ]
 
-    def _check_all(self, found: list[Measurement]) -> None:
-        """Run each once with the photo. What does not fit whole is done by tiles too."""
-        settings = self._settings
-        for each in tuple(found):
-            tiles = each.job.halo_px is not None
-            if settings.mode == "tiles" or (settings.mode == "auto" and self._too_large(each.job)):
-                each.job = each.job.tiled(settings.tile_px)
-            outcome = self._check(each)
-            if outcome.out_of_memory and settings.mode == "auto" and tiles and each.job.whole:
-                found.append(Measurement(each.job.tiled(settings.tile_px)))
-                self._check(found[-1])
+    def _check_all(self, group: list[tuple[Job, Measurement]]) -> None:
+        """Run each once with its input. What does not fit whole is done by tiles too."""
+        for job, measurement in tuple(group):
+            if not measurement.going:
+                continue
+            outcome = self._check(measurement)
+            whole = measurement.job.whole and job.tileable
+            if outcome.out_of_memory and self._settings.mode == "auto" and whole:
+                tiled = Measurement(self._device.tiled(job, self._settings))
+                group.append((job, tiled))
+                self._check(tiled)
 
-    def _check(self, found: Measurement) -> Outcome:
+    def _check(self, measurement: Measurement) -> Outcome:
         """Does it run, what does it need, is it right?"""
-        self._tell(f"{found.job}: checking")
-        found.before = self._place.state()
-        picture = self._picture(found.job)
-        self._runner.prepare(found.job, picture)
-        outcome = self._runner.run(found.job, Ask(check=True, limit_s=self._settings.limit_s))
-        found.check(outcome, picture)
+        self._report(f"{measurement.job}: checking")
+        measurement.before = self._device.state()
+        feed = self._feed(measurement.job)
+        self._runner.prepare(measurement.job, feed)
+        ask = Ask(check=True, limit_s=self._settings.limit_s)
+        outcome = self._runner.run(measurement.job, ask)
+        measurement.check(outcome, feed)
         return outcome
 
-    def _too_large(self, job: Job) -> bool:
-        free = self._place.free_mb()
-        return job.halo_px is not None and free is not None and job.estimated_mb > USABLE * free
+    def _warm_up(self, measurements: Sequence[Measurement]) -> None:
+        """Until the medians of two calls in a row are alike: what a first run sets up is over.
 
-    def _warm_up(self, found: Sequence[Measurement]) -> None:
-        """Until the medians of two calls in a row are alike: what a first run sets up is over."""
-        for each in found if self._settings.warmup_s else ():
+        A process that stays up sees by itself when its runs are alike.
+        """
+        stays = self._runner.stays_up
+        ask = dataclasses.replace(self._ask(), runs=0, seconds=0) if stays else self._ask()
+        for measurement in measurements if self._settings.warmup_s else ():
             medians: list[float] = []
-            while each.going and len(medians) < WARMUPS and not _alike(medians):
+            for _ in range(1 if stays else WARMUPS):
+                if not measurement.going or _alike(medians):
+                    break
                 self._cool_down()
-                outcome = self._runner.run(each.job, self._ask())
+                outcome = self._runner.run(measurement.job, ask)
                 medians += round_medians(outcome.rounds)
-                each.warm(outcome)
+                measurement.warm(outcome)
 
-    def _take_turns(self, found: Sequence[Measurement]) -> None:
+    def _take_turns(self, measurements: Sequence[Measurement]) -> None:
         began = time.monotonic()
-        for number in range(self._settings.rounds):
-            for each in found:
-                if not each.going:
-                    continue
-                self._tell(f"{each.job}: round {number + 1} of {self._settings.rounds}")
-                before = self._cool_down()
-                if number == 0:  # not the state of the check, before it had cooled
-                    each.before = before
-                at_s = time.monotonic() - began
-                outcome = self._runner.run(each.job, self._ask())
-                after = self._place.state()
-                each.take(outcome, at_s, after)
-                if _status(after) > _status(before):
-                    each.stop("")  # the record's states say why
-        for each in found:
-            each.after = each.after or self._place.state()
+        rounds, several = self._settings.rounds, sum(m.going for m in measurements) > 1
 
-    def _profile(self, found: Sequence[Measurement]) -> None:
-        for each in found:
-            if each.going:
+        def one_round(measurement: Measurement, number: int) -> bool | None:
+            if not measurement.going:
+                return None
+            self._report(f"{measurement.job}: round {number + 1} of {rounds}")
+            before = self._cool_down()
+            if number == 0:  # not the state of the check, before it had cooled
+                measurement.before = before
+            at_s = time.monotonic() - began
+            ask = dataclasses.replace(self._ask(), cold=several)
+            outcome = self._runner.run(measurement.job, ask)
+            after = self._device.state()
+            measurement.take(outcome, at_s, after)
+            self._on_round()
+            if _status(after) > _status(before):
+                measurement.stop("")  # the record's states say why
+            return True
+
+        interleave(measurements, one_round, rounds=rounds)
+        for measurement in measurements:
+            measurement.after = measurement.after or self._device.state()
+
+    def _profile(self, measurements: Sequence[Measurement]) -> None:
+        for measurement in measurements:
+            if measurement.going:
                 ask = dataclasses.replace(self._ask(), profile=True)
-                each.profile(self._runner.run(each.job, ask))
+                measurement.profile(self._runner.run(measurement.job, ask))
 
-    def _sustain(self, found: list[Measurement]) -> None:
+    def _sustain(self, group: list[tuple[Job, Measurement]]) -> None:
         """Each job for minutes without a pause: how much slower it gets as the device heats."""
-        for each in [each for each in found if each.going]:
-            curve = Measurement(each.job, sustained=True)
-            found.append(curve)
+        for job, measurement in [pair for pair in group if pair[1].going]:
+            curve = Measurement(measurement.job, sustained=True)
+            group.append((job, curve))
             curve.before = self._cool_down()
             began, end = time.monotonic(), 60 * self._settings.sustained_min
             while (at_s := time.monotonic() - began) < end and curve.going:
-                self._tell(f"{each.job}: {at_s / 60:.1f} of {end / 60:.1f} minutes")
+                self._report(f"{curve.job}: {at_s / 60:.1f} of {end / 60:.1f} minutes")
                 seconds = min(SUSTAINED_S, end / 3)
                 ask = Ask(runs=1, seconds=seconds, limit_s=self._settings.limit_s + seconds)
-                outcome = self._runner.run(each.job, ask)
-                state = self._place.state()
+                outcome = self._runner.run(curve.job, ask)
+                state = self._device.state()
                 curve.take(outcome, at_s, state)
                 if _status(state) >= CRITICAL:
                     curve.stop("")
@@ -150,9 +212,10 @@ class Protocol:
         """The state in which the device is cool enough; raises `TooHot` when it does not cool."""
         settings, waited = self._settings, 0.0
         while True:
-            state = self._place.state()
+            state = self._device.state()
             hottest = state.hottest_c()
-            if _status(state) == 0 and (hottest is None or hottest <= settings.cool_to_c):
+            cool = _status(state) == 0 and (hottest is None or hottest <= settings.cool_to_c)
+            if cool or not self._device.cools:
                 return state
             if waited >= settings.cool_s:
                 at = f"{hottest:.1f} °C, " if hottest is not None else ""
@@ -161,7 +224,7 @@ class Protocol:
                     f"within {settings.cool_s:.0f} s ({at}status {_status(state)}): put it in a "
                     "cooler place, or raise --cool-to."
                 )
-            self._tell(f"{self._place.serial}: cooling down ({hottest} °C)")
+            self._report(f"{self._device.serial}: cooling down ({hottest} °C)")
             self._sleep(LOOK_S)
             waited += LOOK_S
 

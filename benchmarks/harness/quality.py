@@ -1,65 +1,164 @@
-"""What the device's own output is worth: beside the host's, for the same photo."""
+"""What goes into a model, and what the device's own output is worth beside this computer's."""
 
 import functools
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.benchmarks.harness.job import Job, name_of
-from lpie.errors import InputError
+from lpie.benchmarks.harness.job import Job, own_size, tensor_scale
 from lpie.image.image import mosaic, read_image, to_float, to_uint8
 from lpie.image.metrics import psnr
 from lpie.restore.restorer import Restorer
-from lpie.tflite.model import TfliteModel
+from lpie.size import Size
 from lpie.tflite.scales import Scale, from_levels, to_levels
 
 # Chelsea, by Stéfan van der Walt, CC0.
 PHOTO = Path(__file__).with_name("photo.jpg")
-DTYPES = {"float32": np.float32, "uint8": np.uint8, "int8": np.int8}
 SIGMA = 15  # of 255: the grain of a dim room, so that a denoiser has something to do
 
 
-class Picture:
-    """The photo of a job, what goes in, and what the host makes of it in float32.
+class Feed(Protocol):
+    """What goes into a job's model. unscored: why its output is not scored, or ""."""
 
-    photo: None for the one inside lpie, to which noise is added. reference: a `.tflite` in float
-    whose output is the right one; None for the job's own file, computed here.
+    unscored: str
+
+    def tensors(self) -> list[bytes]:
+        """The input tensors of one run, in the model's order."""
+
+    def pixels(self) -> bytes:
+        """The photo, where it goes through in tiles: [H, W, 3] uint8."""
+
+    def scales(self) -> list[Scale]:
+        """(step, zero) of the first input and of the first output."""
+
+    def score(self, output: bytes) -> dict[str, Any] | None:
+        """The `quality` of a record, of the first output tensor; None where there is none."""
+
+
+def feed_for(job: Job, photo: Path | None, reference: Path | None) -> Feed:
+    """The photo for a network that restores; numbers for any other.
+
+    Args:
+        job: What is measured.
+        photo: None for the one inside lpie, to which noise is added.
+        reference: A `.tflite` in float whose output is the right one; None for the job's own file.
+    """
+    return Picture(job, photo, reference) if job.restores else Numbers(job)
+
+
+class Numbers:
+    """Inputs of a network that does not restore: random values, zeros where they may be indices.
+
+    Nobody knows what its output should be.
     """
 
+    unscored = (
+        "The quality is left out: the network does not take one RGB image and return one of the "
+        "same size."
+    )
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+
+    def tensors(self) -> list[bytes]:
+        """Floats in [0, 1), integers that mean the same, zeros for indices and flags."""
+        rng = np.random.default_rng(0)
+        network, shapes = self._job.network, self._job.shapes
+        return [
+            _values(rng, shape, tensor.dtype, tensor_scale(tensor), bool(tensor.scales)).tobytes()
+            for tensor, shape in zip(network.inputs, shapes, strict=True)
+        ]
+
+    def pixels(self) -> bytes:
+        """Nothing: it does not run by tiles."""
+        return b""
+
+    def scales(self) -> list[Scale]:
+        """(step, zero) of the first input and of the first output."""
+        network = self._job.network
+        return [
+            tensor_scale(tensors[0]) for tensors in (network.inputs, network.outputs) if tensors
+        ]
+
+    def score(self, output: bytes) -> dict[str, Any] | None:
+        """None."""
+        return None
+
+
+def _values(
+    rng: np.random.Generator, shape: tuple[int, ...], dtype: str, scale: Scale, scaled: bool
+) -> NDArray[Any]:
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return rng.random(shape, np.float32).astype(kind)
+    if kind in (np.int8, np.uint8, np.int16, np.uint16):
+        if scaled:
+            return to_levels(rng.random(shape, np.float32), kind, *scale)
+        limits = np.iinfo(kind)
+        return rng.integers(limits.min, limits.max, shape, kind, endpoint=True)
+    return np.zeros(shape, kind)
+
+
+class Picture:
+    """The photo of a job, what goes in, and what this computer makes of it in float32."""
+
     def __init__(self, job: Job, photo: Path | None, reference: Path | None) -> None:
-        clean, self.image = load(photo, *job.size)
+        assert job.size is not None
+        assert job.tile is not None
+        clean, self.image = load(photo, job.size)
         # A runner that times one tile gets the first one.
-        first = np.s_[: job.tile[1], : job.tile[0]]
+        first = np.s_[: job.tile.height, : job.tile.width]
+        self._job, self._right = job, reference or job.model
         self._clean = None if clean is None else to_float(clean[first])
         self._given = to_float(self.image[first])
-        self._expected = Restorer(reference or job.model).restore(self._given)
-        self._input, self._output = _types(job.model)
-        self._about = (
-            f"{(reference or job.model).name} on this machine, {name_of(job.tile)} of "
-            + (photo.name if photo else "the built-in photo")
+        self.unscored = "" if reference else _unscored(job)
+        self._about = f"{self._right.name} on this machine, {job.tile} of " + (
+            photo.name if photo else "the built-in photo"
         )
 
-    @property
-    def scales(self) -> tuple[Scale, Scale]:
-        """(scale and zero) of the model's input, and of its output."""
-        return self._input[1], self._output[1]
+    @functools.cached_property
+    def expected(self) -> NDArray[np.float32]:
+        """What this computer makes of the first tile."""
+        return Restorer(self._right).restore(self._given)
 
-    def raw_input(self) -> bytes:
+    def tensors(self) -> list[bytes]:
         """The first tile as the model's input tensor."""
-        dtype, scale = self._input
-        return np.ascontiguousarray(to_levels(self._given, dtype, *scale)).tobytes()
+        (tensor,) = self._job.network.inputs
+        levels = to_levels(self._given, np.dtype(tensor.dtype), *tensor_scale(tensor))
+        return [np.ascontiguousarray(levels).tobytes()]
 
-    def score(self, raw: bytes) -> dict[str, Any] | None:
-        """The `quality` of a record, of an output tensor's bytes; None where they are no such."""
-        dtype, scale = self._output
-        if len(raw) != self._expected.size * np.dtype(dtype).itemsize:
+    def pixels(self) -> bytes:
+        """[H, W, 3] uint8."""
+        return self.image.tobytes()
+
+    def scales(self) -> list[Scale]:
+        """(step, zero) of the input and of the output."""
+        network = self._job.network
+        return [tensor_scale(tensor) for tensor in (*network.inputs, *network.outputs)]
+
+    def score(self, output: bytes) -> dict[str, Any] | None:
+        """The `quality` of a record; None where the bytes are no such tensor."""
+        (tensor,) = self._job.network.outputs
+        dtype = np.dtype(tensor.dtype)
+        if self.unscored or len(output) != self._given.size * dtype.itemsize:
             return None
-        values = np.frombuffer(raw, dtype).reshape(self._expected.shape)
-        output = from_levels(values, *scale)
-        found = scores(output, self._expected, self._given, self._clean)
-        return {**found, "reference": self._about}
+        values = np.frombuffer(output, dtype).reshape(self._given.shape)
+        result = from_levels(values, *tensor_scale(tensor))
+        return {
+            **scores(result, self.expected, self._given, self._clean),
+            "reference": self._about,
+        }
+
+
+def _unscored(job: Job) -> str:
+    if job.halo_px is None and job.tile != own_size(job.network):
+        return (
+            "The quality is left out: the network's spec names no halo, so lpie restores with it "
+            "at its own size alone."
+        )
+    return ""
 
 
 def scores(
@@ -91,25 +190,10 @@ def correlation(a: NDArray[np.float32], b: NDArray[np.float32]) -> float | None:
     return float(np.clip(x @ y / norm, -1, 1)) if norm else None
 
 
-def _types(model: Path) -> tuple[tuple[Any, Scale], tuple[Any, Scale]]:
-    """(type, scale and zero) of the input and of the output of a file."""
-    network = TfliteModel.read(model)
-    tensors = [*network.inputs, *network.outputs]
-    if len(tensors) != 2 or any(tensor.dtype not in DTYPES for tensor in tensors):
-        raise InputError(f"{model} must take and return one image in float32 or 8 bits.")
-    source, result = (
-        (DTYPES[t.dtype], (t.scales[0], t.zero_points[0]) if t.scales else (1.0, 0))
-        for t in tensors
-    )
-    return source, result
-
-
 @functools.lru_cache(maxsize=4)
-def load(
-    photo: Path | None, width: int, height: int
-) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]:
+def load(photo: Path | None, size: Size) -> tuple[NDArray[np.uint8] | None, NDArray[np.uint8]]:
     """(clean photo if it is known, what the network gets), both [height, width, 3] uint8."""
-    image = mosaic([read_image(photo or PHOTO)], height, width)
+    image = mosaic([read_image(photo or PHOTO)], *size)
     if photo is not None:
         return None, image
     noise = np.random.default_rng(0).normal(0, SIGMA / 255, image.shape)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from lpie.benchmarks.harness.job import Job, name_of
-from lpie.benchmarks.harness.quality import Picture
+from lpie.benchmarks.harness.job import Job
+from lpie.benchmarks.harness.quality import Feed
 
 Section = dict[str, Any]
 
@@ -13,8 +13,9 @@ Section = dict[str, Any]
 class Ask:
     """How long a call lasts: at least `runs` runs and `seconds`, after `warmup_s`.
 
-    check: also hand over the photo's tensor, bring the output back and watch the memory; its times
-    count for nothing. profile: time each op, which slows the whole. limit_s: by then it must end.
+    check: also hand over the input, bring the output back and watch the memory; its times count
+    for nothing. profile: time each op, which slows the whole. limit_s: by then it must end. cold:
+    other models have run since the last call.
     """
 
     runs: int = 1
@@ -23,6 +24,7 @@ class Ask:
     check: bool = False
     profile: bool = False
     limit_s: float = 600.0
+    cold: bool = False
 
     def flags(self) -> list[str]:
         """For `benchmark_model`: it would stop at 150 s, which one run at 4K may take.
@@ -40,8 +42,8 @@ class Ask:
 class Outcome:
     """What one call gave: sections of a record, as far as they are known.
 
-    rounds: at most one. output: the bytes of the output tensor. failed, incomplete: why, in a
-    sentence, or "". out_of_memory: it failed for that.
+    rounds: at most one. output: the bytes of the first output tensor. failed, incomplete: why, in
+    a sentence, or "". out_of_memory: it failed for that.
     """
 
     log: str
@@ -62,22 +64,35 @@ class Outcome:
 
 
 class Runner(Protocol):
-    """Something that runs one job's model on one device."""
+    """Something that runs one job's model on one device.
+
+    stays_up: its processes wait between the rounds and stay warm.
+    """
+
+    stays_up: bool = False
 
     def about(self, job: Job) -> Section:
         """The `runner` of a record; an `InputError` where it cannot do the job at all."""
 
-    def prepare(self, job: Job, picture: Picture) -> None:
+    def prepare(self, job: Job, feed: Feed) -> None:
         """Bring over what the job needs; what an earlier one left may go."""
 
     def run(self, job: Job, ask: Ask) -> Outcome:
         """One call. Raises `PhoneError` where the device is at fault, not the model."""
 
+    def release(self) -> None:
+        """End the processes that stay up."""
+
 
 def out_of_memory(job: Job) -> str:
     """What a failure for want of memory is called, and what to do about it."""
-    hint = "Run it by tiles." if job.whole and job.halo_px is not None else "Use a smaller size."
+    at = f" at {job.size}" if job.size else ""
     return (
-        f"Out of memory at {name_of(job.size)}, which takes about {job.estimated_mb:,.0f} MB on a "
-        f"CPU by lpie's estimate. {hint}"
+        f"Out of memory{at}, which takes about {job.estimated_mb:,.0f} MB on a CPU by lpie's "
+        f"estimate. {smaller(job)}"
     )
+
+
+def smaller(job: Job) -> str:
+    """How the job could need less memory."""
+    return "Run it by tiles: --tiles." if job.whole and job.tileable else "Use a smaller size."

@@ -2,55 +2,69 @@
 
 import dataclasses
 import tomllib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lpie.benchmarks.harness.delegate import Delegate, parse_delegate
-from lpie.benchmarks.harness.job import Job, make_job
+from lpie.benchmarks.harness.delegate import parse_delegate
+from lpie.benchmarks.harness.job import Job, jobs_for, network_in
 from lpie.benchmarks.harness.settings import Settings
 from lpie.errors import InputError, unknown_name
 from lpie.size import Size
 from lpie.weights import tflite_file
 
 LISTS = ("models", "sizes", "delegates", "threads")
+# Settings that have no number by default.
+OPTIONAL: dict[str, type] = {"tile_px": int, "max_memory_mb": float}
 
 
 @dataclass(frozen=True)
 class Suite:
-    """What to measure on each device, and how. Models are files or names of pretrained networks."""
+    """What to measure on each device, and how.
+
+    models: files, or names of pretrained networks. sizes: none for the usual ones, and for a file
+    of one size its own. threads: none for the device's default.
+    """
 
     models: tuple[str, ...]
-    sizes: tuple[str, ...] = ("256x256", "fhd", "4k")
+    sizes: tuple[str, ...] = ()
     delegates: tuple[str, ...] = ("xnnpack", "gpu")
-    threads: tuple[int, ...] = (4,)
+    threads: tuple[int, ...] = ()
     settings: Settings = field(default_factory=Settings)
 
-    def groups(self) -> list[list[Job]]:
+    def files(self) -> list[Path]:
+        """The models' files."""
+        return [tflite_file(Path(model)) for model in self.models]
+
+    def check_files(self) -> None:
+        """Raise an `InputError` for a model that is none."""
+        for file in self.files():
+            network_in(file)
+
+    def groups(self, *, threads: int = 4) -> list[list[Job]]:
         """The jobs, those of a size together: their rounds take turns.
 
         Everything is checked here, before any device has work. Threads are for CPUs: a delegate
-        that has none comes once.
+        that has none comes once. threads: where the suite names none.
         """
-        models = [tflite_file(Path(model)) for model in self.models]
         delegates = [parse_delegate(text) for text in self.delegates]
-        return [self._group(models, size, delegates) for size in self.sizes]
-
-    def _group(self, models: Sequence[Path], size: str, delegates: Sequence[Delegate]) -> list[Job]:
-        found = [
-            make_job(model, size, delegate, threads)
-            for model in models
+        jobs = [
+            job
+            for model in self.files()
             for delegate in delegates
-            for threads in self.threads
+            for count in self.threads or (threads,)
+            for job in jobs_for(model, self.sizes, delegate, count)
         ]
-        jobs = list(dict.fromkeys(found))
+        groups: dict[Size | None, dict[Job, None]] = {}
         for job in jobs:
-            if self.settings.mode == "tiles" or (
-                self.settings.mode == "auto" and job.halo_px is not None
-            ):
-                job.tiled(self.settings.tile_px)  # refuses what could not be tiled later
-        return jobs
+            self._check(job)
+            groups.setdefault(job.size, {})[job] = None
+        return [list(group) for group in groups.values()]
+
+    def _check(self, job: Job) -> None:
+        """Refuse what could not be tiled later."""
+        if self.settings.mode == "tiles" or (self.settings.mode == "auto" and job.tileable):
+            job.tiled(self.settings.longest_tile)
 
 
 def read_suite(path: Path) -> Suite:
@@ -64,7 +78,7 @@ def read_suite(path: Path) -> Suite:
         table = tomllib.loads(path.read_text("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
-    settings = [each.name for each in dataclasses.fields(Settings)]
+    settings = [field.name for field in dataclasses.fields(Settings)]
     for key in table:
         if key not in (*LISTS, *settings):
             raise unknown_name(f"key in {path.name},", key, (*LISTS, *settings))
@@ -79,25 +93,26 @@ def read_suite(path: Path) -> Suite:
 
 def _list(value: Any, key: str, path: Path) -> tuple[Any, ...]:
     kind, what = (int, "whole numbers from 1 to 64") if key == "threads" else (str, "strings")
-    good = isinstance(value, list) and value and all(type(each) is kind for each in value)
-    if not good or (key == "threads" and not all(1 <= each <= 64 for each in value)):
+    good = isinstance(value, list) and value and all(type(item) is kind for item in value)
+    if not good or (key == "threads" and not all(1 <= item <= 64 for item in value)):
         raise InputError(f"`{key}` in {path} must be a list of {what}. Received: {value!r}.")
-    for each in value if key == "sizes" else ():
-        Size.parse(each)
-    for each in value if key == "delegates" else ():
-        parse_delegate(each)
+    for text in value if key == "sizes" else ():
+        Size.parse(text)
+    for text in value if key == "delegates" else ():
+        parse_delegate(text)
     return tuple(dict.fromkeys(value))
 
 
 def _settings(table: dict[str, Any], path: Path) -> Settings:
-    kinds = {each.name: type(each.default) for each in dataclasses.fields(Settings)}
+    fields = {field.name: field.default for field in dataclasses.fields(Settings)}
+    kinds = {name: type(value) for name, value in fields.items()} | OPTIONAL
     for key, value in table.items():
         kind = kinds[key]
         fits = type(value) is kind or (kind is float and type(value) is int)
         if not fits:
             raise InputError(
-                f"`{key}` in {path} must be a {kind.__name__}, as {getattr(Settings(), key)!r}. "
-                f"Received: {value!r}."
+                f"`{key}` in {path} must be of type {kind.__name__}. Received: {value!r}. Try "
+                f"{fields[key] or kind(1000)!r}."
             )
     return Settings(**table)
 

@@ -27,7 +27,7 @@ from lpie.benchmarks.records.schema import (
 from lpie.benchmarks.records.statistics import describe, deviation, interval
 from lpie.benchmarks.records.verdict import VERDICTS, judge
 from lpie.errors import InputError
-from lpie.system.files import sha256, to_json, write_atomic
+from lpie.system.files import to_json, write_atomic
 from lpie.tflite.model import TfliteModel
 
 # A record holds its log; one that is larger than this was not written by a benchmark.
@@ -116,13 +116,14 @@ def latency_ms(record: Mapping[str, Any]) -> float | None:
     return summary["mean_ms"] if summary["median_ms"] is None else summary["median_ms"]
 
 
-def model_section(path: Path) -> Model:
-    """Return the schema's `model` of the TFLite file `path`."""
-    spec = TfliteModel.read(path).spec
+def model_section(model: Path | TfliteModel) -> Model:
+    """Return the schema's `model` of a TFLite file, or of what was read from it."""
+    network = TfliteModel.read(model) if isinstance(model, Path) else model
+    spec = network.spec
     return {
-        "file": path.name,
-        "sha256": sha256(path),
-        "bytes": path.stat().st_size,
+        "file": Path(network.name).name,
+        "sha256": network.sha256,
+        "bytes": len(network.to_bytes()),
         "spec": None if spec is None else json.loads(spec.to_json()),
     }
 

@@ -11,8 +11,8 @@ from lpie.benchmarks.adb.failures import PhoneError
 from lpie.benchmarks.adb.wake import end_all
 from lpie.benchmarks.harness.delegate import Delegate
 from lpie.benchmarks.harness.job import Job
-from lpie.benchmarks.harness.quality import Picture
-from lpie.benchmarks.harness.runner import Ask, Outcome, Section
+from lpie.benchmarks.harness.quality import Feed
+from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, Section
 from lpie.benchmarks.runners.outcome import read_log
 from lpie.errors import InputError
 from lpie.system.files import sha256
@@ -31,7 +31,7 @@ MACHINES = {
 GPU_MEMORY = re.compile(r"^\s*(EGL|GL) mtrack\s+(\d+)", re.MULTILINE)
 
 
-class BinaryRunner:
+class BinaryRunner(Runner):
     """`benchmark_model` in `folder` of the device.
 
     binary: the program. libraries: what has to lie beside it (LiteRT's accelerators, a vendor's
@@ -62,27 +62,33 @@ class BinaryRunner:
             "flags": self._flags(job),
         }
 
-    def prepare(self, job: Job, picture: Picture) -> None:
-        """Bring over the model for the job's tile, and the photo's tensor."""
+    def check_takes_photos(self) -> None:
+        """Raise an `InputError` where the build takes no input and hands back no output."""
+        if self._litert:
+            raise InputError(
+                "LiteRT's benchmark_model takes no input and returns no output: omit --photo and "
+                "--reference, or give TFLite's build with --binary."
+            )
+
+    def prepare(self, job: Job, feed: Feed) -> None:
+        """Bring over the model for the job's tile, and what goes in."""
         if job.key() not in self._there:
             self._adb.send(job.data(), self._path(job, "tflite"))
-            self._adb.send(picture.raw_input(), self._path(job, "raw"))
+            for number, tensor in enumerate(feed.tensors()):
+                self._adb.send(tensor, self._path(job, f"{number}.raw"))
             self._there.add(job.key())
 
     def run(self, job: Job, ask: Ask) -> Outcome:
         """One call of the tool."""
-        shape = f"1,{job.tile[1]},{job.tile[0]},3"
         flags = [*self._flags(job), *ask.flags()]
+        if not self._litert:
+            flags += self._inputs(job, ask)
         if ask.profile:
             flags.append("--use_profiler=true" if self._litert else "--enable_op_profiling=true")
         if ask.check:
             flags.append("--report_peak_memory_footprint=true")
         if ask.check and not self._litert:
-            flags += [
-                f"--input_layer={INPUT}", f"--input_layer_shape={shape}",
-                f"--input_layer_value_files={INPUT}:{self._path(job, 'raw')}",
-                f"--output_filepath={self._folder}/output.raw",
-            ]  # fmt: skip
+            flags.append(f"--output_filepath={self._folder}/output.raw")
         gpu = ask.check and job.delegate.kind in ("gpu", "npu")
         command = [self._program, f"--graph={self._path(job, 'tflite')}", *flags]
         try:
@@ -97,11 +103,24 @@ class BinaryRunner:
         if not ask.check or outcome.wrong:
             return outcome
         memory = {**outcome.memory, **(self._gpu_memory() if gpu else {})}
-        output = None if self._litert else self._output()
+        output = None if self._litert or not job.restores else self._output()
         return replace(outcome, memory=memory, output=output)
 
     def _flags(self, job: Job) -> list[str]:
         return tool_flags(job.delegate, job.threads, litert=self._litert, folder=self._folder)
+
+    def _inputs(self, job: Job, ask: Ask) -> list[str]:
+        """The flags for what goes in: in the check the tensors themselves; always the shapes of a
+        model that leaves them open."""
+        if not job.shapes or (job.restores and not ask.check):
+            return []
+        names = [INPUT if number == 0 else f"{INPUT}{number}" for number in range(len(job.shapes))]
+        shapes = ":".join(",".join(map(str, shape)) for shape in job.shapes_of_tile)
+        flags = [f"--input_layer={','.join(names)}", f"--input_layer_shape={shapes}"]
+        if ask.check:
+            files = [f"{name}:{self._path(job, f'{n}.raw')}" for n, name in enumerate(names)]
+            flags.append(f"--input_layer_value_files={','.join(files)}")
+        return flags
 
     def _path(self, job: Job, suffix: str) -> str:
         return f"{self._folder}/{job.key()}.{suffix}"
@@ -138,8 +157,8 @@ class BinaryRunner:
         self._adb.shell(end_all(self._folder))
         return Outcome(
             log=f"$ {shlex.join(command)}\n",
-            failed=f"benchmark_model did not end within {limit_s:.0f} s and was stopped; raise the "
-            "limit with --limit where the model is that slow.",
+            failed=f"benchmark_model did not end within {limit_s:.0f} s and was stopped; raise "
+            "--timeout where the model is that slow.",
         )
 
     def _gpu_memory(self) -> Section:

@@ -9,20 +9,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lpie.benchmarks.adb.adb import Adb
-from lpie.benchmarks.harness.job import Job, name_of
-from lpie.benchmarks.harness.quality import Picture
-from lpie.benchmarks.harness.runner import Ask, Outcome, Section
+from lpie.benchmarks.harness.job import Job
+from lpie.benchmarks.harness.quality import Feed
+from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, Section
 from lpie.benchmarks.records.schema import check, completed
 from lpie.benchmarks.runners.logcat import start_and_follow
 from lpie.errors import InputError
 from lpie.system.files import sha256
-from lpie.tflite.model import TfliteModel
 
 ACTIVITY = "org.lpie.demo/.BenchmarkActivity"
 MOST_PARTS = 10_000
 
 
-class AppRunner:
+class AppRunner(Runner):
     """The app, installed from `apk` where one is given."""
 
     def __init__(
@@ -40,11 +39,16 @@ class AppRunner:
             raise InputError(
                 f"The app has no delegate {job.delegate}: choose cpu, xnnpack, gpu or nnapi."
             )
+        if not job.restores:
+            raise InputError(
+                f"{job.model} does not take one RGB image and return one of the same size, as the "
+                "app needs: choose --runner benchmark_model."
+            )
         return {"name": "app", "version": self._version, "binary_sha256": self._sha256}
 
-    def prepare(self, job: Job, picture: Picture) -> None:
+    def prepare(self, job: Job, feed: Feed) -> None:
         """Bring over the file as it is, and its spec: the app resizes and tiles by itself."""
-        spec = TfliteModel.read(job.model).spec
+        spec = job.network.spec
         if spec is None:
             raise InputError(f"{job.model} holds no spec, which the app needs: export it by lpie.")
         beside = self._model(job).replace(".tflite", ".spec.json")
@@ -56,10 +60,10 @@ class AppRunner:
         """One round in one start of the app."""
         name = secrets.token_hex(4)
         said = {
-            "id": name, "model": self._model(job), "size": name_of(job.size),
+            "id": name, "model": self._model(job), "size": str(job.size),
             "delegate": job.delegate.name, "precision": job.delegate.precision or "fp16",
             "accelerator": job.delegate.accelerator, "threads": str(job.threads or 4),
-            "rounds": "1", "seconds": f"{ask.seconds:.3f}", "tile": str(max(job.tile)),
+            "rounds": "1", "seconds": f"{ask.seconds:.3f}", "tile": str(max(job.tile or (1,))),
         }  # fmt: skip
         extras = [word for key, value in said.items() if value for word in ("--es", key, value)]
         text, ended = start_and_follow(

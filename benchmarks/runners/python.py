@@ -1,4 +1,4 @@
-"""Our own runner, a Python program: on an Arm Linux board behind adb, or on this machine.
+"""Our own runner, a Python program: on this computer, or on an Arm Linux board behind adb.
 
 It times every run, and with tiles the whole way from pixels to pixels.
 """
@@ -14,40 +14,52 @@ from typing import Any, Protocol
 from lpie.benchmarks.adb.adb import Adb, Printed
 from lpie.benchmarks.adb.failures import PhoneError
 from lpie.benchmarks.adb.wake import end_all
+from lpie.benchmarks.harness.child import Child, Died, Hung
 from lpie.benchmarks.harness.delegate import CPU
 from lpie.benchmarks.harness.job import Job
-from lpie.benchmarks.harness.quality import Picture
-from lpie.benchmarks.harness.runner import Ask, Outcome, Section
+from lpie.benchmarks.harness.quality import Feed
+from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, Section
+from lpie.benchmarks.logs.read import parse_log
 from lpie.benchmarks.records.record import timed_round
 from lpie.benchmarks.runners.outcome import failed
-from lpie.errors import InputError
+from lpie.benchmarks.runners.run_tflite import ANSWER
+from lpie.errors import InputError, last_line
 from lpie.system.files import sha256
 from lpie.system.signals import child
 
+KILLED_BY_SIGNAL = 128  # exit codes from here on name a signal
 PROGRAM = Path(__file__).with_name("run_tflite.py")
-SAID = "\nlpie-run: "
+PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
 
 
-class Machine(Protocol):
+class Computer(Protocol):
     """Where the program runs: files put into its folder, and one Python."""
 
     folder: str
+    stays_up: bool
 
     def put(self, name: str, data: bytes) -> None: ...
     def get(self, name: str) -> bytes: ...
     def python(self, words: list[str], limit_s: float) -> Printed: ...
+    def answer(
+        self, job: Section, request: Section, limit_s: float
+    ) -> tuple[dict[str, Any], str]: ...
+    def release(self) -> None: ...
 
 
-class PythonRunner:
-    """`run_tflite.py` on a machine. name: what records call it."""
+class PythonRunner(Runner):
+    """`run_tflite.py` on a computer.
 
-    def __init__(self, machine: Machine, name: str) -> None:
-        self._machine, self._name = machine, name
+    name: what records call it. runtime: the package of the interpreter; "" for whichever is there.
+    """
+
+    def __init__(self, computer: Computer, name: str, runtime: str = "") -> None:
+        self._computer, self._name, self._runtime = computer, name, runtime
+        self.stays_up = computer.stays_up
         self._version: str | None = None
-        self._scales: Any = None
-        self._there: set[str] = set()
-        _check_python(machine)
-        machine.put(PROGRAM.name, PROGRAM.read_bytes())
+        self._jobs: dict[str, Section] = {}
+        _check_python(computer, runtime)
+        computer.put(PROGRAM.name, PROGRAM.read_bytes())
 
     def about(self, job: Job) -> Section:
         """The `runner` of a record."""
@@ -57,82 +69,117 @@ class PythonRunner:
             )
         return {"name": self._name, "version": self._version, "binary_sha256": sha256(PROGRAM)}
 
-    def prepare(self, job: Job, picture: Picture) -> None:
-        """Bring over the model for the job's tile, and the photo."""
-        self._scales = picture.scales
-        if job.key() not in self._there:
-            self._machine.put(f"{job.key()}.tflite", job.data())
-            pixels = picture.image.tobytes()
-            self._machine.put(f"{job.key()}.raw", picture.raw_input() if job.whole else pixels)
-            self._there.add(job.key())
+    def prepare(self, job: Job, feed: Feed) -> None:
+        """Bring over the model for the job's tile, and what goes in."""
+        key = job.key()
+        tensors = feed.tensors() if job.whole else [feed.pixels()]
+        inputs = [f"{key}-{number}.raw" for number in range(len(tensors))]
+        if key not in self._jobs:
+            self._computer.put(f"{key}.tflite", job.data())
+            for name, tensor in zip(inputs, tensors, strict=True):
+                self._computer.put(name, tensor)
+        plan, folder = job.tiling, self._computer.folder
+        self._jobs[key] = {
+            "model": f"{folder}/{key}.tflite",
+            "inputs": [f"{folder}/{name}" for name in inputs],
+            "shapes": [] if job.restores else [list(shape) for shape in job.shapes],
+            "size": [job.size.width, job.size.height] if job.size else None,
+            "tiles": [list(tile) for tile in job.plan()] if plan else [],
+            "workers": plan.workers if plan else 1,
+            "scales": feed.scales(),
+        }
 
     def run(self, job: Job, ask: Ask) -> Outcome:
-        """One call of the program."""
-        folder = self._machine.folder
-        told = {
-            "model": f"{folder}/{job.key()}.tflite", "input": f"{folder}/{job.key()}.raw",
-            "output": f"{folder}/output.raw" if ask.check else "", "size": job.size,
-            "tiles": [] if job.whole else [list(tile) for tile in job.plan()],
-            "delegate": job.delegate.name, "precision": job.delegate.precision,
-            "threads": job.threads or 1, "runs": ask.runs, "seconds": ask.seconds,
-            "warmup_s": ask.warmup_s, "most_s": ask.limit_s / 2, "scales": self._scales,
-        }  # fmt: skip
-        self._machine.put("job.json", json.dumps(told).encode())
-        words = [f"{folder}/{PROGRAM.name}", f"{folder}/job.json"]
+        """One request to the program."""
+        plan = job.tiling
+        shared = plan is not None and plan.workers > 1
+        details = {
+            **self._jobs[job.key()],
+            "delegate": job.delegate.name,
+            "precision": job.delegate.precision,
+            "threads": plan.threads if plan and shared else job.threads or 1,
+            "runtime": self._runtime,
+        }
+        request = {
+            # The first run of all is enough to see whether it works.
+            "runs": 0 if ask.check else ask.runs,
+            "seconds": 0 if ask.check else ask.seconds,
+            "warmup_s": ask.warmup_s,
+            "most_s": ask.limit_s / 2,
+            "cold": ask.cold,
+            "output": f"{self._computer.folder}/output.raw" if ask.check else "",
+        }
         try:
-            printed = self._machine.python(words, ask.limit_s)
-        except PhoneError as error:
-            if error.kind != "hung":
-                raise
-            return Outcome(log="", failed=f"{self._name} did not end within {ask.limit_s:.0f} s.")
-        outcome = self._read(printed, job)
-        if ask.check and not outcome.wrong:
-            return replace(outcome, output=self._machine.get("output.raw"))
+            answer, log = self._computer.answer(details, request, ask.limit_s)
+        except Hung:
+            why = f"{self._name} did not end within {ask.limit_s:.0f} s; raise --timeout."
+            return Outcome(log="", failed=why)
+        except Died as error:
+            return _died(error, job)
+        outcome = self._outcome(answer, log, job)
+        if ask.check:
+            return replace(outcome, output=self._computer.get("output.raw"))
         return outcome
 
-    def _read(self, printed: Printed, job: Job) -> Outcome:
-        _, _, answer = printed.text.rpartition(SAID)
-        try:
-            found = json.loads(answer.partition("\n")[0])  # runtimes talk on as they leave
-        except ValueError:
-            return failed(printed.text, printed.code, job)
-        self._version = f"{found['runtime']} on {found['machine']}"
-        inference, whole = sum(found["inference_ms"]), sum(found["times_ms"])
-        count = len(found["times_ms"])
-        parts = {
-            "inference": inference / count,
-            "tiling, copies and conversion": (whole - inference) / count,
-        }
+    def release(self) -> None:
+        """End the processes that stay up."""
+        self._computer.release()
+
+    def _outcome(self, answer: dict[str, Any], log: str, job: Job) -> Outcome:
+        self._version = f"{answer['runtime']} on {answer['machine']}"
+        times, inference = answer["times_ms"], answer["inference_ms"]
+        parts = {}
+        if times and not job.whole:
+            mean = sum(inference) / len(times)
+            other = sum(times) / len(times) - mean
+            parts = {"inference": mean, "tiling, copies and conversion": other}
         return Outcome(
-            log=printed.text,
-            rounds=[timed_round(found["times_ms"])],
-            executed=_executed(job, printed.text, found["complete"]),
+            log=log,
+            rounds=[timed_round(times)] if times else [],
+            executed=_executed(job, answer, log),
             summary={
-                "init_ms": found["init_ms"],
-                "first_ms": found["first_ms"],
-                "warmup_ms": found["warmup_ms"],
-                "warmup_runs": found["warmups"],
-                "parts_ms": {} if job.whole else parts,
+                "init_ms": answer["init_ms"],
+                "first_ms": answer["first_ms"],
+                "warmup_ms": answer["warmup_ms"],
+                "warmup_runs": answer["warmups"],
+                "parts_ms": parts,
             },
-            memory={"peak_mb": found["peak_mb"]},
+            memory={"peak_mb": answer["peak_mb"], "baseline_mb": answer["baseline_mb"]},
         )
 
 
-def _executed(job: Job, log: str, complete: bool | None) -> Section:
-    """The `executed` of a record, from what the runtime announces."""
+def _died(error: Died, job: Job) -> Outcome:
+    """The outcome of a program that ended without an answer: what the runtime said, else Python."""
+    said = parse_log(error.printed, exit_code=None).failed
+    if not said and error.code < KILLED_BY_SIGNAL:
+        last = last_line(error.printed).removeprefix("RuntimeError: ").rstrip(".")
+        said = f"The runtime failed: {last[:300]}."
+    return failed(error.printed, error.code, job, said=said)
+
+
+def _executed(job: Job, answer: dict[str, Any], log: str) -> Section:
+    """The `executed` of a record, from what the runtime announced when it was set up."""
+    said = answer.get("said", log)
     if job.delegate.name == "gpu":
-        if complete and "Selected adapter" in log:
+        if answer["complete"] and "Selected adapter" in said:
             return {"delegate": "gpu", "full": True}
         why = "LiteRT's accelerator found no GPU, or left ops to the CPU."
         return {"delegate": "xnnpack", "reasons": [why]}
-    return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in log else "cpu"}
+    return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in said else "cpu"}
 
 
 class ThisMachine:
-    """This machine. python: its command, as that of an environment with an older runtime."""
+    """This computer, where a process for each job stays up until `release`.
+
+    python: its command, as that of an environment with an older runtime.
+    """
+
+    stays_up = True
 
     def __init__(self, folder: Path, python: str = "") -> None:
         self.folder, self._python = str(folder), shlex.split(python) or [sys.executable]
+        self._children: dict[str, Child] = {}
+        self._told: dict[str, int] = {}
 
     def put(self, name: str, data: bytes) -> None:
         """A file in the folder."""
@@ -156,9 +203,38 @@ class ThisMachine:
         code = process.returncode
         return Printed(text, code if code >= 0 else 128 - code)
 
+    def answer(self, job: Section, request: Section, limit_s: float) -> tuple[dict[str, Any], str]:
+        """(what the job's process answered, what it has printed since the last request)."""
+        key = json.dumps(job)
+        try:
+            if key not in self._children:
+                command = [*self._python, f"{self.folder}/{PROGRAM.name}"]
+                name = f"Timing {Path(job['model']).name}"
+                self._children[key] = Child(name, command, job, limit_s=limit_s)
+                self._told[key] = 0
+            process = self._children[key]
+            reply = process.ask(request, limit_s=limit_s)
+        except (Died, Hung) as error:
+            ended = self._children.pop(key, None)
+            if ended is not None:
+                ended.__exit__(type(error), error, None)
+            raise
+        said = process.printed()
+        log, self._told[key] = said[self._told[key] :], len(said)
+        return {**process.about, **reply, "said": said}, log
+
+    def release(self) -> None:
+        """End the processes; at once where one is still at work."""
+        error = sys.exc_info()[1]
+        for process in self._children.values():
+            process.__exit__(type(error) if error else None, error, None)
+        self._children.clear()
+
 
 class Board:
-    """A board behind adb. python: its command."""
+    """A board behind adb, where a process runs for each request. python: its command."""
+
+    stays_up = False
 
     def __init__(self, adb: Adb, folder: str, python: str = "") -> None:
         self._adb, self.folder = adb, folder
@@ -181,14 +257,36 @@ class Board:
                 self._adb.shell(end_all(self.folder))
             raise
 
+    def answer(self, job: Section, request: Section, limit_s: float) -> tuple[dict[str, Any], str]:
+        """(what the program answered, what else it printed)."""
+        self.put("job.json", json.dumps({"job": job, "request": request}).encode())
+        words = [f"{self.folder}/{PROGRAM.name}", f"{self.folder}/job.json"]
+        try:
+            printed = self.python(words, limit_s)
+        except PhoneError as error:
+            if error.kind != "hung":
+                raise
+            raise Hung(str(error)) from None
+        before, _, rest = printed.text.rpartition(f"\n{ANSWER}")
+        line, _, after = rest.partition("\n")  # runtimes talk on as they leave
+        try:
+            return json.loads(line), before + after
+        except ValueError:
+            raise Died("It failed.", printed.code, printed.text) from None
 
-def _check_python(machine: Machine) -> None:
-    """An `InputError` where the machine's Python has no runtime."""
+    def release(self) -> None:
+        """Nothing stays up."""
+
+
+def _check_python(computer: Computer, runtime: str) -> None:
+    """An `InputError` where the computer's Python has no runtime."""
     code = "import numpy\ntry: import ai_edge_litert\nexcept ImportError: import tflite_runtime"
-    printed = machine.python(["-c", code], 120)
+    if runtime:
+        code = f"import numpy, {PACKAGES[runtime]}"
+    printed = computer.python(["-c", code], 120)
     if printed.code:
         last = (printed.text.strip().splitlines() or ["nothing"])[-1]
         raise InputError(
-            "The device's Python needs numpy and ai-edge-litert or tflite-runtime; give its "
-            f"command with --python. It said: {last}"
+            f"The device's Python needs numpy and {runtime or 'ai-edge-litert or tflite-runtime'}; "
+            f"give its command with --python. It said: {last}"
         )

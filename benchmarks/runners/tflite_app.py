@@ -5,8 +5,8 @@ from pathlib import Path
 
 from lpie.benchmarks.adb.adb import Adb
 from lpie.benchmarks.harness.job import Job
-from lpie.benchmarks.harness.quality import Picture
-from lpie.benchmarks.harness.runner import Ask, Outcome, Section
+from lpie.benchmarks.harness.quality import Feed
+from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, Section
 from lpie.benchmarks.runners.benchmark_model import tool_flags
 from lpie.benchmarks.runners.logcat import start_and_follow
 from lpie.benchmarks.runners.outcome import read_log
@@ -17,7 +17,7 @@ TAGS = ("tflite:V", "litert:V", "tflite_BenchmarkModelActivity:V")
 ENDED = r"Inference timings in us|Benchmarking failed"
 
 
-class ApkRunner:
+class ApkRunner(Runner):
     """The app, installed from `apk` where one is given."""
 
     def __init__(
@@ -33,7 +33,7 @@ class ApkRunner:
         flags = tool_flags(job.delegate, job.threads, litert=False, folder=self._folder)
         return {"name": "benchmark_apk", "binary_sha256": self._sha256, "flags": flags}
 
-    def prepare(self, job: Job, picture: Picture) -> None:
+    def prepare(self, job: Job, feed: Feed) -> None:
         """Bring over the model. Apps may read this folder, not write to it: no output returns."""
         self._adb.send(job.data(), self._model(job))
         self._adb.shell(["chmod", "644", self._model(job)])

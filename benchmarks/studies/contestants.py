@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from lpie.benchmarks.harness.child import Child
-from lpie.benchmarks.runners.host_child import photo_like
+from lpie.benchmarks.studies.study import photo_like
 from lpie.config.config import Config, to_dict
 
 PRECISIONS = ("float32", "bfloat16")

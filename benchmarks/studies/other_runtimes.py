@@ -11,9 +11,8 @@ from typing import Any
 import click
 import numpy as np
 
-from lpie.benchmarks.runners.host_child import picture
 from lpie.benchmarks.studies.entrants import Entrant, own_entrants, ratio, take_turns
-from lpie.benchmarks.studies.study import conditions, in_turns, markdown, sentences
+from lpie.benchmarks.studies.study import conditions, in_turns, markdown, picture, sentences
 from lpie.benchmarks.studies.tiles_or_whole import numbers
 from lpie.errors import InputError, last_line
 from lpie.image.image import to_float

@@ -3,19 +3,23 @@
 import statistics
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lpie.benchmarks.harness.child import Child
-from lpie.benchmarks.harness.host import job_for
+from lpie.benchmarks.harness.delegate import parse_delegate
+from lpie.benchmarks.harness.interleave import interleave
+from lpie.benchmarks.harness.job import Job, make_job
+from lpie.benchmarks.harness.quality import feed_for
+from lpie.benchmarks.harness.runner import Ask, Runner
 from lpie.benchmarks.records.statistics import ratio_interval
+from lpie.benchmarks.runners.python import PythonRunner, ThisMachine
 from lpie.benchmarks.studies.study import sentences
-from lpie.size import Size
 from lpie.system.environment import environment
 from lpie.system.files import to_json
-from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
 
 
@@ -50,15 +54,14 @@ def main(as_json: bool, **options: Any) -> None:
 
 def measure(model: str, size: str, threads: int, rounds: int, seconds: float) -> dict[str, Any]:
     """The medians of both in ms, and their ratio: the median over rounds, with its interval."""
-    image = Size.parse(size)
-    file = tflite_file(model)
     with tempfile.TemporaryDirectory() as folder:
-        # The bare loop knows no other size than the file's.
-        path = Path(folder) / "model.tflite"
-        path.write_bytes(TfliteModel.read(file).resized(image).to_bytes())
-        job = job_for(path, size, threads=threads, seconds=seconds)
-        medians = _medians(job, rounds, seconds)
-    harness, bare = medians
+        job = make_job(tflite_file(model), size, parse_delegate("xnnpack"), threads)
+        runner = PythonRunner(ThisMachine(Path(folder)), "host")
+        runner.prepare(job, feed_for(job, None, None))
+        try:
+            harness, bare = _medians(runner, job, Path(folder), rounds, seconds)
+        finally:
+            runner.release()
     ratios = [ours / theirs for ours, theirs in zip(harness, bare, strict=True)]
     return {
         "model": model,
@@ -73,23 +76,25 @@ def measure(model: str, size: str, threads: int, rounds: int, seconds: float) ->
     }
 
 
-def _medians(job: dict[str, Any], rounds: int, seconds: float) -> tuple[list[float], list[float]]:
-    """(the harness's median of each round, the bare loop's), in ms."""
-    program = [sys.executable, "-m"]
-    request = {"min_runs": 1, "seconds": seconds, "cold": True}
-    found: tuple[list[float], list[float]] = ([], [])
-    with (
-        Child("the harness", [*program, "lpie.benchmarks.runners.host_child"], job) as harness,
-        Child(
-            "the bare loop", [*program, "lpie.benchmarks.studies.children.bare_loop"], job
-        ) as bare,
-    ):
-        for number in range(rounds):
-            # Who begins changes, so that neither always follows the other.
-            turns = [(harness, found[0]), (bare, found[1])]
-            for child, medians in turns if number % 2 else reversed(turns):
-                medians.append(statistics.median(child.ask(request)["times_ms"]))
-    return found
+def _medians(
+    runner: Runner, job: Job, folder: Path, rounds: int, seconds: float
+) -> list[list[float]]:
+    """[the harness's median of each round, the bare loop's], in ms."""
+    # The bare loop knows no other size than the file's.
+    model = {"model": str(folder / f"{job.key()}.tflite"), "threads": job.threads}
+    command = [sys.executable, "-m", "lpie.benchmarks.studies.children.bare_loop"]
+    runner.run(job, Ask(runs=0, warmup_s=seconds))
+    with Child("the bare loop", command, model) as bare:
+        contestants: list[Callable[[], list[float]]] = [
+            lambda: runner.run(job, Ask(runs=1, seconds=seconds, cold=True)).rounds[0]["times_ms"],
+            lambda: bare.ask({"seconds": seconds})["times_ms"],
+        ]
+        return interleave(
+            contestants,
+            lambda times_ms, _: statistics.median(times_ms()),
+            rounds=rounds,
+            alternate=True,
+        )
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import statistics
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lpie.benchmarks.harness.host import benchmark
+from lpie.benchmarks.bench import benchmark
 from lpie.benchmarks.records.record import Record
 
 

@@ -10,8 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
+from numpy.typing import NDArray
 
 from lpie.errors import InputError, LpieError, last_line
+from lpie.image.image import to_uint8
 
 # For work that goes on beside other work.
 ONE_THREAD = {
@@ -126,3 +129,17 @@ def run_lpie(*arguments: str) -> str:
         kind = InputError if child.returncode == InputError.exit_code else LpieError
         raise kind(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
     return child.stdout
+
+
+def photo_like(height: int, width: int) -> NDArray[np.float32]:
+    """[height, width, 3] float32 in [0, 1]: a gradient with grain, as photos have."""
+    rng = np.random.default_rng(0)
+    ramp = np.linspace(0.1, 0.9, width, dtype=np.float32)[None, :, None]
+    grain = rng.standard_normal((height, width, 3), np.float32) * np.float32(0.1)
+    return np.clip(ramp + grain, 0, 1)
+
+
+def picture(height: int, width: int) -> NDArray[np.uint8]:
+    """[height, width, 3] uint8, copies of a full-HD one: no float copy of it ever exists."""
+    cell = to_uint8(photo_like(min(height, 1080), min(width, 1920)))
+    return np.tile(cell, (-(-height // 1080), -(-width // 1920), 1))[:height, :width]

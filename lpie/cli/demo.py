@@ -184,7 +184,7 @@ def _export(run: Path) -> list[Path]:
 
 def _bench(paths: list[Path], run: Path, rounds: int, as_json: bool) -> dict[str, Any]:
     """Time all files at 256x256 and full HD, and int8 once by tiles at 4K."""
-    from lpie.benchmarks.harness.host import benchmark
+    from lpie.benchmarks.bench import benchmark
     from lpie.benchmarks.records.record import collection, write_records
     from lpie.cli.benchmark.bench import print_results
 
@@ -192,12 +192,8 @@ def _bench(paths: list[Path], run: Path, rounds: int, as_json: bool) -> dict[str
         return progress_bar(jobs, unit="round", disable=as_json)
 
     records = [
-        *benchmark(
-            paths, sizes=("256x256", "fhd"), seconds=2, min_runs=3, rounds=rounds, progress=bar
-        ),
-        *benchmark(
-            paths[-1:], sizes=("4k",), tiles=True, seconds=2, min_runs=1, rounds=1, progress=bar
-        ),
+        *benchmark(paths, sizes=("256x256", "fhd"), seconds=0.4, rounds=rounds, progress=bar),
+        *benchmark(paths[-1:], sizes=("4k",), tiles=True, seconds=0, rounds=1, progress=bar),
     ]
     write_records(run / "bench.json", records)
     if not as_json:

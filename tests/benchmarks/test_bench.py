@@ -6,9 +6,12 @@ pytest.importorskip("keras")
 
 from lpie.benchmarks import benchmark
 from lpie.benchmarks.records.record import read_records
-from lpie.benchmarks.runners.host_child import one_round, peak_mb, photo_like, prepared
+from lpie.benchmarks.runners.run_tflite import peak_mb
+from lpie.benchmarks.studies.study import photo_like
 from lpie.restore.restorer import Restorer
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
+
+GOOD = ("valid", "unstable", "throttled")
 
 
 def test_records_hold_what_was_measured(tiny_tflite):
@@ -16,19 +19,20 @@ def test_records_hold_what_was_measured(tiny_tflite):
         [tiny_tflite["float32"], tiny_tflite["int8"]],
         sizes=["128x96"],
         threads=1,
-        min_runs=7,
+        min_runs=2,
         seconds=0,
         rounds=3,
     )
     assert [r["model"]["spec"]["recipe"] for r in records] == ["float32", "int8"]
     for record in records:
-        assert record["verdict"] in ("valid", "unstable", "throttled")
+        assert record["verdict"] in GOOD
         assert record["runner"]["version"].startswith("ai-edge-litert 2.")
-        assert [each["count"] for each in record["rounds"]] == [3, 2, 2]
+        assert [each["count"] for each in record["rounds"]] == [2, 2, 2]
         assert record["requested"]["threads"] == 1
         assert record["requested"]["size"] == "128x96"
+        assert record["executed"]["delegate"] == "xnnpack"
         summary = record["summary"]
-        assert summary["count"] == 7
+        assert summary["count"] == 6
         assert (
             0 < summary["min_ms"] <= summary["p5_ms"] <= summary["median_ms"] <= summary["p90_ms"]
         )
@@ -36,12 +40,33 @@ def test_records_hold_what_was_measured(tiny_tflite):
         assert summary["init_ms"] > 0
         assert summary["warmup_runs"] >= 1
         assert record["memory"]["baseline_mb"] < record["memory"]["peak_mb"] < 1000
+        assert record["quality"]["residual_correlation"] > 0.99
+        # The times are in the rounds, and not in the log again.
+        assert "times_ms" not in record["log"]["text"]
     assert records[0]["model"]["spec"]["verified"]["passed"] is True
+
+
+def test_plain_bench_is_the_bench_of_the_device_host(tiny_tflite, tmp_path):
+    """One measurement by one code: the same record, but for the times; compare pairs them."""
+    files = [tiny_tflite["float32"], tiny_tflite["int8"]]
+    few = ("--size", "96x64", "--rounds", 3, "--seconds", 0.2, "--max-memory", 3000)
+    for name, device in (("plain", ()), ("host", ("--device", "host"))):
+        result = run_lpie("bench", *files, *few, *device, "-o", tmp_path / f"{name}.json")
+        assert result.returncode == 0, result.stderr
+    plain, host = (read_records(tmp_path / f"{name}.json") for name in ("plain", "host"))
+    for a, b in zip(plain, host, strict=True):
+        for section in ("model", "device", "runner", "requested", "executed", "quality", "notes"):
+            assert a[section] == b[section]
+        assert a["log"] == b["log"]
+        assert a["memory"]["peak_mb"] == pytest.approx(b["memory"]["peak_mb"], rel=0.05)
+        assert set(a["summary"]) == set(b["summary"])
+    compared = run_lpie("compare", tmp_path / "plain.json", tmp_path / "host.json", "--json")
+    assert len(json.loads(compared.stdout)["results"]) == 2
 
 
 def test_models_of_one_size_take_turns(tiny_tflite):
     first, second = benchmark(
-        [tiny_tflite["float32"], tiny_tflite["int8"]], sizes=["96x64"], min_runs=1, seconds=0.2,
+        [tiny_tflite["float32"], tiny_tflite["int8"]], sizes=["96x64"], min_runs=1, seconds=0.05,
         rounds=3,
     )  # fmt: skip
     begun = [[each["at_s"] for each in record["rounds"]] for record in (first, second)]
@@ -67,21 +92,22 @@ def test_tiles_restore_the_whole_image(tiny_tflite):
     assert tiles["tile"] == f"{plan.tile[1]}x{plan.tile[0]}"
     assert tiles["count"] == len(plan.tiles()) > 1
     assert record["summary"]["median_ms"] > 0
+    assert set(record["summary"]["parts_ms"]) == {"inference", "tiling, copies and conversion"}
+    assert record["quality"]["identical"] or record["quality"]["psnr_db"] > 80
 
 
 def test_memory_is_that_of_the_process_alone(tiny_tflite):
-    """This process has TensorFlow in memory; the child must not be charged for it."""
+    """This process has TensorFlow in memory; the child must not be charged for it, nor for lpie."""
     (record,) = benchmark([tiny_tflite["int8"]], sizes=["96x64"], min_runs=1, seconds=0)
     assert record["memory"]["peak_mb"] < 0.5 * peak_mb()
 
 
 def test_a_larger_image_takes_longer(tiny_tflite):
-    job = {
-        "model": str(tiny_tflite["float32"]), "mode": "whole", "threads": 1, "seconds": 0,
-        "runtime": "ai-edge-litert",
-    }  # fmt: skip
-    runs = (prepared({**job, "size": size})[1] for size in ("96x64", "960x640"))
-    small, large = (min(one_round(run, min_runs=3, seconds=0)) for run in runs)
+    records = benchmark(
+        [tiny_tflite["float32"]], sizes=["96x64", "960x640"], threads=1, min_runs=3, seconds=0,
+        rounds=1,
+    )  # fmt: skip
+    small, large = (record["summary"]["min_ms"] for record in records)
     assert large > 10 * small  # a hundred times the pixels
 
 
@@ -135,10 +161,15 @@ def test_a_log_is_parsed(tmp_path):
         (["M", "--parse", "text.tflite"], "Name MODELS to time, or the log"),
         (["--parse", "gone.log"], "gone.log is not a file"),
         (["--parse", "M"], "neither a log nor a result"),
+        (["--parse", "M", "--size", "fhd"], "--parse measures nothing: omit --size"),
+        (["--list-devices", "--tiles"], "--list-devices measures nothing: omit --tiles"),
         (["gone.tflite"], "gone.tflite does not exist"),
+        (["gone.tflite", "-o", "text.tflite"], "gone.tflite does not exist"),
         (["text.tflite"], "text.tflite is not a TFLite model"),
         (["M", "--size", "1922x1082"], "Nearest: 1920x1080"),
         (["M", "--runtime", "tflight"], "Unknown runtime"),
+        (["M", "--max-memory", "0"], "--max-memory must be a number from 1"),
+        (["M", "--min-runs", "200000"], "--min-runs must be a number from 1"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(tiny_tflite, tmp_path, arguments, words):

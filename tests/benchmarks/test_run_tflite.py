@@ -20,9 +20,9 @@ from tests.conversions import graph_of
 GPU_SIZE = (160, 160)
 NAIVE = """
 import json, sys
-from lpie.benchmarks.studies.children import run_tflite as program
+from lpie.benchmarks.runners import run_tflite as program
 model = program.Compiled(json.load(open(sys.argv[1])))
-model.write(program.np.zeros(model.input_shape, program.np.float32))
+model.write([program.np.zeros(model.input_shape, program.np.float32)])
 model.run()
 naive, true = [], []
 for _ in range(5):
@@ -70,16 +70,18 @@ def told(tmp_path):
     pixels = np.random.default_rng(0).random((1, 128, 192, 3), np.float32)
     pixels.tofile(tmp_path / "in.raw")
     return {
-        "model": str(tmp_path / "m.tflite"), "input": str(tmp_path / "in.raw"),
-        "output": str(tmp_path / "out.raw"), "size": [192, 128], "tiles": [], "threads": 1,
-        "precision": "fp32", "runs": 5, "seconds": 0, "warmup_s": 0, "most_s": 60,
-        "delegate": "xnnpack",
-        "scales": [[1.0, 0], [1.0, 0]],
+        "model": str(tmp_path / "m.tflite"), "inputs": [str(tmp_path / "in.raw")],
+        "size": [192, 128], "tiles": [], "threads": 1, "workers": 1, "shapes": [],
+        "precision": "fp32", "delegate": "xnnpack", "runtime": "", "scales": [[1.0, 0], [1.0, 0]],
     }  # fmt: skip
 
 
 def test_what_it_prints(told, tmp_path):
-    (tmp_path / "job.json").write_text(json.dumps(told))
+    request = {
+        "runs": 5, "seconds": 0, "warmup_s": 0, "most_s": 60, "cold": False,
+        "output": str(tmp_path / "out.raw"),
+    }  # fmt: skip
+    (tmp_path / "job.json").write_text(json.dumps({"job": told, "request": request}))
     result = subprocess.run(
         [sys.executable, run_tflite.__file__, tmp_path / "job.json"],
         capture_output=True, text=True, check=True,
@@ -88,9 +90,9 @@ def test_what_it_prints(told, tmp_path):
     assert len(found["times_ms"]) == 5
     assert found["times_ms"] == found["inference_ms"]
     assert found["runtime"].startswith("ai-edge-litert")
-    given = np.fromfile(told["input"], np.float32).reshape(128, 192, 3)
+    given = np.fromfile(told["inputs"][0], np.float32).reshape(128, 192, 3)
     expected = Restorer(pretrained_file("denoise-s", ".tflite")).restore(given)
-    output = np.fromfile(told["output"], np.float32).reshape(128, 192, 3)
+    output = np.fromfile(request["output"], np.float32).reshape(128, 192, 3)
     assert np.abs(output - expected).max() < 1e-5
 
 
@@ -99,10 +101,10 @@ def test_tiles_make_the_picture_of_the_restorer(told, tmp_path):
     job = job.tiled(168)
     image = np.random.default_rng(0).integers(0, 256, (168, 320, 3), np.uint8)
     (tmp_path / "m.tflite").write_bytes(job.data())
-    image.tofile(told["input"])
+    image.tofile(told["inputs"][0])
     job_told = {**told, "size": [320, 168], "tiles": [list(tile) for tile in job.plan()]}
     model = run_tflite.Interpreted(job_told)
-    restored = run_tflite.Tiles(job_told, model).restore()
+    restored = run_tflite.Tiles(job_told, [model]).restore()
     expected = Restorer(job.model, tile_px=168).restore(image)
     assert np.abs(restored.astype(int) - expected).max() <= 1
     assert (restored != expected).mean() < 1e-3

@@ -87,6 +87,7 @@ class Classic:
                 OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if plain else OpResolverType.AUTO
             ),
         )
+        self.resize()
         self.interpreter.allocate_tensors()
         nodes = len(Interpreter(
             model_path=path,
@@ -94,8 +95,8 @@ class Classic:
         )._get_ops_details())  # fmt: skip
         for line in self.delegation(nodes, fault, plain):
             sys.stderr.write(line + "\n")
-        (self.input,) = self.interpreter.get_input_details()
-        self.interpreter.set_tensor(self.input["index"], self.tensor())
+        for number, tensor in enumerate(self.interpreter.get_input_details()):
+            self.interpreter.set_tensor(tensor["index"], self.tensor(number, tensor))
         self.init_us = int(1e6 * (time.perf_counter() - begin))
         info("INFO", f"The input model file size (MB): {self.size / 1e6:g}")
         info("INFO", f"Initialized session in {self.init_us / 1e3:g}ms.")
@@ -134,14 +135,24 @@ class Classic:
                 "(TfLiteXNNPackDelegate) node, yielding 1 partitions for subgraph 0."
             )
 
-    def tensor(self):
+    def resize(self) -> None:
+        """To the shapes of the flags: INPUT,... and 1,2,3:..., as the real tool."""
+        names, shapes = self.flags.get("input_layer"), self.flags.get("input_layer_shape")
+        inputs = self.interpreter.get_input_details()
+        if names:
+            assert len(names.split(",")) == len(shapes.split(":")) == len(inputs)
+            for tensor, shape in zip(inputs, shapes.split(":"), strict=True):
+                wanted = [int(n) for n in shape.split(",")]
+                if wanted != list(tensor["shape"]):
+                    self.interpreter.resize_tensor_input(tensor["index"], wanted)
+
+    def tensor(self, number, tensor):
         """The given file's, whose size must be the tensor's; else random."""
-        shape, kind = self.input["shape"], self.input["dtype"]
+        shape, kind = tensor["shape"], tensor["dtype"]
         given = self.flags.get("input_layer_value_files")
         if given:
-            name, _, file = given.replace("::", "\0").partition(":")
-            assert name.replace("\0", ":") == self.flags["input_layer"]
-            assert [int(n) for n in self.flags["input_layer_shape"].split(",")] == list(shape)
+            name, _, file = given.split(",")[number].replace("::", "\0").partition(":")
+            assert name.replace("\0", ":") == self.flags["input_layer"].split(",")[number]
             return np.fromfile(file, kind).reshape(shape)
         return np.random.default_rng(0).random(shape).astype(kind)
 
@@ -209,11 +220,12 @@ class Classic:
     def write_output(self) -> None:
         path = self.flags.get("output_filepath")
         if path:
-            (output,) = self.interpreter.get_output_details()
-            tensor = self.interpreter.get_tensor(output["index"])
-            if self.fault == "wrong":
-                tensor = tensor + np.random.default_rng(1).normal(0, 0.05, tensor.shape)
-            tensor.astype(output["dtype"]).tofile(path)
+            with open(path, "wb") as file:
+                for output in self.interpreter.get_output_details():
+                    tensor = self.interpreter.get_tensor(output["index"])
+                    if self.fault == "wrong":
+                        tensor = tensor + np.random.default_rng(1).normal(0, 0.05, tensor.shape)
+                    file.write(tensor.astype(output["dtype"]).tobytes())
 
 
 class Litert(Classic):

@@ -55,9 +55,10 @@ def bench(phone, binaries):
     """Runs `lpie bench` on the phone; gives (exit code, records, what it said)."""
 
     def run(*arguments, kind="classic", quick=True, device=phone.serial):
+        program = () if "--runner" in arguments else ("--binary", binaries[kind])
+        few = ["--rounds", 2, "--seconds", 0] if "app" in arguments else QUICK
         result = phone.network.lpie(
-            "bench", *arguments, "--device", device, "--binary", binaries[kind],
-            *(QUICK if quick else ()), "--json",
+            "bench", *arguments, "--device", device, *program, *(few if quick else ()), "--json",
         )  # fmt: skip
         assert "Traceback" not in result.stderr, result.stderr
         assert result.stdout, result.stderr
@@ -272,7 +273,7 @@ def test_what_does_not_fit_is_done_by_tiles(phone, bench, tmp_path):
     _, (whole, tiles), _ = bench("--suite", suite, quick=False)
     assert whole["verdict"] == "failed"
     assert "Out of memory at 320x200" in whole["why"]
-    assert "Run it by tiles." in whole["why"]
+    assert "Run it by tiles: --tiles." in whole["why"]
     assert tiles["requested"]["mode"] == "tiles"
     assert tiles["requested"]["tiles"] == {"tile": "168x168", "count": 10, "halo_px": 64}
     parts = tiles["summary"]["parts_ms"]

@@ -139,7 +139,7 @@ def test_a_wrong_delegate_lists_the_valid_ones(text):
 def test_tiles_are_those_of_restore(size, monkeypatch):
     """Every call that `lpie restore` makes to its network, and where it keeps the result."""
     job = make_job(MODEL, size, parse_delegate("gpu"), 4).tiled(DEFAULT_TILE_PX)
-    width, height = job.size
+    height, width = job.size
     seen = []
 
     class Network:
@@ -230,7 +230,7 @@ def test_the_picture_of_a_job(tmp_path):
     job = make_job(MODEL, "320x200", parse_delegate("xnnpack"), 4).tiled(168)
     picture = Picture(job, None, None)
     assert picture.image.shape == (200, 320, 3)
-    given = np.frombuffer(picture.raw_input(), np.float32).reshape(168, 168, 3)
+    given = np.frombuffer(picture.tensors()[0], np.float32).reshape(168, 168, 3)
     assert np.array_equal(given, to_float(picture.image[:168, :168]))
     right = Restorer(MODEL).restore(given)
     found = picture.score(right.tobytes())
@@ -273,7 +273,7 @@ def test_the_built_in_suite():
     assert suite.settings.rounds == Settings().rounds
     groups = suite.groups()
     assert [len(jobs) for jobs in groups] == [6, 6, 6]
-    assert {job.size for job in groups[1]} == {(1920, 1080)}
+    assert {str(job.size) for job in groups[1]} == {"1920x1080"}
 
 
 def test_threads_are_for_processors_alone():
@@ -300,6 +300,8 @@ def test_threads_are_for_processors_alone():
         ('models = ["denoise"]\nrounds = "five"', "`rounds` in"),
         ('models = ["denoise"]\nrounds = 0', "`rounds` must be a number from 1"),
         ('models = ["denoise"]\nmode = "half"', "auto, whole or tiles"),
+        ('models = ["denoise"]\ncool_to_c = 0', "`cool_to_c` must be"),
+        ('models = ["denoise"]\ntile_px = "half"', r"`tile_px` in .* must be of type int"),
         ('models = ["denoise"]\ntile_px = 100', "Use tiles of at least|multiples of"),
         ('models = ["nosuch"]', "Unknown pretrained network 'nosuch'"),
         ('models = ["gone.tflite"]', "gone.tflite does not exist"),
@@ -315,7 +317,7 @@ def test_a_wrong_suite_is_one_sentence(tmp_path, text, words):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["denoise", "--delegate", "gpu"], "--delegate means something only with --device"),
+        (["denoise", "--runner", "apk"], "--runner has no effect on this computer"),
         (["--device", "host"], "Give at least one .tflite"),
         (["denoise", "--device", "host", "--tiles", "--whole"], "one of --tiles and --whole"),
         (["denoise", "--suite", "S"], "A suite lists its models"),
@@ -323,7 +325,7 @@ def test_a_wrong_suite_is_one_sentence(tmp_path, text, words):
         (["denoise", "--device", "host", "--delegate", "npu", "--size", "96x64"],
          "The Python runner has no delegate npu"),
         (["--suite", "gone.toml"], "gone.toml does not exist"),
-        (["denoise", "--device", "host", "--cool-to", "0"], "`cool_to_c` must be"),
+        (["denoise", "--device", "host", "--cool-to", "30"], "--cool-to has no effect on"),
         (["denoise", "--device", "host", "-o", "."], "is not empty"),
         (["denoise", "--device", "host", "--photo", "gone.jpg", "--size", "96x64"],
          "gone.jpg does not exist"),

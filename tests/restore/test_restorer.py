@@ -57,7 +57,7 @@ MEMORY = """
 import sys
 import numpy as np
 from lpie import Restorer, build_model
-from lpie.benchmarks.runners.host_child import peak_mb
+from lpie.benchmarks.runners.run_tflite import peak_mb
 small = {"nafnet": {"width": 8}}.get(sys.argv[1], {})
 restorer = Restorer(build_model(sys.argv[1], **small), max_memory_mb=150)
 photo = np.random.default_rng(0).integers(0, 256, (800, 1000, 3), np.uint8)

@@ -133,7 +133,7 @@ def test_a_file_of_one_size_runs_on_all_threads(tmp_path):
 MEMORY = """
 import sys, numpy as np, resource
 from lpie import Restorer
-from lpie.benchmarks.runners.host_child import peak_mb
+from lpie.benchmarks.runners.run_tflite import peak_mb
 import ai_edge_litert.interpreter, cv2
 photo = np.full((1600, 2000, 3), 99, np.uint8)
 photo[::3] = 60

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
-from lpie.benchmarks.harness.answering import answer_requests, read_job
+from lpie.benchmarks.runners.run_tflite import answer_requests, read_job
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lpie.backend import keras
-from lpie.benchmarks.harness.answering import answer_requests, read_job
+from lpie.benchmarks.runners.run_tflite import answer_requests, read_job
 from lpie.errors import LpieError
 from lpie.export.calibration_photos import photos_for
 from lpie.export.delegates import check_delegate

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.benchmarks.harness.answering import answer_requests, read_job
+from lpie.benchmarks.runners.run_tflite import answer_requests, read_job
 from lpie.config.config import Config, LossConfig, config_from
 from lpie.training.distribution import find_devices
 from lpie.training.learner import Learner

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lpie.benchmarks.harness.answering import answer_requests, read_job
+from lpie.benchmarks.runners.run_tflite import answer_requests, read_job
 from lpie.config.config import Config, config_from
 from lpie.data import sources
 from lpie.data.batches import batches

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lpie.benchmarks.harness.answering import answer_requests, read_job
-from lpie.benchmarks.runners.host_child import picture, since, timed
+from lpie.benchmarks.runners.run_tflite import answer_requests, read_job, since, timed
+from lpie.benchmarks.studies.study import picture
 from lpie.image.image import to_float
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import Plan

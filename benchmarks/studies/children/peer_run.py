@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-sys.path.append(str(Path(__file__).parents[2] / "harness"))  # there is no package to name
-from answering import answer_requests, read_job
+sys.path.append(str(Path(__file__).parents[2] / "runners"))  # there is no package to name
+from run_tflite import answer_requests, read_job
 
 Run = Callable[[], Any]
 

@@ -15,8 +15,8 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch_lpienet import Lpienet, total_loss  # beside this file, whose folder is on the path
 
-sys.path.append(str(Path(__file__).parents[2] / "harness"))  # there is no package to name
-from answering import answer_requests, read_job
+sys.path.append(str(Path(__file__).parents[2] / "runners"))  # there is no package to name
+from run_tflite import answer_requests, read_job
 
 
 def main() -> None:

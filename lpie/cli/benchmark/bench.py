@@ -1,5 +1,7 @@
 """`lpie bench`."""
 
+import dataclasses
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,66 +9,29 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpie.cli.benchmark.bench_devices import (
-    NAMES,
-    bench_phones,
-    phone_options,
-    refuse_phone_options,
-)
-from lpie.cli.format import json_option, print_json, print_table, progress_bar
+from lpie.cli.benchmark.bench_options import Options, bench_options, typed_options
+from lpie.cli.format import print_json, print_table, progress_bar
 from lpie.errors import InputError
 
 if TYPE_CHECKING:
+    from lpie.benchmarks.harness.settings import Settings
+    from lpie.benchmarks.harness.suite import Suite
     from lpie.benchmarks.records.schema import Record
 
 
 @click.command()
 @click.argument("models", nargs=-1, type=click.Path(path_type=Path))
-@click.option(
-    "--size", "sizes", multiple=True, help="May be repeated.  [default: 256x256, fhd and 4k]"
-)
-@click.option(
-    "--threads",
-    type=click.IntRange(1),
-    multiple=True,
-    help="[default: all cores here, 4 on a device; may be repeated there]",
-)
-@click.option("--tiles", is_flag=True, help="Restore by exact tiles instead of the whole image.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 1000), help="Models take turns, a round each.  [default: 5]"
-)
-@click.option(
-    "--min-runs", type=click.IntRange(1), help="[default: 5 in all rounds, on a device 10 in each]"
-)
-@click.option(
-    "--seconds", type=click.FloatRange(0), help="[default: 5 for all rounds, on a device 2 each]"
-)
-@click.option("--max-memory", "max_memory_mb", type=float, help="In MB.  [default: 80 % of free]")
-@click.option("--runtime", default="ai-edge-litert", show_default=True, help="Or tflite-runtime.")
-@click.option(
-    "--parse",
-    "log",
-    type=click.Path(path_type=Path),
-    help="Measure nothing: read what benchmark_model printed.",
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Also write the JSON here.")
-@json_option
-@phone_options
-def bench(
-    models: tuple[Path, ...],
-    sizes: tuple[str, ...],
-    log: Path | None,
-    output: Path | None,
-    as_json: bool,
-    threads: tuple[int, ...],
-    **options: Any,
-) -> None:
-    """Time .tflite MODELS (or pretrained networks) on this machine, each size in a process of its own.
+@bench_options
+def bench(**values: Any) -> None:
+    """Measure the latency and memory of .tflite MODELS (or pretrained networks).
 
-    The JSON is a record of each measurement, with its verdict (benchmarks/records/record.schema.json). A
-    size that would not fit in memory has the verdict `failed` and the estimate; then the exit code
-    is 1. With --device they are measured on phones and boards, and -o may be a folder, for a record
-    each. With --device and --parse the exit code is 1 for every verdict but `valid`.
+    They run on this computer, each in a process of its own, or with --device on phones and boards
+    behind adb. The rounds of all models at one size take turns. The JSON is a record of each
+    measurement with its verdict (benchmarks/records/record.schema.json).
+
+    The exit code is 1 where a measurement failed, fell back to another delegate or is incomplete:
+    a size that would not fit in memory fails with the estimate. On a device, and for --parse, it is
+    1 for every verdict but `valid`.
 
     \b
     Examples:
@@ -74,66 +39,151 @@ def bench(
       lpie bench *.tflite --size fhd --threads 1 --json
       lpie bench lpienet_int8_512x512.tflite --size 4k --tiles
       lpie bench --parse phone.log --json
-      lpie bench --devices
+      lpie bench --list-devices
       lpie bench denoise denoise-s --device all --binary benchmark_model --delegate gpu -o results/
       lpie bench --suite benchmarks/suites/phone.toml --device R58M12ABCDE -o results/
     """
-    if options["device"] or options["suite_file"] or options["list_them"]:
-        if log:
-            raise InputError("--parse measures nothing: give it without --device and --suite.")
-        bench_phones(models, output, as_json, {"sizes": sizes, "threads": threads, **options})
+    options, typed = Options(**values), typed_options()
+    if options.list_devices:
+        from lpie.cli.benchmark.devices import print_devices
+
+        _only(typed, {"list_devices", "adb", "as_json"}, "--list-devices measures nothing")
+        print_devices(options.adb, options.as_json)
         return
-    refuse_phone_options()
-    if bool(models) == bool(log):
-        raise InputError("Name MODELS to time, or the log to read by --parse LOG, not both.")
-    records = _parsed(log) if log else _timed(models, sizes, threads, as_json, options)
-    tell(records, output, as_json)
-    if any(record["verdict"] not in _GOOD[bool(log)] for record in records):
+    if options.log is not None:
+        if options.models:
+            raise InputError("Name MODELS to time, or the log to read by --parse LOG, not both.")
+        _only(typed, {"log", "output", "as_json"}, "--parse measures nothing")
+        records = _parsed(options.log)
+    else:
+        records = _measured(options, typed)
+    _show(records, options)
+    if any(record["verdict"] not in _good(record) for record in records):
         sys.exit(1)
 
 
-# By whether the records come from a log: a busy machine is no failure of what is timed here.
-_GOOD = {True: ("valid",), False: ("valid", "unstable", "throttled")}
+def _only(typed: set[str], kept: set[str], why: str) -> None:
+    """Refuse what was typed beside an option that measures nothing."""
+    for name in sorted(typed - kept):
+        raise InputError(f"{why}: omit `{name}`.")
 
 
-def _parsed(log: Path) -> list["Record"]:
+def _good(record: "Record") -> tuple[str, ...]:
+    """The verdicts that are a success: a busy computer is no failure of what is timed on it."""
+    here = record["device"]["serial"] == "host" and record["log"]["file"] is None
+    return ("valid", "unstable", "throttled") if here else ("valid",)
+
+
+def _parsed(log: Path) -> "list[Record]":
     from lpie.benchmarks.logs.read import read_log
 
     return read_log(log)
 
 
-def _timed(
-    models: tuple[Path, ...],
-    sizes: tuple[str, ...],
-    threads: tuple[int, ...],
-    as_json: bool,
-    options: dict[str, Any],
-) -> list["Record"]:
-    """The records of this machine."""
-    from lpie.benchmarks.harness.host import SIZES, benchmark
-    from lpie.weights import tflite_file
+def _measured(options: Options, typed: set[str]) -> "list[Record]":
+    """The records of the devices that were asked for, this computer where none was."""
+    from lpie.benchmarks.bench import Photos, Tools
+    from lpie.benchmarks.bench import bench as measure
+    from lpie.benchmarks.runners.options import check_options, kinds_of
+    from lpie.cli.benchmark.devices import chosen_devices
 
-    if len(threads) > 1:
-        raise InputError("Give --threads once, or more often with --device.")
-    return benchmark(
-        [tflite_file(model) for model in models],
-        sizes=sizes or SIZES,
-        threads=threads[0] if threads else None,
-        progress=lambda jobs: progress_bar(jobs, unit="round", disable=as_json),
-        **{k: v for k, v in options.items() if k not in NAMES and v is not None},
+    if not options.models and options.suite_file is None:
+        raise InputError(
+            "Name MODELS to time, or the log to read by --parse LOG. Give at least one .tflite or "
+            "pretrained network, or a --suite."
+        )
+    tools = Tools(options.runner, options.binary, options.libraries, options.apk, options.python,
+                  options.runtime)  # fmt: skip
+    asked = options.device or (("all",) if options.suite_file else ("host",))
+    here = set(asked) == {"host"}
+    check_options(typed, kinds_of(asked, tools.runner))
+    suite = _suite(options, here)
+    suite.check_files()
+    folder = _folder(options.output)
+    devices = chosen_devices(asked, options.adb)
+    return measure(
+        suite,
+        devices,
+        tools=tools,
+        photos=Photos(options.photo, options.reference),
+        folder=folder,
+        report=lambda line: None if here or options.as_json else click.echo(line, err=True),
+        progress=lambda jobs: progress_bar(jobs, unit="round", disable=not here or options.as_json),
     )
 
 
-def tell(records: Sequence["Record"], output: Path | None, as_json: bool) -> None:
-    """Print `records`, and write them to `output` where it is given."""
+def _suite(options: Options, here: bool) -> "Suite":
+    """The file's suite, or the one that the options describe."""
+    from lpie.benchmarks.harness.settings import Settings
+    from lpie.benchmarks.harness.suite import Suite, read_suite
+
+    if options.tiles and options.whole:
+        raise InputError("Choose one of --tiles and --whole.")
+    if options.suite_file is None:
+        return Suite(
+            tuple(map(str, options.models)),
+            options.sizes,
+            options.delegates or ("xnnpack",),
+            options.threads,
+            settings=_changed(Settings.for_host() if here else Settings(), options),
+        )
+    if options.models or options.sizes or options.delegates or options.threads:
+        raise InputError("A suite lists its models, sizes, delegates and threads: omit yours.")
+    suite = read_suite(options.suite_file)
+    return dataclasses.replace(suite, settings=_changed(suite.settings, options))
+
+
+def _changed(settings: "Settings", options: Options) -> "Settings":
+    """`settings` with what somebody typed in their place."""
+    typed = {
+        "rounds": options.rounds,
+        "runs": options.min_runs,
+        "seconds": options.seconds,
+        "warmup_s": options.warmup_s,
+        "limit_s": options.limit_s,
+        "cool_to_c": options.cool_to_c,
+        "cool_s": options.cool_s,
+        "sustained_min": options.sustained,
+        "profile": options.profile or None,
+        "max_memory_mb": options.max_memory_mb,
+        "mode": "tiles" if options.tiles else "whole" if options.whole else None,
+    }
+    changes: dict[str, Any] = {name: value for name, value in typed.items() if value is not None}
+    return dataclasses.replace(settings, **changes)
+
+
+def _folder(output: Path | None) -> Path | None:
+    """The folder for a file for each record; None where there is none. Raises an `InputError` for a
+    place that cannot be written to, before anything is measured."""
+    if output is None:
+        return None
+    if output.suffix != ".json" and output.exists():
+        if not output.is_dir():
+            raise InputError(f"{output} is a file: give a folder, or a name that ends in .json.")
+        if any(output.iterdir()):
+            raise InputError(f"{output} is not empty: give a new folder for the records.")
+    if not os.access(_existing(output), os.W_OK):
+        raise InputError(f"{output} cannot be written to. Choose another folder.")
+    return None if output.suffix == ".json" else output
+
+
+def _existing(path: Path) -> Path:
+    return path if path.exists() else _existing(path.absolute().parent)
+
+
+def _show(records: "Sequence[Record]", options: Options) -> None:
+    """Print `records`, and write them to the file that was asked for."""
     from lpie.benchmarks.records.record import collection, write_records
 
-    if output:
+    output = options.output
+    if output and (output.suffix == ".json" or options.log is not None):
         write_records(output, records)
-    if as_json:
+    if options.as_json:
         print_json(records[0] if len(records) == 1 else collection(records))
-    else:
+    elif all(record["device"]["serial"] == "host" for record in records) or options.log:
         print_results(records)
+    else:
+        _print_devices(records)
 
 
 def print_results(records: Sequence["Record"]) -> None:
@@ -147,3 +197,18 @@ def print_results(records: Sequence["Record"]) -> None:
     for record in records:
         if record["verdict"] != "valid":
             click.echo(f"{short_name(record)}: {record['verdict']}. {record['why']}", err=True)
+        for note in record.get("notes", ()):
+            click.echo(f"{short_name(record)}: {note}", err=True)
+
+
+def _print_devices(records: Sequence["Record"]) -> None:
+    """Print a row for each record of several devices; a number only where it counts."""
+    from lpie.benchmarks.adb.failures import plain
+    from lpie.benchmarks.reports.record_rows import DEVICES, to_terminal
+
+    header, rows = to_terminal(records, DEVICES)
+    print_table(header, [[plain(cell) for cell in row] for row in rows])
+    for record in records:
+        for line in (record["why"], *record.get("notes", ())):
+            if line:
+                click.echo(plain(f"{record['model']['file']}: {line}"), err=True)
