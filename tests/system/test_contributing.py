@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 
 PAGES = sorted(
     [
-        *(ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md")),
+        *ROOT.glob("*.md"),
         ROOT / "android_demo" / "README.md",
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "lpie" / "weights").glob("*.md"),
@@ -68,7 +68,7 @@ def check_options(command, words):
     options = {
         flag
         for parameter in command.params
-        if isinstance(parameter, click.Option)
+        if isinstance(parameter, click.Option) and not parameter.hidden
         for flag in (*parameter.opts, *parameter.secondary_opts)
     }
     flags = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
