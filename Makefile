@@ -39,7 +39,6 @@ types: setup
 
 # The API pages are read from an installed copy, where the packages lie as they are imported.
 docs: setup
-	$(VENV)/bin/pip install -q -e '.[docs]'
 	rm -rf build
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q --no-deps --target build/typed .
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build -q
@@ -51,7 +50,7 @@ setup: $(VENV)/installed
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
-	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,dev]'
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,docs,dev]'
 	touch $@
 
 clean:
