@@ -1,4 +1,4 @@
-"""Dataclasses from nested tables: what TOML, JSON and `--set` say, checked by the field types."""
+"""Builds dataclasses from nested tables of TOML, JSON and `--set`, checked by the field types."""
 
 import dataclasses
 import tomllib
@@ -6,6 +6,16 @@ import typing
 from typing import Any, Literal
 
 from lpie.errors import InputError, unknown_name
+
+# What the values of a setting are, by the type of its field.
+TYPES = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    bool: "true or false",
+    dict: "a section of keys",
+    tuple: "a list",
+}
 
 
 def build(kind: Any, table: Any, prefix: str = "") -> Any:
@@ -37,14 +47,14 @@ def override(table: dict[str, Any], assignment: str) -> None:
 
 def differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> list[str]:
     """The keys, dotted, whose values differ between two nested mappings."""
-    found = []
+    different = []
     for key in sorted(a.keys() | b.keys()):
         x, y = a.get(key), b.get(key)
         if isinstance(x, dict) and isinstance(y, dict):
-            found += differences(x, y, f"{prefix}{key}.")
+            different += differences(x, y, f"{prefix}{key}.")
         elif x != y:
-            found.append(f"{prefix}{key} ({x} there, {y} now)")
-    return found
+            different.append(f"{prefix}{key} ({x} there, {y} now)")
+    return different
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:
@@ -64,8 +74,7 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         return (float(value), float(value))  # one number: always that one
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
-    plain = kind if isinstance(kind, type) else origin
+    plain = str if origin is Literal else kind if isinstance(kind, type) else origin
     if not isinstance(value, plain) or (isinstance(value, bool) and kind is not bool):
-        wanted = kind.__name__ if isinstance(kind, type) else str(kind)
-        raise InputError(f"{name} must be of type {wanted}. Received: {value!r}.")
+        raise InputError(f"{name} must be {TYPES[plain]}. Received: {value!r}.")
     return value

@@ -187,7 +187,7 @@ def test_small_kernels_stay():
         (["--clusters", "257"], "--clusters must be in 2 to 256. Received: 257"),
         ([], "Give one of --sparsity and --clusters, above 0. Received: 0 and 0"),
         (["--sparsity", "0.5", "--clusters", "8"], "Give one of --sparsity and --clusters"),
-        (["--clusters", "8", "--set", "train.sparsity=0.5"], "must be given alone"),
+        (["--clusters", "8", "--set", "train.sparsity=0.5"], "must be used alone"),
         (["--clusters", "8", "--set", "train.precision=bfloat16"], "must be float32 with"),
     ],
 )

@@ -236,8 +236,8 @@ def test_a_run_of_floats_is_no_int8_run(run):
     [
         ("missing/run", 2, "is not a run: it holds no config.json"),
         ("denoize", 2, "denoize does not exist"),
-        ("denoise-s", 2, "data.folder must be given for data.source = 'clean'"),
-        ("lowlight", 2, "data.folder must be given for data.source = 'pairs'"),
+        ("denoise-s", 2, "data.folder must be set for data.source = 'clean'"),
+        ("lowlight", 2, "data.folder must be set for data.source = 'pairs'"),
     ],
 )
 def test_what_cannot_be_trained_further(model, code, sentence, tmp_path):

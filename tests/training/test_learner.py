@@ -199,10 +199,13 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     ("override", "words"),
     [
         ("train.accumulate=3", "a multiple of train.accumulate = 3"),
-        ("train.progressive=[[10, 48, 4], [5, 64, 4]]", "in the order of its first steps"),
+        (
+            "train.progressive=[[10, 48, 4], [5, 64, 4]]",
+            "train.progressive must be sorted by first step",
+        ),
         ("train.progressive=[[10, 48]]", "must be 3 numbers"),
-        ("train.teacher=denoise", "above 0 just when train.teacher is given"),
-        ("data.real_share=0.5", "above 0 just when data.real_pairs is given"),
+        ("train.teacher=denoise", "above 0 exactly when train.teacher is set"),
+        ("data.real_share=0.5", "above 0 exactly when data.real_pairs is set"),
         ("train.initial_weights=nothing", "nothing does not exist. Unknown pretrained network"),
         ("train.precision=float8", "Unknown train.precision 'float8'"),
     ],
