@@ -21,36 +21,77 @@ from lpie.config.config import config_from
 from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
 
-DIR = click.Path(path_type=Path)
+PATH = click.Path(path_type=Path)
 # Options that mean something only with, or only without, a suite.
 OF_A_SUITE = ("data", "tasks", "limit", "baselines")
 OF_ONE_MODEL = (
-    "pairs", "clean", "builtin", "noise_sigma", "degradation", "clip", "quantize", "skip_bad",
-)  # fmt: skip
+    "pairs",
+    "clean",
+    "builtin",
+    "noise_sigma",
+    "degradation",
+    "clip",
+    "quantize",
+    "skip_bad",
+)
 
 
 @click.command()
 @click.argument("models", metavar="[[TASK=]MODEL]...", nargs=-1)
-@click.option("--pairs", type=DIR, help="A folder with degraded/ and target/, matched by name.")
-@click.option("--clean", type=DIR, help="A folder of photos that get degraded first.")
-@click.option("--builtin", is_flag=True, help="The held-out photograph inside scikit-image.")
-@click.option("--noise-sigma", type=float, help="Gaussian noise, in levels of 255.  [default: 25]")
-@click.option("--degradation", multiple=True, help="Instead of Gaussian noise; may be repeated.")
-@click.option("--seed", default=0, show_default=True, help="Of the degradation.")
+@click.option(
+    "--pairs", type=PATH, help="Folder of photo pairs in degraded/ and target/, matched by name."
+)
+@click.option("--clean", type=PATH, help="Folder of clean photos, to be degraded first.")
+@click.option("--builtin", is_flag=True, help="Use the held-out photograph inside scikit-image.")
+@click.option(
+    "--noise-sigma",
+    type=float,
+    help="Strength of the Gaussian noise, in levels of 255.  [default: 25]",
+)
+@click.option(
+    "--degradation",
+    multiple=True,
+    metavar="NAME",
+    help="Degradation to apply instead of Gaussian noise. Repeatable.",
+)
+@click.option(
+    "--seed", default=0, show_default=True, help="Random seed of the synthetic degradation."
+)
 @click.option("--clip", is_flag=True, help="Clip the degraded input to [0, 1].")
 @click.option("--quantize", is_flag=True, help="Round the degraded input to 8 bits.")
-@click.option("--skip-bad", is_flag=True, help="Leave unreadable images out and count them.")
-@click.option("--suite", help="Compare models and classical baselines on a set of tasks: dev.")
+@click.option("--skip-bad", is_flag=True, help="Skip unreadable images, and list them.")
 @click.option(
-    "--data", type=DIR, envvar="LPIE_DEV_DATA", show_envvar=True, help="The suite's folder."
+    "--suite", metavar="NAME", help="Compare models and classical baselines on a set of tasks: dev."
 )
-@click.option("--task", "tasks", multiple=True, help="Only this task of the suite; repeatable.")
-@click.option("--limit", type=int, help="Only so many images of each folder, for a fast look.")
-@click.option("--baselines/--no-baselines", default=True, help="With classical methods, or not.")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path),
-    help="Also write the JSON here, or with --suite and a name in .md the tables.",
-)  # fmt: skip
+    "--data",
+    type=PATH,
+    envvar="LPIE_DEV_DATA",
+    show_envvar=True,
+    help="Folder with the images of the suite.",
+)
+@click.option(
+    "--task",
+    "tasks",
+    multiple=True,
+    metavar="NAME",
+    help="Run only this task of the suite. Repeatable.",
+)
+@click.option(
+    "--limit", type=int, help="Use only this many images of each folder, for a quick look."
+)
+@click.option(
+    "--baselines/--no-baselines",
+    default=True,
+    show_default=True,
+    help="Also measure the classical methods of the suite.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    help="Also write the result to this file, as JSON or, for a suite and a name in .md, tables.",
+)
 @json_option
 @click.pass_context
 def evaluate(
@@ -63,13 +104,14 @@ def evaluate(
 ) -> None:
     """Measure PSNR and SSIM of MODEL: a run, a .keras or .tflite file, or a pretrained network.
 
-    Noise is neither clipped nor rounded, as the denoising literature adds it.
+    Noise is neither clipped nor rounded, as is usual in the denoising literature.
 
-    With --suite, any number of models beside classical baselines on the same images, with the time
-    per megapixel. The suite dev wants a folder with clean/kodak24 and clean/set5 (photos, which get
-    noise of sigma 15, 25 and 50) and the pairs realnoise_sidd, lowlight_sice, lowlight_lol and
-    deblur_gopro, each in degraded/ and target/; its tasks are denoise, realnoise, lowlight and
-    deblur. BM3D is not among the baselines: its package is for non-commercial use only.
+    With --suite, any number of models are compared with classical baselines on the same images,
+    with the time per megapixel. The folder of the suite dev must hold clean/kodak24 and clean/set5
+    (photos, which get noise of sigma 15, 25 and 50) and the pairs realnoise_sidd, lowlight_sice,
+    lowlight_lol and deblur_gopro, each in degraded/ and target/. Its tasks are denoise, realnoise,
+    lowlight and deblur. BM3D is not among the baselines: its package is for non-commercial use
+    only.
 
     \b
     Examples:
@@ -81,13 +123,12 @@ def evaluate(
     foreign = OF_ONE_MODEL if suite is not None else OF_A_SUITE
     for name in foreign:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
-            option = name.replace("tasks", "task").replace("_", "-")
-            raise InputError(f"--{option} works only {'without' if suite else 'with'} --suite.")
-    mine = {k: v for k, v in options.items() if k == "seed" or k not in foreign}
+            raise InputError(f"`{name}` works only {'without' if suite else 'with'} --suite.")
+    own = {k: v for k, v in options.items() if k == "seed" or k not in foreign}
     if suite is not None:
-        _evaluate_suite(models, suite, output, as_json, **mine)
+        _evaluate_suite(models, suite, output, as_json, **own)
     else:
-        _evaluate_one(models, output, as_json, **mine)
+        _evaluate_one(models, output, as_json, **own)
 
 
 def _evaluate_suite(
@@ -107,17 +148,17 @@ def _evaluate_suite(
         progress=lambda items: progress_bar(items, unit="image", disable=as_json),
         **options,
     )
-    if output:
-        as_tables = output.suffix.lower() == ".md"
-        write_atomic(output, suite_markdown(result) if as_tables else to_json(result))
     if as_json:
         print_json(result)
-        return
-    for table in result["tables"]:
-        click.echo(suite_title(table))
-        print_table(SUITE_HEADER, suite_rows(table))
-        click.echo()
-    click.echo(suite_environment(result))
+    else:
+        for table in result["tables"]:
+            click.echo(suite_title(table))
+            print_table(SUITE_HEADER, suite_rows(table))
+            click.echo()
+        click.echo(suite_environment(result))
+    if output:  # last: what cannot be written is not lost
+        as_tables = output.suffix.lower() == ".md"
+        write_atomic(output, suite_markdown(result) if as_tables else to_json(result))
 
 
 def _evaluate_one(
@@ -143,11 +184,15 @@ def _evaluate_one(
         progress=lambda items: progress_bar(items, unit="image", disable=as_json),
         **options,
     )
-    if output:
-        write_atomic(output, to_json(result))
     if as_json:
         print_json(result)
-        return
+    else:
+        _print_scores(result)
+    if output:  # last: what cannot be written is not lost
+        write_atomic(output, to_json(result))
+
+
+def _print_scores(result: dict[str, Any]) -> None:
     rows = [[image["name"], *_cells(image)] for image in result["images"]]
     print_table(
         ["image", "PSNR dB", "SSIM", "degraded dB", "degraded SSIM"],

@@ -1,4 +1,4 @@
-"""Quality of models and of classical methods on photos."""
+"""The quality of models and of classical methods on photos."""
 
 from typing import Any
 

@@ -1,7 +1,7 @@
-"""Classical restoration, to be measured beside a network.
+"""Classical restoration methods, to be measured beside a network.
 
 Every method is a pure function of image: [H, W, 3] float32 RGB, in [0, 1] or, with noise that is
-not clipped, beyond; the result has the same shape and dtype and is not clipped. Denoisers are told
+not clipped, beyond; the result has the same shape and dtype and is not clipped. Denoisers get
 sigma, the noise's standard deviation in the image's units. Constants were chosen on the
 development sets. BM3D is absent: its authors' package (`bm3d`) is for non-commercial use only, and
 the free ones for colour are plugins of a video server, or need a GPU.
@@ -27,7 +27,10 @@ _LEAST_SIGMA = 0.25 / 255
 
 @dataclass(frozen=True)
 class Baseline:
-    """A method. about: its constants; denoises: it takes sigma; package: needed beside OpenCV."""
+    """A method.
+
+    about: its constants. denoises: whether it takes sigma. package: what it needs beside OpenCV.
+    """
 
     restore: Callable[..., Image]
     about: str
@@ -64,7 +67,7 @@ def non_local_means(image: Image, sigma: float) -> Image:
 
 
 def non_local_means_opencv(image: Image, sigma: float) -> Image:
-    """The same idea in Lab colour and 8 bits, as OpenCV has it; what it is given gets clipped."""
+    """Non-local means in Lab colour and 8 bits, as OpenCV has it; the input is clipped."""
     strength = 0.6 * 255 * sigma
     bgr = cv2.cvtColor(to_uint8(image), cv2.COLOR_RGB2BGR)
     done = cv2.fastNlMeansDenoisingColored(
@@ -188,13 +191,13 @@ def _sparse_blocks(planes: Image, threshold: float) -> tuple[Image, Image]:
     n, (c, h, w) = 8, planes.shape
     columns = _DCT @ np.ascontiguousarray(planes).reshape(c, h // n, n, w)
     # Many small products: one large one goes to BLAS threads, which starve on a busy machine.
-    found = columns.reshape(c, h // n, n, w // n, n) @ _DCT.T
-    keep = np.abs(found) > threshold
+    coefficients = columns.reshape(c, h // n, n, w // n, n) @ _DCT.T
+    keep = np.abs(coefficients) > threshold
     keep[:, :, 0, :, 0] = True  # the mean of a block is never noise
     weight = 1 / keep.sum((2, 4), keepdims=True, dtype=np.float32)
-    rows = ((found * keep) @ _DCT).reshape(c, h // n, n, w)
-    blocks = (_DCT.T @ rows).reshape(found.shape) * weight
-    return blocks.reshape(c, h, w), np.broadcast_to(weight, found.shape).reshape(c, h, w)
+    rows = ((coefficients * keep) @ _DCT).reshape(c, h // n, n, w)
+    blocks = (_DCT.T @ rows).reshape(coefficients.shape) * weight
+    return blocks.reshape(c, h, w), np.broadcast_to(weight, coefficients.shape).reshape(c, h, w)
 
 
 def _with_lightness(image: Image, change: Callable[[NDArray], NDArray]) -> Image:

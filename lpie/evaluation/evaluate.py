@@ -1,4 +1,4 @@
-"""How good a model is, on the same images and scale as its degraded input."""
+"""Measures the quality of a model, on the same images and scale as its degraded input."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -34,21 +34,38 @@ def evaluate(
     skip_bad: bool = False,
     progress: Callable[[Sequence[Any]], Any] = lambda items: items,
 ) -> dict[str, Any]:
-    """Mean and per-image PSNR (dB) and SSIM of `model`, beside those of its degraded input.
+    """Measure PSNR and SSIM of a model's results, beside those of its degraded inputs.
 
-    Images come from exactly one of `pairs` (a folder with `degraded/` and `target/`), `clean` (a
-    folder of photos, degraded as `degrade` says, image i with the generator of (seed, i)) and
-    `builtin` (the held-out photograph inside scikit-image). Scores are of the float output
-    clipped to [0, 1], as it would be shown, against the target, and of the degraded input as it
-    is. clip, quantize: clip the degraded input to [0, 1], round it to 8 bits (and clip).
+    The images come from exactly one of `pairs`, `clean` and `builtin`.
+
+    Args:
+        model: A `Restorer`, or anything that one is made of: a name, a path or a Keras model.
+        pairs: A folder with `degraded/` and `target/`, whose images are matched by name.
+        clean: A folder of clean photos, which are degraded as `degrade` says.
+        builtin: Whether to use the held-out photograph inside scikit-image, degraded likewise.
+        degrade: The synthetic degradation. By default Gaussian noise of sigma 25 (levels of 255).
+        seed: The random seed of the degradation: image i gets the generator of (seed, i).
+        clip: Whether to clip the degraded input to [0, 1].
+        quantize: Whether to round the degraded input to 8 bits, which also clips it.
+        skip_bad: Whether to skip images that cannot be used, instead of raising.
+        progress: A function that takes the list of images and yields them, such as `tqdm`.
+
+    Returns:
+        `psnr_db` (dB) and `ssim` of the float output clipped to [0, 1] against the target, and
+        `degraded_psnr_db` and `degraded_ssim` of the degraded input as it is: the means over the
+        images, and those of each image under `images`. Also `model`, `source`, `degradation` and
+        the reasons of the `skipped` images.
+
+    Raises:
+        InputError: There is no such model, or no usable image.
     """
     items = _items(pairs, clean, builtin)
     config = degrade or DegradeConfig()
     restorer = model if isinstance(model, Restorer) else Restorer(model, max_memory_mb=math.inf)
     images: list[dict[str, Any]] = []
     bad: list[str] = []
-    found = sources.samples(progress(items), config, seed=seed, bad=bad if skip_bad else None)
-    for sample in found:
+    samples = sources.samples(progress(items), config, seed=seed, bad=bad if skip_bad else None)
+    for sample in samples:
         if quantize:
             sample = sample._replace(degraded=to_float(to_uint8(sample.degraded)))
         elif clip:
@@ -84,7 +101,7 @@ def mean_scores(scores: Sequence[dict[str, Any]]) -> dict[str, float]:
 
 def _items(pairs: Path | None, clean: Path | None, builtin: bool) -> list[sources.Item]:
     if (pairs is not None) + (clean is not None) + builtin != 1:
-        raise InputError("Choose exactly one of --pairs DIR, --clean DIR and --builtin.")
+        raise InputError("Choose exactly one of `pairs`, `clean` and `builtin`.")
     if pairs is not None:
         return sources.pairs(pairs)
     return (

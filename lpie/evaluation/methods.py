@@ -1,4 +1,4 @@
-"""What restores an image in a comparison: a model or a baseline, and what it is told."""
+"""The methods of a comparison: models and classical baselines, ready to restore an image."""
 
 import math
 import time
@@ -21,18 +21,19 @@ Restore = Callable[[Image], Image]
 class Method(NamedTuple):
     """One row of a table.
 
-    told: what it knows beside the image, "sigma" or "blind". open: makes it ready for an image.
+    knows: "sigma" for a method that gets the noise's strength, else "blind". about: its constants.
+    open: makes it ready for an image.
     """
 
     name: str
-    told: str
+    knows: str
     about: str
     open: Callable[[], Restore]
     is_model: bool = False
 
 
 def timed(method: Method, image: Image) -> tuple[Image, float]:
-    """(`image` restored, the seconds that it took), after a warm-up that is not counted."""
+    """(`image` restored, the seconds that this took), after a warm-up that is not counted."""
     restore = method.open()
     # The first call of a network at a size plans it; that of another method loads its package.
     restore(image if method.is_model else image[:64, :64])
@@ -43,25 +44,28 @@ def timed(method: Method, image: Image) -> tuple[Image, float]:
 
 def models(texts: Sequence[str], tasks: Collection[str]) -> dict[str, list[Method]]:
     """The models by task, from `path` or `task=path`; those for every task are under ""."""
-    found: dict[str, list[Method]] = {}
+    methods: dict[str, list[Method]] = {}
     for text in texts:
         task, equals, path = text.partition("=")
         if not equals or Path(text).exists():
             task, path = "", text
         elif task not in tasks:
             raise unknown_name("task", task, tasks)
-        found.setdefault(task, []).append(_model(path))
-    return found
+        methods.setdefault(task, []).append(_model(path))
+    return methods
 
 
-def told(name: str, sigma: float) -> Method:
-    """The denoiser `name` that is told `sigma`, in the image's units."""
+def non_blind(name: str, sigma: float) -> Method:
+    """The denoiser `name`, which gets the noise's standard deviation in the image's units."""
     method = _baseline(name)
     return Method(name, "sigma", method.about, lambda: lambda image: method.restore(image, sigma))
 
 
 def blind(name: str, step_px: int = 1) -> Method:
-    """The baseline `name`, told nothing: a denoiser looks at every `step_px`th pixel for sigma."""
+    """The baseline `name`, which gets the image alone.
+
+    A denoiser estimates the noise's strength from every `step_px`th pixel.
+    """
     method = _baseline(name)
     if not method.denoises:
         return Method(name, "blind", method.about, lambda: method.restore)
@@ -75,7 +79,7 @@ def blind(name: str, step_px: int = 1) -> Method:
 
 
 def _model(path: str) -> Method:
-    # Whole images where tiles are not exact; a wrong file is found out before any work.
+    # Whole images where tiles are not exact; a wrong file raises here, before any work.
     restorer = Restorer(path, max_memory_mb=math.inf)
     if tflite_file(path).suffix == ".tflite":
         # A session keeps its memory, up to 0.9 GB: each is opened for one image and then let go.

@@ -1,6 +1,6 @@
-"""Models and classical baselines on the same images in one run: quality and time.
+"""Compares models and classical baselines on the same images: quality and time.
 
-A suite is a folder of test images of a fixed layout and what is asked of them. Of `dev`:
+A suite is a folder of test images in a fixed layout, and the tasks on them. That of `dev`:
 
     clean/kodak24, clean/set5     photos that get Gaussian noise of sigma 15, 25 and 50
     realnoise_sidd, lowlight_sice, lowlight_lol, deblur_gopro
@@ -28,17 +28,17 @@ Progress = Callable[[Sequence[Any]], Any]
 
 @dataclass(frozen=True)
 class Task:
-    """Image folders that ask one thing, and the baselines that answer it.
+    """Image folders of one kind of restoration, and the baselines for it.
 
-    clean: photos that get noise of every `noise_sigma` (in levels of 255); pairs: photographed.
-    told: denoisers that are told sigma. blind: methods that are not; a denoiser estimates sigma
-    from every `step_px`th pixel.
+    clean: folders of photos that get noise of every `noise_sigma` (in levels of 255). pairs:
+    folders of photographed pairs. non_blind: denoisers that get sigma. blind: methods that do not;
+    a denoiser estimates sigma from every `step_px`th pixel.
     """
 
     clean: tuple[str, ...] = ()
     noise_sigma: tuple[float, ...] = ()
     pairs: tuple[str, ...] = ()
-    told: tuple[str, ...] = ()
+    non_blind: tuple[str, ...] = ()
     blind: tuple[str, ...] = ()
     step_px: int = 1
 
@@ -48,7 +48,7 @@ SUITES: dict[str, dict[str, Task]] = {
         "denoise": Task(
             clean=("clean/kodak24", "clean/set5"),
             noise_sigma=(15.0, 25.0, 50.0),
-            told=("NLM", "NLM OpenCV", "TV", "DCT"),
+            non_blind=("NLM", "NLM OpenCV", "TV", "DCT"),
             blind=("NLM", "DCT"),
         ),
         "realnoise": Task(
@@ -73,15 +73,15 @@ def compare(
     seed: int = 0,
     progress: Progress = lambda items: items,
 ) -> dict[str, Any]:
-    """One table per image folder and noise level, and the environment.
+    """Measure every method: one table per image folder and noise level, and the environment.
 
-    models: paths that run on every task, or `task=path`. data: the suite's folder; None is refused
-    with a sentence that says what it should hold. tasks: only these. limit: only so many images of
-    each folder. Noise is neither clipped nor rounded; image i gets it from the generator of
-    (seed, i), as in `lpie.evaluate`. Scores are of the output clipped to [0, 1];
-    `s_per_megapixel` is the median over images of the wall time of the restoration alone. All
-    methods restore an image before the next one is read, so that a slow minute of the machine hits
-    them alike.
+    models: paths that run on every task, or `task=path`. data: the suite's folder. tasks: run only
+    these. limit: use only so many images of each folder.
+
+    Noise is neither clipped nor rounded; image i gets it from the generator of (seed, i), as in
+    `lpie.evaluate`. Scores are of the output clipped to [0, 1]; `s_per_megapixel` is the median
+    over images of the wall time of the restoration alone. All methods restore an image before the
+    next one is read, so that a slow minute of the machine affects them alike.
     """
     chosen = _chosen(suite, tasks)
     if limit is not None and limit < 1:
@@ -127,13 +127,12 @@ def _folder(suite: str, tasks: Mapping[str, Task], data: Path | None) -> Path:
     folders = [folder for task in tasks.values() for folder in (*task.clean, *task.pairs)]
     expected = f"The suite {suite!r} expects a folder with {', '.join(folders)}"
     if data is None:
-        raise InputError(f"{expected}. Give it with --data or LPIE_DEV_DATA.")
+        raise InputError(f"{expected}. Give it with `data` or LPIE_DEV_DATA.")
     missing = [folder for folder in folders if not (data / folder).is_dir()]
     if missing:
-        found = [path.name for path in sorted(data.iterdir())] if data.is_dir() else []
+        held = [path.name for path in sorted(data.iterdir())] if data.is_dir() else []
         raise InputError(
-            f"{data} lacks {', '.join(missing)}. {expected}; "
-            f"found: {', '.join(found) or 'nothing'}."
+            f"{data} lacks {', '.join(missing)}. {expected}. It holds: {', '.join(held) or 'nothing'}."
         )
     return data
 
@@ -149,12 +148,12 @@ def _cases(tasks: Mapping[str, Task], data: Path, limit: int | None) -> Iterator
 
 def _baselines(task: Task, noise_sigma: float | None) -> list[Method]:
     sigma = (noise_sigma or 0.0) / 255
-    told = [methods.told(name, sigma) for name in task.told]
-    return [*told, *(methods.blind(name, task.step_px) for name in task.blind)]
+    non_blind = [methods.non_blind(name, sigma) for name in task.non_blind]
+    return [*non_blind, *(methods.blind(name, task.step_px) for name in task.blind)]
 
 
 def _table(case: _Case, rows: Sequence[Method], seed: int, progress: Progress) -> dict[str, Any]:
-    """Each method on each image, and the means."""
+    """The scores of each method on each image, and their means."""
     noise = {"noise_sigma": case.noise_sigma or 0.0}
     config = config_from({"data": {"degrade": noise}}).data.degrade
     degraded: list[dict[str, Any]] = []
@@ -196,7 +195,7 @@ def _row(method: Method, images: list[dict[str, Any]], degraded_psnr_db: float) 
     means = _means(images)
     return {
         "method": method.name,
-        "told": method.told,
+        "told": method.knows,
         "about": method.about,
         **means,
         "gain_db": means["psnr_db"] - degraded_psnr_db,

@@ -1,4 +1,4 @@
-"""Images in and out of files, and the few conversions a restoration needs."""
+"""RGB arrays: reading and writing them, and the few conversions that a restoration needs."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,7 +21,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file.")
     data = np.frombuffer(path.read_bytes(), np.uint8)
-    with quiet():  # what is wrong with the file is said by us, in one sentence
+    with quiet():  # the error below says what is wrong with the file, in one sentence
         try:
             # OpenCV raises on more than 2^30 pixels and returns None for other bad files.
             bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
@@ -36,7 +36,9 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 95) -> N
     """Write `image` ([H, W, 3] uint8 RGB) to `path`; `quality` (1 to 100) is for JPEG and WebP."""
     suffix = path.suffix.lower()
     if suffix not in EXTENSIONS:
-        raise InputError(f"Cannot write {path}: its name must end in {', '.join(EXTENSIONS)}.")
+        raise InputError(
+            f"The name of an image must end in {', '.join(EXTENSIONS)}. Received: {path}."
+        )
     options = {
         ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality],
         ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, quality],
@@ -58,8 +60,8 @@ def list_images(folder: Path, *, inner: bool = False) -> list[Path]:
     """
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist or is not a folder.")
-    found = folder.rglob("*") if inner else folder.iterdir()
-    paths = sorted(p for p in found if p.suffix.lower() in EXTENSIONS)
+    entries = folder.rglob("*") if inner else folder.iterdir()
+    paths = sorted(p for p in entries if p.suffix.lower() in EXTENSIONS)
     if not paths:
         raise InputError(f"{folder} holds no image. Readable: {', '.join(EXTENSIONS)}.")
     return paths
@@ -71,7 +73,7 @@ def to_float(image: NDArray) -> NDArray[np.float32]:
 
 
 def to_uint8(image: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Floats in [0, 1] to uint8 in [0, 255]: scaled, rounded, then clipped."""
+    """Floats in [0, 1] to uint8 in [0, 255]: they are scaled, rounded, then clipped."""
     return np.clip(np.rint(image * 255), 0, 255).astype(np.uint8)
 
 
@@ -88,7 +90,7 @@ def to_levels_of(image: NDArray[np.float32], dtype: np.dtype) -> NDArray:
 def cut(image: NDArray, origin: tuple[int, int], size: tuple[int, int]) -> NDArray:
     """`size` (height, width) pixels of `image` [H, W, C] from `origin` (y, x) on.
 
-    Beyond the bottom and the right it goes on as `pad_reflect` makes it.
+    Beyond the bottom and the right it is padded as by `pad_reflect`.
     """
     (y, x), (h, w) = origin, size
     if y + h <= image.shape[0] and x + w <= image.shape[1]:

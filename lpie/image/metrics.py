@@ -22,11 +22,20 @@ def psnr(
     border: int = 0,
     y_channel: bool = False,
 ) -> float:
-    """Peak signal-to-noise ratio in dB; infinite for equal images, the mean over a batch.
+    """Compute the peak signal-to-noise ratio, 10 log10(peak^2 / MSE).
 
-    image, target: [H, W, C] or [N, H, W, C] RGB of the same shape and dtype.
-    data_range: the peak; 255 for uint8 and 1 for floats unless given.
-    border: pixels left out on every side. y_channel: compare BT.601 luma instead of RGB.
+    Args:
+        image: [H, W, C] or [N, H, W, C], RGB or grey.
+        target: The ground truth, of the same shape and dtype.
+        data_range: The peak. By default 255 for uint8, and 1 for other types.
+        border: The number of pixels to leave out on every side.
+        y_channel: Whether to compare BT.601 luma instead of RGB.
+
+    Returns:
+        The ratio in dB, infinite for equal images; of a batch the mean over its images.
+
+    Raises:
+        InputError: The shapes or dtypes differ, or nothing is left inside the border.
     """
     pairs, peak = _prepare(image, target, data_range, border, y_channel)
     with np.errstate(divide="ignore"):
@@ -43,14 +52,27 @@ def ssim(
     y_channel: bool = False,
     convention: Literal["standard", "basicsr3d"] = "standard",
 ) -> float:
-    """Structural similarity (Wang et al. 2004), the mean over pixels and channels.
+    """Compute the structural similarity (Wang et al. 2004), the mean over pixels and channels.
 
-    `standard`: Gaussian window 11x11 of sigma 1.5, only pixels whose whole window lies inside the
-    image, as in scikit-image with `gaussian_weights=True, use_sample_covariance=False`.
-    `basicsr3d`: the figure that NAFNet's code prints and its papers' tables hold. Its window is
-    11x11x11 and runs over the channels too, with the border repeated, so that it averages three
-    channels as if they were neighbours and says more (0.948 where `standard` says 0.831): compare
-    it with nothing else. Other arguments as `psnr`.
+    Args:
+        image: [H, W, C] or [N, H, W, C], RGB or grey, of at least 11x11 pixels.
+        target: The ground truth, of the same shape and dtype.
+        data_range: The peak. By default 255 for uint8, and 1 for other types.
+        border: The number of pixels to leave out on every side.
+        y_channel: Whether to compare BT.601 luma instead of RGB.
+        convention: "standard" has a Gaussian window of 11x11 and sigma 1.5, and counts only pixels
+            whose whole window lies inside the image, as scikit-image does with
+            `gaussian_weights=True, use_sample_covariance=False`. "basicsr3d" is the figure that
+            NAFNet's code prints and that the tables of its papers hold: its window is 11x11x11 and
+            runs over the channels too, with the border repeated. It averages three channels as if
+            they were neighbours and reports more (0.948 where "standard" reports 0.831), so
+            compare it only with itself.
+
+    Returns:
+        The similarity, 1 for equal images; of a batch the mean over its images.
+
+    Raises:
+        InputError: The shapes or dtypes differ, or an image is smaller than the window.
     """
     if convention not in ("standard", "basicsr3d"):
         raise unknown_name("convention", convention, ("standard", "basicsr3d"))
@@ -108,14 +130,14 @@ def gaussian_taps() -> NDArray:
 
 
 def _blur(x: NDArray) -> NDArray:
-    """[H, W, C] to [H - 10, W - 10, C]."""
+    """[H, W, C] blurred, without its border: [H - 10, W - 10, C]."""
     r, taps = _WINDOW // 2, gaussian_taps()
     blurred = cv2.sepFilter2D(np.ascontiguousarray(x), cv2.CV_64F, taps, taps)
     return blurred.reshape(x.shape)[r:-r, r:-r]  # OpenCV drops a channel axis of one
 
 
 def _blur_3d(x: NDArray) -> NDArray:
-    """[H, W, C] to the same shape, over the channels as well; the border is repeated."""
+    """[H, W, C] blurred over the channels as well; the border is repeated, the shape stays."""
     taps, channels = gaussian_taps(), x.shape[-1]
     flat = np.ascontiguousarray(x)
     blurred = cv2.sepFilter2D(flat, cv2.CV_64F, taps, taps, borderType=cv2.BORDER_REPLICATE)

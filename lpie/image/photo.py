@@ -1,4 +1,4 @@
-"""Photos as people have them: bit depth, grey, alpha, EXIF, ICC profile and JPEG quality stay."""
+"""Photos as their files store them: with bit depth, grey, alpha, EXIF, ICC profile and quality."""
 
 import functools
 import io
@@ -21,9 +21,21 @@ from lpie.system.quiet import quiet
 MAX_MEGAPIXELS = 256.0
 MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L")
 # What Pillow's parsers raise on damaged files.
-DAMAGE = (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, AttributeError,
-          OverflowError, ZeroDivisionError, struct.error, MemoryError, RecursionError)  # fmt: skip
-# OpenCV's numbers, which it has a name for from 4.12 on: IMAGE_METADATA_EXIF, _XMP and _ICCP.
+DAMAGE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    struct.error,
+    MemoryError,
+    RecursionError,
+)
+# OpenCV's numbers, which have names from 4.12 on: IMAGE_METADATA_EXIF, _XMP and _ICCP.
 KINDS = {"exif": 0, "xmp": 1, "icc": 2}
 SAMPLINGS = {
     0: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
@@ -36,13 +48,13 @@ ORIENTATION = 0x0112
 
 @dataclass(frozen=True)
 class Header:
-    """What a file says of its picture before it is decoded; sizes in px, as stored."""
+    """What a file says about its picture before it is decoded; sizes in px, as stored."""
 
     width: int
     height: int
     format: str
     mode: str
-    # How the same format is to be written again: OpenCV's parameters.
+    # OpenCV's parameters to write the same format again.
     parameters: tuple[int, ...] = ()
 
 
@@ -78,20 +90,20 @@ def read_header(path: Path) -> Header:
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file.")
     kept = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None  # the limit is ours, and one sentence (`read_photo`)
+    Image.MAX_IMAGE_PIXELS = None  # `read_photo` has a limit of its own, with a sentence
     try:
         with Image.open(path) as image:
-            found = _header(image, path)
+            header = _header(image, path)
             frames = getattr(image, "n_frames", 1)
     except DAMAGE:
         raise InputError(f"{path} is not a readable image: empty, truncated or damaged.") from None
     finally:
         Image.MAX_IMAGE_PIXELS = kept
-    if found.mode not in MODES:
-        raise InputError(f"{path} has {found.mode} pixels. Convert it to RGB or grey first.")
-    if frames > 1 and found.format != "MPO":  # whose others are previews and depth maps
+    if header.mode not in MODES:
+        raise InputError(f"{path} has {header.mode} pixels. Convert it to RGB or grey first.")
+    if frames > 1 and header.format != "MPO":  # whose others are previews and depth maps
         raise InputError(f"{path} holds {frames} pictures. Restore them as files of their own.")
-    return found
+    return header
 
 
 def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
@@ -110,7 +122,7 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
         )
     data = np.frombuffer(path.read_bytes(), np.uint8)
     pixels, metadata = None, {}
-    with quiet():  # what is wrong with the file is said by us, in one sentence
+    with quiet():  # the error below says what is wrong with the file, in one sentence
         try:
             pixels, types, values = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
             names = {number: name for name, number in KINDS.items()}
@@ -133,7 +145,7 @@ def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
 
 
 def write_photo(path: Path, photo: Photo) -> None:
-    """Write `photo` to `path`, in the format of its name, with what it carries."""
+    """Write `photo` to `path` in the format of its name, with its metadata."""
     suffix = path.suffix.lower()
     if suffix in (".bmp", ".tif", ".tiff"):  # BMP holds no orientation; OpenCV turns TIFF
         photo = upright(photo)
@@ -189,18 +201,18 @@ def _header(image: Image.Image, path: Path) -> Header:
 
 
 def _jpeg_parameters(image: JpegImagePlugin.JpegImageFile) -> list[int]:
-    """The quality whose tables are nearest to the file's, its sampling, and if progressive."""
+    """OpenCV's parameters for the file's quality (by the nearest tables), sampling and progression."""
     tables = [sum(table) for _, table in sorted(image.quantization.items())]
     luma, chroma = (
         min(range(1, 101), key=lambda q: abs(_table_sums()[q - 1][i] - tables[i])) for i in (0, -1)
     )
-    found = [cv2.IMWRITE_JPEG_QUALITY, luma, cv2.IMWRITE_JPEG_LUMA_QUALITY, luma]
+    parameters = [cv2.IMWRITE_JPEG_QUALITY, luma, cv2.IMWRITE_JPEG_LUMA_QUALITY, luma]
     if len(tables) > 1:
-        found += [cv2.IMWRITE_JPEG_CHROMA_QUALITY, chroma]
+        parameters += [cv2.IMWRITE_JPEG_CHROMA_QUALITY, chroma]
     sampling = SAMPLINGS.get(JpegImagePlugin.get_sampling(image))
     if sampling is not None:
-        found += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    return found + [cv2.IMWRITE_JPEG_PROGRESSIVE, 1] * bool(image.info.get("progressive"))
+        parameters += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
+    return parameters + [cv2.IMWRITE_JPEG_PROGRESSIVE, 1] * bool(image.info.get("progressive"))
 
 
 @functools.cache
@@ -225,17 +237,17 @@ def _parameters(header: Header, suffix: str) -> list[int]:
 
 def _orientation(exif: bytes) -> int:
     """The orientation in `exif`, 1 where it has none that is valid."""
-    found = Image.Exif()
+    parsed = Image.Exif()
     try:
-        found.load(exif)
-        value = found.get(ORIENTATION, 1)
+        parsed.load(exif)
+        value = parsed.get(ORIENTATION, 1)
     except DAMAGE:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _turned(exif: bytes) -> bytes:
-    """`exif` with orientation 1, every other byte as it was: maker notes rely on their place."""
+    """`exif` with orientation 1 and every other byte as it was: maker notes rely on their place."""
     start = 6 if exif[:4] == b"Exif" else 0
     order = "<" if exif[start : start + 2] == b"II" else ">"
     data = bytearray(exif)
@@ -245,6 +257,6 @@ def _turned(exif: bytes) -> bytes:
         for at in range(start + directory + 2, start + directory + 2 + 12 * count, 12):
             if struct.unpack_from(f"{order}H", data, at) == (ORIENTATION,):
                 struct.pack_into(f"{order}H", data, at + 8, 1)
-    except struct.error:  # a note that nobody can read says nothing of orientation either
+    except struct.error:  # a note that cannot be read says nothing about orientation either
         return exif
     return bytes(data)

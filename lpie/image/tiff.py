@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 ICC, XMP, EXIF, GPS = 34675, 700, 34665, 34853
-# Of the first directory: description, make, model, software, time, artist, copyright.
+# Tags of the first directory: description, make, model, software, time, artist, copyright.
 WORDS = (270, 271, 272, 305, 306, 315, 33432)
 
 
@@ -26,12 +26,12 @@ def read_metadata(path: Path) -> dict[str, bytes]:
         for tag in (EXIF, GPS):
             if inner := theirs.get_ifd(tag):
                 exif.get_ifd(tag).update(inner)
-        found = {
+        metadata = {
             "icc": icc,
             "xmp": xmp,
             "exif": exif.tobytes().removeprefix(b"Exif\0\0") if len(exif) else None,
         }
-    return {name: bytes(value) for name, value in found.items() if value}
+    return {name: bytes(value) for name, value in metadata.items() if value}
 
 
 def encode(pixels: NDArray, metadata: dict[str, bytes]) -> bytes:

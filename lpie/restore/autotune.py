@@ -77,7 +77,7 @@ def measure_rates(
 
 
 def rates_key(model: TfliteModel, threads: int, runtime: RuntimeName) -> str:
-    """Everything that rates depend on: the model's SHA-256, the runtime, its version, CPU, threads."""
+    """All that rates depend on: the model's SHA-256, the runtime, its version, CPU and threads."""
     version = importlib.metadata.version(runtime)
     return f"{model.sha256} {runtime} {version} {cpu_name()} {threads} threads"
 

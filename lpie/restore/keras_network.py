@@ -39,7 +39,7 @@ class KerasNetwork:
         self.mb_per_px = (held_bytes + TILE_BYTES_PER_PX) / 1e6
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
-        """How to go over a photo of `size`: tiles of the default size, or what the budget allows."""
+        """How to go over a photo of `size`: by tiles of the default size, or smaller ones."""
         return unmeasured_plan(
             size.rounded_up(self.multiple),
             halo_px=self.halo_px,

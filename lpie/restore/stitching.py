@@ -9,7 +9,7 @@ from lpie.restore.tile_policy import Plan
 
 
 def stitch(restored: NDArray[np.float32], tile: Tile, plan: Plan, out: NDArray) -> int:
-    """Write what is kept of `restored`, a tile, into the photo `out`; return how many pixels that is."""
+    """Write the part of a restored tile that is kept into `out`; return its number of pixels."""
     h, w, _ = out.shape
     share: NDArray[np.float32] | None = None
     if plan.exact:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -36,7 +36,8 @@ PROBE_RUNS = 2
 HALOS = ("exact", "fast")
 Halo = Literal["exact", "fast"]
 # What the halo "fast" may change: 1/1024 of a level of 255, in [0, 1]. An eighth of that is allowed
-# on the images that the halo is measured on: photos with more than these were seen, none with twice.
+# on the images that the halo is measured on: some photos have more error than these, none had twice
+# as much.
 FAST_HALO_ERROR = 1 / 1024 / 255
 FAST_HALO_MARGIN = 8
 
@@ -202,9 +203,9 @@ def unmeasured_plan(
     """
     longest = _longest_side(size, mb_per_px, budget, smallest_side(multiple, halo_px), multiple)
     if fixed or halo_px is None:
-        return whole_or_blended_plan(
-            size, fixed, halo_px, multiple, min(tile_px or longest, longest)
-        )
+        side = min(tile_px or longest, longest)
+        plan = whole_or_blended_plan(size, fixed, halo_px, multiple, side)
+        return replace(plan, estimated_mb=mb_per_px * plan.tile.pixels)
     side = min(tile_px or DEFAULT_TILE_PX, longest)
     most = Size(min(size.height, side), min(size.width, side))
     tile = even_tile(size, most, halo_px=halo_px, multiple=multiple)

@@ -1,1 +1,1 @@
-"""Files, signals, quiet libraries, and what this machine is."""
+"""Files, signals, quiet libraries and the environment."""

@@ -1,4 +1,4 @@
-"""What a measurement ran on: the processor, its threads, the packages, the day."""
+"""The environment of a measurement: the processor, its threads, the packages and the day."""
 
 import datetime
 import importlib.metadata
@@ -9,11 +9,17 @@ from typing import Any
 
 import cv2
 
-# Those that restore or measure; one that is not installed is left out.
+# The packages that restore or measure; one that is not installed is left out.
 PACKAGES = (
-    "lpie", "numpy", "opencv-python-headless", "scikit-image", "tensorflow", "jax", "keras",
+    "lpie",
+    "numpy",
+    "opencv-python-headless",
+    "scikit-image",
+    "tensorflow",
+    "jax",
+    "keras",
     "ai-edge-litert",
-)  # fmt: skip
+)
 
 
 def environment() -> dict[str, Any]:
@@ -34,7 +40,7 @@ def environment() -> dict[str, Any]:
 
 
 def cpu_name() -> str:
-    """The processor's name as the system tells it."""
+    """The processor's name by the operating system."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]

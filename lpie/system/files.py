@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and what went wrong otherwise, in a sentence."""
+"""Files that are written whole or not at all, JSON, and errors of the operating system."""
 
 import contextlib
 import hashlib
@@ -13,7 +13,7 @@ from typing import Any
 from lpie.errors import InputError, LpieError
 from lpie.system.signals import undone_by_signals
 
-TEMPORARY = ".*.part*"  # what a kill may leave of `atomic_path`
+TEMPORARY = ".*.part*"  # the files that a kill may leave behind of `atomic_path`
 
 
 def write_atomic(path: Path, data: bytes | str | memoryview) -> None:
@@ -48,14 +48,14 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_bytes())
     except ValueError as error:
-        raise InputError(f"{path} is not valid JSON: {error}. Make it again.") from None
+        raise InputError(f"{path} is not valid JSON: {error}. Write it anew.") from None
     if not isinstance(record, dict):
         raise InputError(f"{path} must hold a JSON object. Received: {type(record).__name__}.")
     return record
 
 
 def refuse_existing(path: Path, *, force: bool) -> None:
-    """Raise an `InputError` when `path` exists and `force` was not asked for."""
+    """Raise an `InputError` when `path` exists, unless `force`."""
     if path.exists() and not force:
         raise InputError(f"{path} exists already. Choose another name or add `force`.")
 
@@ -67,12 +67,12 @@ def sha256(path: Path) -> str:
 
 
 def compressed_bytes(path: Path) -> int:
-    """What the file takes in a package: its size after deflate, as of zip and gzip, level 9."""
+    """The bytes of the file in a package: its size after deflate, as in zip and gzip, level 9."""
     return len(zlib.compress(path.read_bytes(), 9))
 
 
 def sentence(error: OSError) -> LpieError:
-    """What the operating system refused, as one sentence that names the file."""
+    """The operating system's refusal as one sentence that names the file."""
     where = f" ({error.filename})" if error.filename else ""
     return LpieError(f"{error.strerror or error}{where}.")
 

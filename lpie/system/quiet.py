@@ -1,4 +1,4 @@
-"""Keeping off the terminal what libraries print from C++."""
+"""Keeps off the terminal what libraries print from C++."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ _LOCK = threading.RLock()
 def quiet() -> Iterator[Callable[[], str]]:
     """Nothing that is written to the process's stdout and stderr inside the block is shown.
 
-    Yields a function that returns it, for an error's sake.
+    Yields a function that returns it, for the text of an error.
     """
     with _LOCK, tempfile.TemporaryFile() as sink:
         _flush()

@@ -1,4 +1,4 @@
-"""Leaving at once when somebody stops the program, with nothing half-written left behind.
+"""Ends the program at once when somebody stops it, with nothing half-written left behind.
 
 A handler that raises instead unwinds whatever is running. TensorFlow's C++ crashes on an exception
 where it expects none, and one that meets a garbage collector's callback is lost.

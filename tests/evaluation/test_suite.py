@@ -161,6 +161,19 @@ def test_command_line(dev, tiny_tflite, tmp_path):
     assert list(tmp_path.glob(".*")) == []
 
 
+def test_a_result_that_cannot_be_written_is_shown(dev, tmp_path):
+    (tmp_path / "file").write_text("")
+    output = tmp_path / "file" / "scores.json"
+    task = ["--suite", "dev", "--data", dev, "--task", "deblur"]
+    result = run_lpie("evaluate", *task, "-o", output)
+    assert_one_sentence(result, 1, output.parent)
+    assert "unsharp mask" in result.stdout
+    result = run_lpie("evaluate", "gone.keras", *task, "-o", output)
+    assert_one_sentence(result, 2, "gone.keras does not exist")
+    result = run_lpie("evaluate", "gone.keras", "--builtin", "-o", output)
+    assert_one_sentence(result, 2, "gone.keras does not exist")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -170,7 +183,7 @@ def test_command_line(dev, tiny_tflite, tmp_path):
         ({"models": ["lowlight=x.tflite"], "tasks": ["deblur"]}, "Unknown task 'lowlight'"),
         ({"models": ["denoise=gone.keras"]}, "gone.keras does not exist"),
         ({"limit": 0}, "`limit` must be at least 1. Received: 0"),
-        ({"data": None}, "expects a folder with clean/kodak24, .*Give it with --data"),
+        ({"data": None}, "expects a folder with clean/kodak24, .*Give it with `data`"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(dev, arguments, words):
@@ -179,12 +192,14 @@ def test_a_wrong_question_is_one_sentence(dev, arguments, words):
 
 
 def test_missing_folders_and_bad_images(dev, tmp_path):
-    with pytest.raises(InputError, match=r"gone lacks .*found: nothing"):
+    with pytest.raises(InputError, match=r"gone lacks .*It holds: nothing"):
         compare(data=tmp_path / "gone")
     copy = tmp_path / "copy"
     shutil.copytree(dev, copy)
     shutil.rmtree(copy / "deblur_gopro")
-    with pytest.raises(InputError, match=r"copy lacks deblur_gopro. .*found: clean, lowlight_lol"):
+    with pytest.raises(
+        InputError, match=r"copy lacks deblur_gopro. .*It holds: clean, lowlight_lol"
+    ):
         compare(data=copy)
     (copy / "realnoise_sidd" / "degraded" / "a.png").write_bytes(b"no image")
     with pytest.raises(InputError, match=r"a\.png is not a readable image"):

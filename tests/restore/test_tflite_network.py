@@ -139,7 +139,7 @@ photo = np.full((1600, 2000, 3), 99, np.uint8)
 photo[::3] = 60
 Restorer("denoise-s").restore(photo[:64, :64])
 before = peak_mb()
-restorer = Restorer(sys.argv[1], max_memory_mb=float(sys.argv[2]))
+restorer = Restorer(sys.argv[1], threads=2, max_memory_mb=float(sys.argv[2]))
 restorer.restore(photo)
 print(peak_mb() - before)
 """
