@@ -4,6 +4,7 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "ExportRequest": "lpie.export.request",
     "check_delegate": "lpie.export.delegates",
     "export_tflite": "lpie.export.pipeline",
     "verify": "lpie.export.verification.parity",

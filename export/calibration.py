@@ -1,15 +1,65 @@
-"""Real tiles for choosing quantization ranges."""
+"""Real degraded photos, as the network will meet them, and tiles of them, to calibrate on."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.config.config import Config, config_from
+from lpie.data import sources
+from lpie.data.pools import samples_of
+from lpie.data.shards import open_shards
 from lpie.errors import InputError
-from lpie.image.image import pad_reflect, to_float
+from lpie.image.image import list_images, pad_reflect, read_image, to_float, to_uint8
+from lpie.training.run import settings_of
+from lpie.weights import is_name
 
+MOST_PHOTOS = 12  # a few photos cover brightness and texture, and each is held in memory
 TILES = 32
-LEAST_PX = 64 * 64  # of fewer, no range says what photos hold
+LEAST_PX = 64 * 64  # fewer pixels say too little about the range of values in photos
+
+
+def photos_for(model: Path | None = None, folder: Path | None = None) -> list[NDArray[np.uint8]]:
+    """[H, W, 3] uint8 photos: those of `folder`, else of the run `model`, else the built-in ones.
+
+    Photos of `folder` are taken as they are; the others are degraded as the run trains on them or
+    the pretrained network `model` was, or with Gaussian noise of sigma 25.
+    """
+    if folder is not None:
+        return [read_image(path) for path in _spread(list_images(folder))]
+    return [to_uint8(sample.degraded) for sample in _samples(model)]
+
+
+def pairs_for(
+    model: Path | None = None, folder: Path | None = None
+) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    """(photos as of `photos_for`, their ground truth); folder: with degraded/ and target/."""
+    if folder is None:
+        pairs = list(_samples(model))
+    else:
+        pairs = list(sources.samples(_spread(sources.pairs(folder)), Config().data.degrade, seed=0))
+    return [to_uint8(s.degraded) for s in pairs], [to_uint8(s.target) for s in pairs]
+
+
+def _samples(model: Path | None) -> Iterator[sources.Sample]:
+    config = _config(model)
+    if config.data.source == "shards":
+        yield from samples_of(open_shards(Path(config.data.folder)), config, MOST_PHOTOS)
+        return
+    items, _ = sources.training_and_validation(config.data)
+    yield from sources.samples(_spread(items), config.data.degrade, seed=config.train.seed)
+
+
+def _config(model: Path | None) -> Config:
+    if model is None or not (model.is_dir() or is_name(model)):
+        return Config()
+    return config_from(settings_of(model))
+
+
+def _spread(items: list) -> list:
+    step = max(len(items) / MOST_PHOTOS, 1)
+    return [items[int(i * step)] for i in range(min(MOST_PHOTOS, len(items)))]
 
 
 def calibration_tiles(
@@ -22,10 +72,10 @@ def calibration_tiles(
     """
     if not photos:
         raise InputError("At least one real photo is needed to calibrate on.")
-    given = sum(photo.shape[0] * photo.shape[1] for photo in photos)
-    if given < LEAST_PX:
+    pixels = sum(photo.shape[0] * photo.shape[1] for photo in photos)
+    if pixels < LEAST_PX:
         raise InputError(
-            f"The photos to calibrate on have {given} pixels together, fewer than the {LEAST_PX} "
+            f"The photos to calibrate on have {pixels} pixels together, fewer than the {LEAST_PX} "
             "that are needed. Take more of them, as the camera made them."
         )
     windows = [window for photo in photos for window in _windows(photo, height, width)]

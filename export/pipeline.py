@@ -1,30 +1,32 @@
-"""A Keras network to a `.tflite` of a fixed size, checked before it is written."""
+"""A Keras network to a `.tflite` of fixed sizes, checked before it is written.
 
-from collections.abc import Callable, Sequence
+An export runs the stages of its recipe (`export/recipes.py`) one after the other. Each stage is a
+function below that changes the `Work`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
 from lpie.errors import InputError, LpieError
-from lpie.export.calibration import calibration_tiles, paired_tiles
-from lpie.export.calibration_photos import pairs_for
+from lpie.export.calibration import calibration_tiles, paired_tiles, pairs_for
+from lpie.export.int8 import elu, equalization, gptq, io_types, mixed, ranges
 from lpie.export.int8.diagnosis import least_exact
-from lpie.export.int8.elu import fold_elu
-from lpie.export.int8.equalization import equalize
-from lpie.export.int8.gptq import preround
-from lpie.export.int8.io_types import check_io, set_io
-from lpie.export.int8.mixed import MAX_DROP_DB, Mix, check_max_drop, mix
-from lpie.export.int8.ranges import narrow
-from lpie.export.recipes import find_recipe
+from lpie.export.int8.mixed import Mix
+from lpie.export.recipes import Recipe, Stage
+from lpie.export.request import MAX_DROP_DB, ExportRequest
 from lpie.export.rewrites.padding import pads_ends_alone, pads_to, without_padding
-from lpie.export.rewrites.targets import chosen_passes, rewritten
+from lpie.export.rewrites.targets import rewritten
 from lpie.export.tensorflow_converter import convert, make_converter
 from lpie.export.verification.parity import Verification, small, verify
-from lpie.export.write import check_target, refuse_foreign_ops, versions, write
+from lpie.export.write import check_output, refuse_foreign_ops, versions, write
 from lpie.models.do_conv import fold
-from lpie.models.graph.analysis import analyse
+from lpie.models.graph.analysis import Analysis, analyse
 from lpie.restore.keras_network import forward
 from lpie.size import Size
 from lpie.system.files import sha256
@@ -34,174 +36,311 @@ from lpie.tflite.resize import resize
 from lpie.tflite.signatures import add_size, of_size
 from lpie.tflite.spec import ModelSpec
 
+Photos = Sequence[NDArray[np.uint8]]
+
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
-# memory than a small one; then the graph is resized (exact, see `lpie.tflite.resize.resize`).
-TILE_PX = 256
+# memory than a small one; then the file is resized (exact, see `lpie.tflite.resize.resize`).
+TILE = Size(256, 256)
+# The keywords of `export_tflite` before there was an `ExportRequest`.
+OLD_KEYWORDS = {
+    "recipe": "recipe", "io": "io", "max_drop": "max_drop_db", "target": "hardware_target",
+    "rewrites": "rewrites", "verified": "verify", "force": "overwrite",
+}  # fmt: skip
 
 
 def export_tflite(
     model: keras.Model,
     path: Path | str,
+    request: ExportRequest | None = None,
     *,
-    recipe: str = "float32",
-    size: str | tuple[int, int] = "fhd",
-    more_sizes: Sequence[str | tuple[int, int]] = (),
-    io: str | None = None,
-    photos: Sequence[NDArray[np.uint8]] | None = None,
-    targets: Sequence[NDArray[np.uint8]] | None = None,
-    max_drop: float | None = None,
-    target: str | None = None,
-    rewrites: Sequence[str] = (),
-    progress: Callable[[Mix], None] = lambda mix: None,
+    photos: Photos | None = None,
+    ground_truth: Photos | None = None,
     source: Path | None = None,
-    verified: bool = True,
-    force: bool = False,
+    on_progress: Callable[[Mix], None] = lambda mix: None,
+    **old: Any,
 ) -> ModelSpec:
-    """Write `model` to `path` for images of `size` (width, height) and return its spec.
+    """Write a Keras network as a `.tflite`, after it was compared with the network.
 
-    more_sizes: others for the same file, which has a signature WIDTHxHEIGHT for each size then.
-    recipe: a name of `lpie.export.recipes.RECIPES`. io: what an `int8` file takes and returns,
-    `uint8` unless given, `int8` or `float32`. photos: real degraded photos, [H, W, 3] uint8
-    of any size, as the network will meet them (built-in ones with noise of sigma 25 unless given):
-    what is quantized is calibrated on them, and the export verified. targets: what they should be,
-    for the recipe `mixed`, which loses at most `max_drop` dB on them, 0.1 unless given, and hands
-    `progress` what it found. target: `cpu`, `gpu` or `nnapi`, for the exact rewrites that suit it,
-    beside those called `rewrites` (`lpie.export.rewrites.targets`). source: the file the model came from,
-    for the spec. The file has batch 1, a fixed shape and builtin ops only; its spec is written
-    beside and inside it.
+    The file has batch 1, fixed shapes and builtin ops only; its spec is written beside it
+    (FILE.spec.json) and inside it. Nothing is written when the export fails.
 
-    Raises `InputError` for a size that is not a multiple of the network's, an unknown name or
-    an existing file without `force`; `LpieError` when the export strays from the Keras network by
-    more than the recipe's budget, with the numbers. Then nothing is written. `verified=False`
-    writes it unchecked, and the spec says so.
+    Args:
+        model: The network, [N, H, W, 3] float32 in [0, 1] to the same.
+        path: The file to write; its name ends in .tflite.
+        request: Recipe, sizes, input type, rewrites, and whether to verify and to overwrite.
+            A float32 file of 1920x1080 unless given.
+        photos: Real degraded photos [H, W, 3] uint8, sRGB, of any size, as the network will meet
+            them: ranges are calibrated and the file is verified on them. Built-in photos with
+            Gaussian noise of sigma 25 unless given.
+        ground_truth: For the recipe `mixed`: what each of `photos` should become, [H, W, 3] uint8.
+        source: The file that the weights came from, whose SHA-256 goes into the spec.
+        on_progress: Is called with the sensitivity of each layer once the recipe `mixed` has
+            measured them.
+        **old: In place of a request the keywords of lpie 0.1: recipe, size and more_sizes (texts,
+            or tuples (width, height)), io, max_drop, target, rewrites, verified, force, targets
+            (now ground_truth) and progress (now on_progress).
+
+    Returns:
+        The spec of the written file.
+
+    Raises:
+        InputError: For a size that is not a multiple of the network's, an unknown name, photos
+            that are too few, or an existing file without `overwrite`.
+        LpieError: When the network needs ops that a phone lacks, or the file strays from the
+            network by more than the recipe's budget, with the numbers.
     """
-    path = Path(path)
-    check_target(path, force)
-    stored = find_recipe(recipe)
-    check_io(io, recipe)
-    check_max_drop(max_drop, recipe)
-    passes = chosen_passes(target, rewrites, recipe=recipe)
-    plain = fold(model)
-    found = analyse(plain)
-    image, *others = _sizes((size, *more_sizes), found.multiple)
-    if photos is None and targets is None:
-        photos, targets = pairs_for()
-    if photos is None or (recipe == "mixed" and len(targets or ()) != len(photos)):
-        raise InputError("The recipe mixed needs `photos` and what each should be: `targets`.")
-    plain, applied = rewritten(plain, passes)
-    tile, tiles = image, []
-    multiple = pads_to(plain)
-    if found.scalable and (pads_ends_alone(plain) or image.rounded_up(multiple) == image):
-        tile, plain = Size(TILE_PX, TILE_PX), without_padding(plain)
-    if stored.weights == "int8":
-        tiles = calibration_tiles(photos, *tile)
-    if stored.activations == "int8":
-        plain = equalize(plain, tiles)
-    if stored.weights == "int8":
-        plain = preround(plain, tiles)
+    ground_truth = old.pop("targets", ground_truth)
+    on_progress = old.pop("progress", on_progress)
+    work = _begin(model, Path(path), _requested(request, old), photos, ground_truth)
+    work.source, work.on_progress = source, on_progress
+    for stage in work.recipe.stages:
+        STAGES[stage](work)
+    assert work.spec is not None, "the last stage of every recipe writes the file"
+    return work.spec
+
+
+@dataclass
+class Work:
+    """An export on its way from `network`, the caller's, by `plain` and `editor` to `spec`."""
+
+    network: keras.Model
+    path: Path
+    request: ExportRequest
+    photos: Photos
+    ground_truth: Photos
+    analysis: Analysis
+    # The network as far as it has been rewritten, without branches that training alone needs.
+    plain: keras.Model
+    images: tuple[Size, ...]
+    # The size of conversion and calibration, and the multiple to which the file will pad.
+    tile: Size
+    multiple: int = 1
+    source: Path | None = None
+    on_progress: Callable[[Mix], None] = lambda mix: None
+    rewrites: tuple[str, ...] = ()
+    tiles: list[NDArray[np.float32]] = field(default_factory=list)
     float_layers: tuple[str, ...] = ()
-    if recipe == "mixed":
-        allowed = MAX_DROP_DB if max_drop is None else max_drop
-        mixture = _mixed(model, plain, tile, tiles, photos, targets or (), allowed)
-        progress(mixture)
-        editor, float_layers = mixture.model.edit(), mixture.float_layers
-    else:
-        editor = _converted(plain, recipe, tile, tiles, io or "uint8")
-    resize(editor, image, multiple=multiple)
-    refuse_foreign_ops(editor.view())
-    for other in others:
-        add_size(editor, other, multiple=multiple)
-    file = editor.finish()
-    result = _verified(model, file, photos, recipe) if verified else None
-    if result and not result.passed:
-        reasons = _inexact_ops(plain, recipe, tile, tiles)
-        raise LpieError(f"The export was not written: {result.sentence()}.{reasons}")
-    spec = ModelSpec(
-        network=model.name,
-        recipe=recipe,
-        width=image.width,
-        height=image.height,
-        multiple=found.multiple,
-        halo_px=found.halo_px,
-        parameters=found.parameters,
-        input_dtype=file.inputs[0].dtype,
-        output_dtype=file.outputs[0].dtype,
-        float_layers=float_layers,
-        signatures=file.sizes,
-        rewrites=applied,
-        source_sha256=sha256(source) if source else "",
-        versions=versions(),
-        verified=result.to_dict() if result else None,
-        file=path.name,
-    )
-    return write(path, file, spec)
+    editor: TfliteEditor | None = None
+    verification: Verification | None = None
+    spec: ModelSpec | None = None
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe whose stages are run."""
+        return self.request.chosen
+
+    @property
+    def file(self) -> TfliteEditor:
+        """The `.tflite` as far as it is."""
+        assert self.editor is not None, "a recipe converts before it changes the file"
+        return self.editor
 
 
-def _sizes(sizes: Sequence[str | tuple[int, int]], multiple: int) -> list[Size]:
-    """The sizes as `Size`, all different; a tuple is (width, height)."""
-    texts = [size if isinstance(size, str) else "x".join(map(str, size)) for size in sizes]
-    parsed = [Size.parse(text, multiple=multiple) for text in texts]
-    for size in parsed:
-        if parsed.count(size) > 1:
-            raise InputError(f"The size {size} was given twice.")
-    return parsed
+def _requested(request: ExportRequest | None, old: dict[str, Any]) -> ExportRequest:
+    """`request`, or what the keywords of lpie 0.1 ask for."""
+    if request is not None:
+        if old:
+            raise InputError(
+                f"`request` already says what to export. Received also: {', '.join(old)}. "
+                "Put all of it into the ExportRequest."
+            )
+        return request
+    unknown = sorted(set(old) - {*OLD_KEYWORDS, "size", "more_sizes"})
+    if unknown:
+        raise TypeError(f"export_tflite() got an unexpected keyword argument {unknown[0]!r}")
+    options = {OLD_KEYWORDS[name]: value for name, value in old.items() if name in OLD_KEYWORDS}
+    sizes = [old["size"]] if "size" in old else ["fhd"]
+    return ExportRequest(sizes=tuple(map(_size, [*sizes, *old.get("more_sizes", ())])), **options)
 
 
-def _converted(
+def _size(size: Any) -> Size | str:
+    """A size as lpie 0.1 took it: a text, or a tuple (width, height)."""
+    if isinstance(size, str | Size):
+        return size
+    width, height = size
+    return Size(height, width)
+
+
+def _begin(
     model: keras.Model,
-    recipe: str,
-    size: tuple[int, int],
-    tiles: list[NDArray[np.float32]],
-    io: str,
-) -> TfliteEditor:
-    """The file of `model` at (height, width) `size`; an int8 one takes and returns `io`."""
-    editor = TfliteModel.parse(convert(model, recipe, size, tiles)).edit()
-    if find_recipe(recipe).activations == "int8":
-        fold_elu(editor)
-        narrow(editor, tiles)
-        set_io(editor, io)
-    return editor
+    path: Path,
+    request: ExportRequest,
+    photos: Photos | None,
+    ground_truth: Photos | None,
+) -> Work:
+    """What can be checked before the first stage is checked here."""
+    check_output(path, request.overwrite)
+    plain = fold(model)
+    analysis = analyse(plain)
+    images = request.images_in_multiples_of(analysis.multiple)
+    if photos is None and ground_truth is None:
+        photos, ground_truth = pairs_for()
+    unpaired = request.chosen.needs_pairs and len(ground_truth or ()) != len(photos or ())
+    if photos is None or unpaired:
+        raise InputError(
+            f"The recipe {request.recipe} needs `photos` and what each should be: `ground_truth`."
+        )
+    return Work(
+        network=model,
+        path=path,
+        request=request,
+        photos=photos,
+        ground_truth=ground_truth or (),
+        analysis=analysis,
+        plain=plain,
+        images=images,
+        tile=images[0],
+    )
 
 
-def _verified(
-    model: keras.Model, file: TfliteModel, photos: Sequence[NDArray[np.uint8]], recipe: str
-) -> Verification:
-    """The first size of `file` that fails, or else the first of all, beside `model`."""
+def _rewrite(work: Work) -> None:
+    """Apply the exact rewrites that were asked for."""
+    work.plain, work.rewrites = rewritten(work.plain, work.request.chosen_rewrites)
+
+
+def _choose_tile(work: Work) -> None:
+    """Convert at 256x256 where the file can be resized afterwards, else at the size asked for."""
+    image, work.multiple = work.images[0], pads_to(work.plain)
+    fits = image.rounded_up(work.multiple) == image
+    if work.analysis.scalable and (fits or pads_ends_alone(work.plain)):
+        work.tile, work.plain = TILE, without_padding(work.plain)
+
+
+def _calibrate(work: Work) -> None:
+    """Cut the tiles that ranges and roundings are chosen on."""
+    work.tiles = calibration_tiles(work.photos, *work.tile)
+
+
+def _equalize(work: Work) -> None:
+    """Let the channels of each map span alike."""
+    work.plain = equalization.equalize(work.plain, work.tiles)
+
+
+def _gptq(work: Work) -> None:
+    """Round kernels so that their errors cancel."""
+    work.plain = gptq.preround(work.plain, work.tiles)
+
+
+def _convert(work: Work) -> None:
+    """Run TensorFlow's converter."""
+    data = convert(work.plain, work.request.recipe, work.tile, work.tiles)
+    work.editor = TfliteModel.parse(data).edit()
+
+
+def _mix(work: Work) -> None:
+    """Convert to int8 and leave the most sensitive layers in float."""
+    degraded, target = paired_tiles(work.photos, work.ground_truth, *work.tile)
+    restored = [forward(work.network, tile[None])[0] for tile in degraded]
+    converter = make_converter(work.plain, work.request.recipe, work.tile, work.tiles)
+    max_drop_db = work.request.max_drop_db
+    allowed_db = MAX_DROP_DB if max_drop_db is None else max_drop_db
+    mix = mixed.mix(converter, work.tiles, degraded, target, restored, allowed_db)
+    work.on_progress(mix)
+    work.editor, work.float_layers = mix.model.edit(), mix.float_layers
+
+
+def _fold_elu(work: Work) -> None:
+    """Turn the float ELUs of an int8 file into int8 ones."""
+    elu.fold_elu(work.file)
+
+
+def _narrow_ranges(work: Work) -> None:
+    """Choose the ranges of activations that err least."""
+    ranges.narrow(work.file, work.tiles)
+
+
+def _set_io(work: Work) -> None:
+    """Set the type that an int8 file takes and returns."""
+    io_types.set_io(work.file, work.request.io or "uint8")
+
+
+def _resize(work: Work) -> None:
+    """Give the file the first size that was asked for."""
+    resize(work.file, work.images[0], multiple=work.multiple)
+
+
+def _refuse_foreign_ops(work: Work) -> None:
+    """Refuse a file with ops that a phone's runtime lacks."""
+    refuse_foreign_ops(work.file.view())
+
+
+def _add_sizes(work: Work) -> None:
+    """Give the file a signature for each further size."""
+    for size in work.images[1:]:
+        add_size(work.file, size, multiple=work.multiple)
+
+
+def _verify(work: Work) -> None:
+    """Compare the file with the network, at every size at which files are compared."""
+    if not work.request.verify:
+        return
+    file = work.file.view()
     files: dict[Size, TfliteModel] = {}  # large sizes are one at which they are verified
     for single in [of_size(file, name) for name in file.sizes] or [file]:
         checked = small(single)
         files.setdefault(checked.image, checked)
-    results = [verify(model, checked, photos, recipe=recipe) for checked in files.values()]
-    return next((result for result in results if not result.passed), results[0])
+    recipe = work.request.recipe
+    results = [verify(work.network, each, work.photos, recipe=recipe) for each in files.values()]
+    work.verification = next((r for r in results if not r.passed), results[0])
+    if not work.verification.passed:
+        raise LpieError(
+            f"The export was not written: {work.verification.sentence()}.{_inexact_ops(work)}"
+        )
 
 
-def _mixed(
-    model: keras.Model,
-    plain: keras.Model,
-    size: tuple[int, int],
-    tiles: list[NDArray[np.float32]],
-    photos: Sequence[NDArray[np.uint8]],
-    targets: Sequence[NDArray[np.uint8]],
-    max_drop: float,
-) -> Mix:
-    """The int8 graph of `plain` that loses at most `max_drop` dB against `model` on the photos."""
-    degraded, target = paired_tiles(photos, targets, *size)
-    restored = [forward(model, tile[None])[0] for tile in degraded]
-    converter = make_converter(plain, "int8", size, tiles)
-    return mix(converter, tiles, degraded, target, restored, max_drop)
-
-
-def _inexact_ops(
-    model: keras.Model, recipe: str, tile: tuple[int, int], tiles: list[NDArray[np.float32]]
-) -> str:
+def _inexact_ops(work: Work) -> str:
     """A sentence on the ops that lose most to 8 bits; nothing where activations have more."""
-    if find_recipe(recipe).activations != "int8":
+    if work.recipe.activations != "int8":
         return ""
-    worst = least_exact(make_converter(model, recipe, tile, tiles), tiles[:2])
+    converter = make_converter(work.plain, work.request.recipe, work.tile, work.tiles)
+    worst = least_exact(converter, work.tiles[:2])
     if not worst:
         return ""
-    names = ", ".join(each.sentence() for each in worst)
+    names = ", ".join(op.sentence() for op in worst)
     return (
         f" In 8 bits these ops err most, in steps of their output's 256 (rounding alone: 0.3): "
         f"{names}. Keep the network in float16, or train it with smaller ranges there."
     )
+
+
+def _write(work: Work) -> None:
+    """Write the file and its spec."""
+    file, image, result = work.file.view(), work.images[0], work.verification
+    spec = ModelSpec(
+        network=work.network.name,
+        recipe=work.request.recipe,
+        width=image.width,
+        height=image.height,
+        multiple=work.analysis.multiple,
+        halo_px=work.analysis.halo_px,
+        parameters=work.analysis.parameters,
+        input_dtype=file.inputs[0].dtype,
+        output_dtype=file.outputs[0].dtype,
+        float_layers=work.float_layers,
+        signatures=file.sizes,
+        rewrites=work.rewrites,
+        source_sha256=sha256(work.source) if work.source else "",
+        versions=versions(),
+        verified=result.to_dict() if result else None,
+        file=work.path.name,
+    )
+    work.spec = write(work.path, work.file, spec)
+
+
+STAGES: Mapping[Stage, Callable[[Work], None]] = {
+    "rewrite": _rewrite,
+    "choose_tile": _choose_tile,
+    "calibrate": _calibrate,
+    "equalize": _equalize,
+    "gptq": _gptq,
+    "convert": _convert,
+    "mix": _mix,
+    "fold_elu": _fold_elu,
+    "narrow_ranges": _narrow_ranges,
+    "set_io": _set_io,
+    "resize": _resize,
+    "refuse_foreign_ops": _refuse_foreign_ops,
+    "add_sizes": _add_sizes,
+    "verify": _verify,
+    "write": _write,
+}

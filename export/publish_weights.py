@@ -9,7 +9,7 @@ import numpy as np
 
 from lpie.config.config import Config, config_from, to_dict
 from lpie.errors import LpieError
-from lpie.export.calibration_photos import photos_for
+from lpie.export.calibration import photos_for
 from lpie.export.pipeline import export_tflite
 from lpie.models.do_conv import fold
 from lpie.models.load import load_keras

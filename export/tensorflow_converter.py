@@ -1,18 +1,22 @@
 """TensorFlow's converter from a Keras network to the bytes of a `.tflite`."""
 
+import contextlib
+import warnings
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
-from lpie.errors import InputError, require
-from lpie.export.recipes import configure, converting, find_recipe
+from lpie.errors import InputError, LpieError, require
+from lpie.export.recipes import find_recipe
 from lpie.export.rewrites.layers import (
     average_by_convolution,
     detach_channel_max,
     shuffle_by_convolution,
 )
+from lpie.system.quiet import quiet
 
 
 def convert(
@@ -45,5 +49,54 @@ def make_converter(
     image = keras.Input((*size, 3), batch_size=1, name="image")
     fixed = keras.Model(image, model(image), name=model.name)
     converter = tf.lite.TFLiteConverter.from_keras_model(fixed)
-    configure(converter, recipe, tiles)
+    _configure(converter, recipe, tiles)
     return converter
+
+
+@contextlib.contextmanager
+def converting(name: str) -> Iterator[None]:
+    """A block in which TensorFlow's converter runs: silent, and its refusal is one sentence."""
+    import tensorflow as tf
+
+    with quiet() as printed, warnings.catch_warnings():  # it prints hundreds of lines
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
+            reason = str(error).strip().splitlines()[0]
+            raise LpieError(
+                f"TensorFlow's converter refused the {name} recipe: {reason}. "
+                f"It also printed: {printed()[-300:]}"
+            ) from error
+
+
+def _configure(converter: Any, name: str, calibration: list[NDArray[np.float32]]) -> None:
+    """Set TensorFlow's converter up for the recipe `name`: builtin ops only.
+
+    calibration: [H, W, 3] float32 images at the size of the model, for recipes that need them.
+    """
+    import tensorflow as tf
+
+    recipe, ops = find_recipe(name), tf.lite.OpsSet
+    converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS]
+    if recipe.weights != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if recipe.weights == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if recipe.static:
+        converter.representative_dataset = _feed(calibration)
+    if recipe.activations == "int8":
+        converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS_INT8]
+        # Photos are 8 bits; the model's own first op then shifts them to int8.
+        converter.inference_input_type = converter.inference_output_type = tf.uint8
+    if recipe.activations == "int16":
+        # What has no int16 form, such as ELU, stays in float.
+        converter.target_spec.supported_ops = [
+            ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,
+            ops.TFLITE_BUILTINS,
+        ]
+        converter.inference_input_type = converter.inference_output_type = tf.int16
+
+
+def _feed(images: list[NDArray[np.float32]]) -> Callable[[], Iterator[list[NDArray]]]:
+    return lambda: ([image[None]] for image in images)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lpie.errors import InputError, LpieError
 from lpie.system.files import refuse_existing, write_atomic
+from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
 
@@ -20,19 +21,18 @@ def refuse_foreign_ops(model: TfliteModel) -> None:
         )
 
 
-def check_target(path: Path, force: bool) -> None:
-    """Refuse an output that is not named .tflite or, without `force`, exists already."""
+def check_output(path: Path, overwrite: bool) -> None:
+    """Refuse an output that is not named .tflite or, without `overwrite`, exists already."""
     if path.suffix != ".tflite":
         raise InputError(f"The output's name must end in .tflite. Received: {path}.")
-    refuse_existing(path, force=force)
-    refuse_existing(spec_path(path), force=force)
+    refuse_existing(path, force=overwrite)
+    refuse_existing(spec_path(path), force=overwrite)
 
 
-def write(path: Path, model: TfliteModel, spec: ModelSpec) -> ModelSpec:
-    """Write `model` to `path`, its spec inside and beside it; the spec of the file."""
-    editor = model.edit()
-    editor.write_note(spec.to_json())
-    data = editor.to_bytes()
+def write(path: Path, file: TfliteEditor, spec: ModelSpec) -> ModelSpec:
+    """Write `file` to `path`, its spec inside and beside it; the spec of the file."""
+    file.write_note(spec.to_json())
+    data = file.to_bytes()
     write_atomic(path, data)
     spec = replace(spec, sha256=hashlib.sha256(data).hexdigest(), file_bytes=len(data))
     write_atomic(spec_path(path), spec.to_json())

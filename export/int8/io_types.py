@@ -1,26 +1,7 @@
-"""What an int8 file takes and returns: uint8 as photos are, int8, or float32."""
+"""The input and output type of an int8 file: uint8 as photos are, int8, or float32."""
 
-from typing import Literal, get_args
-
-from lpie.errors import InputError, unknown_name
-from lpie.export.recipes import find_recipe
 from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.model import CONVERSIONS
-
-IoName = Literal["uint8", "int8", "float32"]
-
-
-def check_io(io: str | None, recipe: str) -> None:
-    """Raise an `InputError` for an unknown type, or one that the files of `recipe` do not have.
-
-    None, the recipe's own, is right for all.
-    """
-    if io is None:
-        return
-    if io not in get_args(IoName):
-        raise unknown_name("type of input and output", io, get_args(IoName))
-    if find_recipe(recipe).activations != "int8" or recipe == "mixed":
-        raise InputError(f"`io` is a choice of the recipe int8 alone. Received: {recipe}.")
 
 
 def set_io(model: TfliteEditor, io: str) -> None:

@@ -6,7 +6,6 @@ Between two of them nothing is rounded, so that they gain more together than eac
 """
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +13,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import InputError, LpieError
+from lpie.errors import LpieError
 from lpie.export.int8.diagnosis import layer_of
 from lpie.export.int8.elu import fold_elu
 from lpie.export.int8.ranges import Scale, activations, apply_scales, find_scales
-from lpie.export.recipes import converting
+from lpie.export.tensorflow_converter import converting
 from lpie.image.metrics import psnr
 from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.interpreter import Session
 from lpie.tflite.model import CONVERSIONS, TfliteModel
 
-MAX_DROP_DB = 0.1  # unless told otherwise
 RANKED = 4  # images that layers are ranked on; the loss of the file is measured on all
 
 Images = Sequence[NDArray[np.float32]]
@@ -120,7 +118,7 @@ def mix(
     if result.lost_db > max_drop:
         raise LpieError(
             f"With all layers in float the file still loses {result.lost_db:.3f} dB, of which "
-            f"{max_drop:g} are allowed. Allow more by --max-drop."
+            f"{max_drop:g} are allowed. Allow more by `max_drop_db`."
         )
     return result
 
@@ -169,16 +167,6 @@ def _rounding(model: TfliteEditor, source: int, result: int, scale: Scale) -> li
         model.new_op("QUANTIZE", CONVERSIONS["QUANTIZE"], [source], levels),
         model.new_op("DEQUANTIZE", CONVERSIONS["DEQUANTIZE"], [levels], result),
     ]
-
-
-def check_max_drop(max_drop: float | None, recipe: str) -> None:
-    """Raise an `InputError` for a bound that is no number of dB, or given to another recipe."""
-    if max_drop is None:
-        return
-    if recipe != "mixed":
-        raise InputError(f"`max_drop` is a choice of the recipe mixed alone. Received: {recipe}.")
-    if not 0 <= max_drop < math.inf:
-        raise InputError(f"`max_drop` must be a number of dB, at least 0. Received: {max_drop}.")
 
 
 def _quantizer(converter: Any) -> Callable[[Sequence[str]], TfliteEditor]:

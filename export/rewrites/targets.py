@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
-from lpie.errors import InputError, unknown_name
+from lpie.errors import unknown_name
 
 if TYPE_CHECKING:
     import keras
@@ -14,7 +14,7 @@ Target = Literal["cpu", "gpu", "nnapi"]
 
 
 @dataclass(frozen=True)
-class Pass:
+class Rewrite:
     """A rewrite: the function `name` of the module `home`, from a network to an equal one.
 
     targets: which of them ask for it; the others can by its name. Sources: see
@@ -32,43 +32,43 @@ class Pass:
 # core of an AMD EPYC with other work (2026-11-22), LPIENet in float32, the median ratio of the
 # times, and that of the fastest runs, stand in brackets. int8 files lose nothing to speak of:
 # LPIENet with ReLU has 34.5 dB in its residual as it is, 34.7 for `gpu` and 34.4 for `nnapi`.
-PASSES = (
-    Pass(
+REWRITES = (
+    Rewrite(
         "fold_linear",
         "lpie.export.rewrites.convolutions",
         ("cpu", "gpu", "nnapi"),
         "One convolution in the place of two, where that takes no more multiply-adds (0.90, 0.93 "
         "on six pairs of 16 channels). The converter folds the factors of channels by itself.",
     ),
-    Pass(
+    Rewrite(
         "merge_rank_one",
         "lpie.export.rewrites.convolutions",
         ("gpu",),
         "A mean over channels and its 1x1 convolutions: a kernel and a map less, and OpenGL has "
         "no channel mean (gl/kernels/mean.cc). More products: not for a CPU.",
     ),
-    Pass(
+    Rewrite(
         "split_concatenation",
         "lpie.export.rewrites.convolutions",
         ("cpu", "gpu"),
         "No map of twice the channels (0.93, 0.88): at 4K LPIENet's, of 32, is higher than the "
         "16384 rows of most GPUs' textures (common/task/tensor_desc.cc).",
     ),
-    Pass(
+    Rewrite(
         "mean_by_convolution",
         "lpie.export.rewrites.layers",
         ("gpu",),
         "OpenGL averages height and width only (gl/kernels/mean.cc), and the delegate fails "
         "(1.03, 0.96).",
     ),
-    Pass(
+    Rewrite(
         "max_by_halves",
         "lpie.export.rewrites.layers",
         ("gpu",),
         "OpenGL has no shader for REDUCE_MAX (gl/kernels/registry.cc), and the delegate fails "
-        "(1.06, 1.09). XNNPACK has no int8 MAXIMUM: such a file falls to pieces on a CPU.",
+        "(1.06, 1.09). XNNPACK has no int8 MAXIMUM: such a file falls into many partitions on a CPU.",
     ),
-    Pass(
+    Rewrite(
         "upsample_by_means",
         "lpie.export.rewrites.layers",
         ("nnapi",),
@@ -78,35 +78,25 @@ PASSES = (
 )
 
 
-def chosen_passes(
-    target: str | None, names: Sequence[str] = (), *, recipe: str = "float32"
-) -> tuple[Pass, ...]:
-    """The rewrites for `target`, and those called `names`.
-
-    An `InputError` for an unknown one, and for any together with `recipe` qat_int8.
-    """
+def chosen_rewrites(target: str | None, names: Sequence[str] = ()) -> tuple[Rewrite, ...]:
+    """The rewrites for `target`, and those called `names`; an `InputError` for an unknown one."""
     if target is not None and target not in get_args(Target):
         raise unknown_name("target", target, get_args(Target))
-    known = {each.name: each for each in PASSES}
+    known = {rewrite.name: rewrite for rewrite in REWRITES}
     for name in names:
         if name not in known:
             raise unknown_name("rewrite", name, known)
-    if recipe == "qat_int8" and (target or names):
-        raise InputError(
-            "The recipe qat_int8 takes no target and no rewrite: the network was trained with the "
-            "rounding of its own graph. Leave them out, or choose the recipe int8."
-        )
-    return tuple(each for each in PASSES if target in each.targets or each.name in names)
+    return tuple(r for r in REWRITES if target in r.targets or r.name in names)
 
 
 def rewritten(
-    model: "keras.Model", passes: Sequence[Pass]
+    model: "keras.Model", rewrites: Sequence[Rewrite]
 ) -> tuple["keras.Model", tuple[str, ...]]:
-    """`model` after `passes`, and the names of those that found something in it."""
+    """`model` after `rewrites`, and the names of those that changed it."""
     applied = []
-    for each in passes:
-        twin = getattr(importlib.import_module(each.home), each.name)(model)
+    for rewrite in rewrites:
+        twin = getattr(importlib.import_module(rewrite.home), rewrite.name)(model)
         if twin is not model:
-            applied.append(each.name)
+            applied.append(rewrite.name)
         model = twin
     return model, tuple(applied)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from lpie.backend import keras
 from lpie.errors import InputError
-from lpie.export.calibration_photos import photos_for
+from lpie.export.calibration import photos_for
 from lpie.export.recipes import find_recipe
 from lpie.image.image import mosaic, to_float
 from lpie.restore.restorer import Restorer

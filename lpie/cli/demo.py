@@ -160,7 +160,7 @@ def _print_pictures(result: dict[str, Any], before: Path, after: Path) -> None:
 
 
 def _export(run: Path) -> list[Path]:
-    from lpie.export.calibration_photos import photos_for
+    from lpie.export.calibration import photos_for
     from lpie.export.pipeline import export_tflite
     from lpie.models.load import load_keras
 

@@ -7,14 +7,17 @@ pytest.importorskip("tensorflow")
 
 import lpie
 from lpie.backend import keras
+from lpie.export.int8.elu import fold_elu
 from lpie.export.int8.equalization import equalize
-from lpie.export.pipeline import _converted
+from lpie.export.int8.ranges import narrow
+from lpie.export.tensorflow_converter import convert
 from lpie.image.image import to_float
 from lpie.models.graph.channel_scales import MOST
 from lpie.models.graph.walk import calls
 from lpie.models.load import load_pretrained
 from lpie.restore.keras_network import forward
 from lpie.tflite.interpreter import Session
+from lpie.tflite.model import TfliteModel
 
 SIDE = 64
 NETWORKS = {
@@ -124,7 +127,9 @@ def test_int8_loses_less_of_a_trained_network(tiles):
     expected = forward(model, noisy[2][None])[0]
     errors = []
     for net in (model, equalize(model, noisy)):
-        graph = _converted(net, "int8", (SIDE, SIDE), noisy, "uint8")
-        restored = Session(graph.to_bytes()).run(noisy[2])
+        editor = TfliteModel.parse(convert(net, "int8", (SIDE, SIDE), noisy)).edit()
+        fold_elu(editor)
+        narrow(editor, noisy)
+        restored = Session(editor.to_bytes()).run(noisy[2])
         errors.append(float(np.mean((restored - expected.clip(0, 1)) ** 2)))
     assert errors[1] < 0.8 * errors[0]

@@ -109,7 +109,7 @@ def test_too_little_allowed_or_no_targets(network, tmp_path, noisy):
         export(network, tmp_path / "m.tflite", noisy, 0.0)
     with pytest.raises(InputError, match=r"at least 0\. Received: nan"):
         export(network, tmp_path / "m.tflite", noisy, float("nan"))
-    with pytest.raises(InputError, match="a choice of the recipe mixed alone"):
+    with pytest.raises(InputError, match="Only the recipe mixed takes `max_drop_db`"):
         export_tflite(network, tmp_path / "m.tflite", recipe="int8", max_drop=0.1)
     with pytest.raises(InputError, match="needs `photos` and what each should be"):
         export_tflite(network, tmp_path / "m.tflite", recipe="mixed", photos=noisy[0], size="fhd")
@@ -130,11 +130,18 @@ def test_command_line(tmp_path, noisy):
         "-o",
         tmp_path / "m.tflite",
     ]
-    result = run_lpie(*given, "--photos", tmp_path, "--max-drop", "0.2", "--json")
+    result = run_lpie(*given, "--pairs", tmp_path, "--max-drop", "0.2", "--json")
     assert result.returncode == 0, result.stderr
     assert isinstance(json.loads(result.stdout)["float_layers"], list)
     assert "In int8 the network loses" in result.stderr
-    assert_one_sentence(run_lpie(*given, "--io", "int8"), 2, "a choice of the recipe int8 alone")
+    sentence = (
+        "Only the recipes static_wi8_ai8, int8, qat_int8 take --io. Received: the recipe mixed"
+    )
+    assert_one_sentence(run_lpie(*given, "--io", "int8"), 2, sentence)
+    wrong = run_lpie(*given, "--pairs", tmp_path, "--photos", tmp_path)
+    assert_one_sentence(wrong, 2, "Give --pairs or --photos, not both")
+    wrong = run_lpie(*given[:2], "--recipe", "int8", "--pairs", tmp_path)
+    assert_one_sentence(wrong, 2, "Only the recipe mixed takes --pairs")
     assert_one_sentence(run_lpie(*given, "--photos", tmp_path / "target", "--force"), 2, "degraded")
 
 

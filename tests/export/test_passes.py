@@ -15,14 +15,15 @@ from lpie.benchmarks.studies.export import rewrites as benchmark
 from lpie.benchmarks.studies.export.rewrites import REWRITES
 from lpie.errors import InputError
 from lpie.export import check_delegate, export_tflite
-from lpie.export.rewrites.targets import PASSES, chosen_passes, rewritten
+from lpie.export.rewrites.targets import REWRITES as EXACT
+from lpie.export.rewrites.targets import chosen_rewrites, rewritten
 from lpie.models.layers import ChannelMean, ChannelScale
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec
 from tests.conftest import TINY, assert_one_sentence, run_lpie
 from tests.export.test_delegates import real_partitions
 
-NAMES = [each.name for each in PASSES]
+NAMES = [each.name for each in EXACT]
 Conv = keras.layers.Conv2D
 
 
@@ -95,7 +96,7 @@ FINDS = {
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("kind", FINDS)
 def test_a_rewrite_is_exact_and_complete(nets, kind, name):
-    net, passes = nets[kind], chosen_passes(None, [name])
+    net, passes = nets[kind], chosen_rewrites(None, [name])
     twin, applied = rewritten(net, passes)
     if name not in FINDS[kind]:
         assert (twin, applied) == (net, ())
@@ -107,7 +108,7 @@ def test_a_rewrite_is_exact_and_complete(nets, kind, name):
 
 @pytest.mark.parametrize("kind", ["elu", "chain", "gate"])
 def test_all_together_are_exact_and_a_wrong_weight_is_not(nets, kind):
-    twin, _ = rewritten(nets[kind], PASSES)
+    twin, _ = rewritten(nets[kind], EXACT)
     assert distance(nets[kind], twin) <= 2e-6
     last = [layer for layer in twin.layers if type(layer) is Conv][-1]
     kernel, *bias = last.get_weights()
@@ -120,11 +121,11 @@ def kinds(net):
 
 
 def test_what_a_rewrite_leaves(nets):
-    folded, _ = rewritten(nets["chain"], chosen_passes(None, ["fold_linear"]))
+    folded, _ = rewritten(nets["chain"], chosen_rewrites(None, ["fold_linear"]))
     assert (kinds(folded)["Conv2D"], kinds(folded)["ChannelScale"]) == (2, 0)
-    merged, _ = rewritten(nets["gate"], chosen_passes(None, ["merge_rank_one"]))
+    merged, _ = rewritten(nets["gate"], chosen_rewrites(None, ["merge_rank_one"]))
     assert kinds(merged) == kinds(nets["gate"]) - Counter({"ChannelMean": 1})
-    split, _ = rewritten(nets["elu"], chosen_passes(None, ["split_concatenation"]))
+    split, _ = rewritten(nets["elu"], chosen_rewrites(None, ["split_concatenation"]))
     before, after = kinds(nets["elu"]), kinds(split)
     # Of five stages one each, and the one that both convolutions of the tail read.
     assert before["Concatenate"] - after["Concatenate"] == 6
@@ -136,7 +137,7 @@ def test_a_bias_before_zero_padding_stays():
     for padding, layers in (("same", 2), ("valid", 1)):
         x = Conv(8, 1)(image)
         net = randomised(keras.Model(image, Conv(3, 3, padding=padding)(x)))
-        twin, _ = rewritten(net, chosen_passes(None, ["fold_linear"]))
+        twin, _ = rewritten(net, chosen_rewrites(None, ["fold_linear"]))
         assert kinds(twin)["Conv2D"] == layers
         assert distance(net, twin) <= 1e-6
 
@@ -147,14 +148,14 @@ def test_layers_that_are_called_twice_stay():
     x = shared(keras.layers.Concatenate()([image, mean(image)]))
     y = shared(keras.layers.Concatenate()([x, mean(x)]))
     net = keras.Model(image, shared(keras.layers.Concatenate()([y, mean(y)])))
-    twin, applied = rewritten(net, chosen_passes(None, NAMES[:3]))
+    twin, applied = rewritten(net, chosen_rewrites(None, NAMES[:3]))
     assert (twin, applied) == (net, ())
 
 
 def test_enlarging_a_single_pixel():
     image = keras.Input((None, None, 2))
     net = keras.Model(image, keras.layers.UpSampling2D(2, interpolation="bilinear")(image))
-    twin, _ = rewritten(net, chosen_passes(None, ["upsample_by_means"]))
+    twin, _ = rewritten(net, chosen_rewrites(None, ["upsample_by_means"]))
     for size in ((1, 1), (1, 3), (2, 1)):
         x = np.random.default_rng(0).random((1, *size, 2), np.float32)
         np.testing.assert_allclose(twin(x), net(x), atol=1e-6)
@@ -176,7 +177,7 @@ def test_an_export_is_whole_on_its_target(nets, photos, tmp_path, kind, target, 
         nets[kind], path, recipe=recipe, size="64x96", photos=photos, target=target
     )
     assert spec.verified["passed"]
-    asked = [each.name for each in chosen_passes(target)]
+    asked = [each.name for each in chosen_rewrites(target)]
     assert spec.rewrites == tuple(name for name in asked if name in FINDS[kind])
     graph = TfliteModel.read(path)
     assert graph.image == (96, 64)
@@ -207,7 +208,7 @@ def test_command_line(nets, tmp_path):
     [
         (["--target", "gpus"], "Unknown target 'gpus'. Did you mean 'gpu'?"),
         (["--rewrite", "fold_liner"], "Unknown rewrite 'fold_liner'. Did you mean 'fold_linear'?"),
-        (["--recipe", "qat_int8", "--target", "cpu"], "takes no target and no rewrite"),
+        (["--recipe", "qat_int8", "--target", "cpu"], "The recipe qat_int8 takes no --target"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(arguments, words, tmp_path):

@@ -228,7 +228,9 @@ def test_command_line(run):
 
 def test_a_run_of_floats_is_no_int8_run(run):
     done = run_lpie("export", run / "plain", "--recipe", "qat_int8", "--size", "64x64")
-    assert_one_sentence(done, 2, "was not trained as int8. Run `lpie quantize-aware")
+    assert_one_sentence(
+        done, 2, "was not fine-tuned with quantization-aware training. Run `lpie quantize-aware"
+    )
 
 
 @pytest.mark.parametrize(

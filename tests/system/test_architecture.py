@@ -62,7 +62,7 @@ LINES_OF_A_FILE = 400
 # What is still to be put in order.
 PENDING = {
     "lpie.benchmarks.records.compare",
-    "lpie.benchmarks.reports.records_text", "lpie.tflite.model",
+    "lpie.benchmarks.reports.records_text",
     "benchmarks/studies",
 }  # fmt: skip
 

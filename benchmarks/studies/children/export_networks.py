@@ -11,7 +11,7 @@ import numpy as np
 from lpie.backend import keras
 from lpie.benchmarks.runners.run_tflite import answer_requests, read_job
 from lpie.errors import LpieError
-from lpie.export.calibration_photos import photos_for
+from lpie.export.calibration import photos_for
 from lpie.export.delegates import check_delegate
 from lpie.export.pipeline import export_tflite
 from lpie.export.verification.parity import verify

@@ -7,150 +7,212 @@ from typing import TYPE_CHECKING
 import click
 
 from lpie.cli.format import json_option, print_json, verdict_line, verdict_table
+from lpie.export.recipes import ALL
+from lpie.export.request import MAX_DROP_DB, ExportRequest
 from lpie.system.files import compressed_bytes
 
 if TYPE_CHECKING:
     from lpie.export.int8.mixed import Mix
+    from lpie.export.recipes import Recipe
+    from lpie.export.request import IoName
     from lpie.tflite.spec import ModelSpec
 
 # Of each family the one that takes most; `lpie inspect` asks them all.
 DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-31", "xnnpack")
 
 
-@click.command()
+def _help() -> str:
+    """The text of `lpie export --help`, with the recipes as they are defined."""
+    width = max(len(_names(recipe)) for recipe in ALL) + 2
+    lines: list[str] = []
+    for recipe in ALL:
+        first, *more = recipe.summary.splitlines()
+        lines += [f"  {_names(recipe):{width}}{first}", *(f"  {'':{width}}{x}" for x in more)]
+    return "\n".join([*ABOUT, "", "\b", "Recipes:", *lines, "", *EXAMPLES])
+
+
+def _names(recipe: "Recipe") -> str:
+    return ", ".join([*recipe.aliases, recipe.name])
+
+
+ABOUT = """\
+Write MODEL (a run, a .keras file or a pretrained network) as a .tflite of fixed size.
+
+The file is compared with the Keras network on photos before it is written. A file that strays
+too far from the network is not written, and the command exits with 1.
+""".splitlines()
+EXAMPLES = """\
+\b
+Examples:
+  lpie export denoise --recipe float16 --size fhd
+  lpie export denoise-lpienet --recipe float16 --target gpu
+  lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
+  lpie export denoise --recipe mixed --max-drop 0.1 --pairs photos/
+  lpie export best.keras --size 512x512 --photos noisy/ --json
+  lpie export denoise --size 256x256 --size fhd --size 1080x1920
+  lpie export runs/smoke --recipe float16 --size 512x512 --into-app
+""".splitlines()
+
+
+@click.command(help=_help())
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--recipe", default="float32", show_default=True, help="See below.")
+@click.option(
+    "--recipe",
+    default=ExportRequest.recipe,
+    show_default=True,
+    help="How weights and activations are stored; see Recipes below.",
+)
 @click.option(
     "--size",
     "sizes",
     multiple=True,
-    default=("fhd",),
-    help="WIDTHxHEIGHT, fhd or 4k; several make a file of as many signatures.  [default: fhd]",
+    help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeat it for a file with a signature for each "
+    "size.  [default: fhd]",
 )
-@click.option("--io", help="What an int8 file takes and returns: uint8, int8 or float32.")
+@click.option(
+    "--io",
+    help="Input and output type of an int8 file: uint8, int8 or float32.  [default: uint8]",
+)
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="The .tflite file.  [default: in the run's exports/, or beside MODEL]",
+    help="The .tflite file to write.  [default: in the run's exports/, or beside MODEL]",
 )
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
-    help="Degraded photos to calibrate and verify on.  [default: those of the run, or built-in]",
+    help="Folder of degraded photos to calibrate and verify on.  [default: those of the run, or "
+    "built-in ones]",
+)
+@click.option(
+    "--pairs",
+    type=click.Path(path_type=Path),
+    help="For the recipe mixed: folder with degraded/ photos and their ground truth in target/.  "
+    "[default: those of the run, or built-in ones]",
 )
 @click.option(
     "--max-drop",
+    "max_drop_db",
     type=float,
-    help="How many dB a mixed file may lose on --photos.  [default: 0.1]",
+    help="For the recipe mixed: how many dB of PSNR the file may lose on --pairs.  "
+    f"[default: {MAX_DROP_DB}]",
 )
-@click.option("--target", help="cpu, gpu or nnapi: rewrite the network for it, exactly.")
-@click.option("--rewrite", "rewrites", multiple=True, help="This rewrite too; repeatable.")
+@click.option(
+    "--target",
+    "hardware_target",
+    help="Apply the exact rewrites that suit this hardware: cpu, gpu or nnapi.",
+)
+@click.option(
+    "--rewrite",
+    "rewrites",
+    multiple=True,
+    help="Apply this exact rewrite too, by its name. Repeatable.",
+)
 @click.option(
     "--into-app",
     "app",
     type=click.Path(path_type=Path),
     is_flag=False,
     flag_value="android_demo",
-    help="Also build the Android demo in this folder with it.  [default folder: android_demo]",
+    help="Copy the file into the source of the Android demo in this folder.  [default folder: "
+    "android_demo]",
 )
-@click.option("--no-verify", is_flag=True, help="Write it unchecked; the spec says so.")
-@click.option("--force", is_flag=True, help="Overwrite the file.")
+@click.option(
+    "--no-verify",
+    is_flag=True,
+    help="Skip verification (recorded as unverified in the spec).",
+)
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
 def export(
     model: Path,
     recipe: str,
     sizes: tuple[str, ...],
-    io: str | None,
+    io: "IoName | None",
     output: Path | None,
     photos: Path | None,
-    max_drop: float | None,
-    target: str | None,
+    pairs: Path | None,
+    max_drop_db: float | None,
+    hardware_target: str | None,
     rewrites: tuple[str, ...],
     app: Path | None,
     no_verify: bool,
     force: bool,
     as_json: bool,
 ) -> None:
-    """Write MODEL (a run, a .keras file or a pretrained network) as a .tflite of a fixed size.
-
-    The file is compared with the Keras network on real photos before it is written; an export
-    that strays too far is not written, and the command exits with 1.
-
-    \b
-    Recipes:
-      float32, float16
-      dynamic_wi8_afp32   int8 weights, float32 activations: small, for CPUs
-      int8                int8 weights and activations (static_wi8_ai8), uint8 in and out
-      qat_int8            int8 of a run of `lpie quantize-aware`
-      mixed               int8, and float where it takes that to lose at most --max-drop dB;
-                          --photos then holds degraded/ and target/
-      static_wi8_ai16     int8 weights, int16 activations: for NPUs; slow on CPUs
-
-    \b
-    Examples:
-      lpie export denoise --recipe float16 --size fhd
-      lpie export denoise-lpienet --recipe float16 --target gpu
-      lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
-      lpie export denoise --recipe mixed --max-drop 0.1
-      lpie export best.keras --size 512x512 --photos noisy/ --json
-      lpie export denoise --size 256x256 --size fhd --size 1080x1920
-      lpie export runs/smoke --recipe float16 --size 512x512 --into-app
-    """
+    request = ExportRequest(
+        recipe=recipe,
+        sizes=sizes or ExportRequest.sizes,
+        io=io,
+        hardware_target=hardware_target,
+        rewrites=rewrites,
+        max_drop_db=max_drop_db,
+        verify=not no_verify,
+        overwrite=force,
+    )
+    pairs = _pairs(request, photos, pairs)
     from lpie.export.android_app import check_app, put_into_app
-    from lpie.export.int8.io_types import check_io
-    from lpie.export.int8.mixed import check_max_drop
-    from lpie.export.recipes import find_recipe
-    from lpie.export.rewrites.targets import chosen_passes
-    from lpie.size import Size
-
-    find_recipe(recipe)
-    chosen_passes(target, rewrites, recipe=recipe)
-    check_io(io, recipe)
-    check_max_drop(max_drop, recipe)
-    image, *others = map(Size.parse, sizes)
-    from lpie.export.calibration_photos import pairs_for, photos_for
-    from lpie.export.delegates import check_delegate
-    from lpie.export.int8.diagnosis import float_ops
+    from lpie.export.calibration import pairs_for, photos_for
     from lpie.export.pipeline import export_tflite
-    from lpie.export.write import check_target
+    from lpie.export.write import check_output
     from lpie.models.load import load_keras
-    from lpie.tflite.model import TfliteModel
     from lpie.weights import is_name
 
     network = load_keras(model)
     folder = model / "exports" if model.is_dir() else model.parent
     stem = model.name if is_name(model) else network.name
-    path = output or folder / f"{stem}_{recipe}_{image}.tflite"
-    check_target(path, force)
+    path = output or folder / f"{stem}_{recipe}_{request.images[0]}.tflite"
+    check_output(path, force)
     if app:
         check_app(app)
-    if recipe == "qat_int8":
+    if request.chosen.needs_qat:
         _check_quantization_aware(model)
-    mixed = recipe == "mixed"
-    degraded, targets = pairs_for(model, photos) if mixed else (photos_for(model, photos), None)
+    if request.chosen.needs_pairs:
+        degraded, ground_truth = pairs_for(model, pairs)
+    else:
+        degraded, ground_truth = photos_for(model, photos), None
     spec = export_tflite(
         network,
         path,
-        recipe=recipe,
-        size=str(image),
-        more_sizes=[*map(str, others)],
-        io=io,
+        request,
         photos=degraded,
-        targets=targets,
-        max_drop=max_drop,
-        target=target,
-        rewrites=rewrites,
-        progress=lambda found: click.echo(_ranking(found), err=True),
+        ground_truth=ground_truth,
         source=_source(model),
-        verified=not no_verify,
-        force=force,
+        on_progress=lambda mix: click.echo(_ranking(mix), err=True),
     )
     if app:
         click.echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
+    _report(path, spec, request, as_json=as_json)
+
+
+def _pairs(request: ExportRequest, photos: Path | None, pairs: Path | None) -> Path | None:
+    """The folder of pairs, which lpie 0.1 took by --photos."""
+    from lpie.errors import InputError
+
+    if pairs and not request.chosen.needs_pairs:
+        raise InputError(
+            f"Only the recipe mixed takes `pairs`. Received: the recipe {request.recipe}. "
+            "Give degraded photos by `photos`."
+        )
+    if pairs and photos:
+        raise InputError(
+            "Give `pairs` or `photos`, not both: the recipe mixed is calibrated and verified on "
+            f"the pairs. Received: {pairs} and {photos}."
+        )
+    return pairs or photos
+
+
+def _report(path: Path, spec: "ModelSpec", request: ExportRequest, *, as_json: bool) -> None:
+    """Print what was written, how exact it is, and what delegates make of it."""
+    from lpie.export.delegates import check_delegate
+    from lpie.export.int8.diagnosis import float_ops
+    from lpie.tflite.model import TfliteModel
+
     file = TfliteModel.read(path)
     verdicts = [check_delegate(file, name) for name in DELEGATES]
-    left = float_ops(file) if find_recipe(recipe).static and not mixed else {}
+    recipe = request.chosen
+    left = float_ops(file) if recipe.static and "mix" not in recipe.stages else {}
     if as_json:
         packed = {"compressed_bytes": compressed_bytes(path)}
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
@@ -169,7 +231,7 @@ def export(
 
 
 def _check_quantization_aware(model: Path) -> None:
-    """Refuse a run, or a pretrained network, that was not trained as int8; a file does not say."""
+    """Refuse a run, or a pretrained network, without QAT; a .keras file does not say."""
     from lpie.config.config import config_from
     from lpie.errors import InputError
     from lpie.training.run import settings_of
@@ -177,20 +239,20 @@ def _check_quantization_aware(model: Path) -> None:
     if model.is_file() or config_from(settings_of(model)).train.quantization_aware:
         return
     raise InputError(
-        f"{model} was not trained as int8. Run `lpie quantize-aware {model} --workdir RUN` and "
-        "export that, or choose the recipe int8."
+        f"{model} was not fine-tuned with quantization-aware training. Run "
+        f"`lpie quantize-aware {model} --workdir RUN` and export that, or choose the recipe int8."
     )
 
 
-def _ranking(found: "Mix") -> str:
+def _ranking(mix: "Mix") -> str:
     """What each layer loses alone, down to the last that stays in float and a few more."""
-    shown = found.ranking[: len(found.float_layers) + 5]
-    lines = [f"{each.lost_db:8.3f} dB  {each.op} in {each.layer}" for each in shown]
+    shown = mix.ranking[: len(mix.float_layers) + 5]
+    lines = [f"{layer.lost_db:8.3f} dB  {layer.op} in {layer.layer}" for layer in shown]
     return "\n".join(
         [
-            f"In int8 the network loses {found.int8_db:.3f} dB, each layer alone:",
+            f"In int8 the network loses {mix.int8_db:.3f} dB, each layer alone:",
             *lines,
-            f"With the first {len(found.float_layers)} in float it loses {found.lost_db:.3f} dB.",
+            f"With the first {len(mix.float_layers)} in float it loses {mix.lost_db:.3f} dB.",
         ]
     )
 

@@ -113,7 +113,7 @@ def _read(file: Path, size: str | None) -> "TfliteModel":
 
 def _peaks(model: "TfliteModel", photos: Path) -> list["Peak"]:
     """The largest values on the photos of a folder."""
-    from lpie.export.calibration_photos import photos_for
+    from lpie.export.calibration import photos_for
     from lpie.export.delegates.float16_range import peaks
 
     return peaks(model, photos_for(folder=photos))

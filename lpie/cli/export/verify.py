@@ -65,7 +65,7 @@ def verify(
           --also "Arm=qemu-aarch64 -cpu cortex-a76 -L root root/usr/bin/python3.11"
     """
     from lpie.errors import InputError, LpieError
-    from lpie.export.calibration_photos import photos_for
+    from lpie.export.calibration import photos_for
     from lpie.export.recipes import RECIPES
     from lpie.export.verification.runtimes import CPU, GPU, also, compare_places
     from lpie.image.image import write_image
