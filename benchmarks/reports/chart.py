@@ -2,8 +2,12 @@
 
 import html
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from lpie.system.files import write_atomic
 
 # Narrow, so that on a phone, where the drawing fills the width, its text is still about 11 px.
 _WIDTH = 400
@@ -14,11 +18,19 @@ _LETTER = 7.2
 _COLORS = 6
 # More points than this lie closer than one pixel.
 _MOST_POINTS = 400
+# From the smallest to the largest value; a linear axis would crowd the small ones.
+_WIDE = 20
+# Of a drawing outside of a page, whose style sheet (page.html) says the same for both themes.
+_STYLE = (
+    "svg{font:13px system-ui,sans-serif}text{fill:#52606d}.grid{stroke:#d5dce3}"
+    "polyline{fill:none;stroke-width:1.8}.dashed{stroke:#52606d;stroke-dasharray:5 4}"
+    ".c0{stroke:#0b5cad}.c1{stroke:#b8480b}circle{fill:#fff;stroke-width:2}circle.c0{fill:#0b5cad}"
+)
 
 
 @dataclass(frozen=True)
 class Series:
-    """One line: finite points (x, y) in ascending x. A dashed one is a reference, drawn grey."""
+    """A line through finite points (x, y) in ascending x; a dashed one is a grey reference."""
 
     label: str
     points: Sequence[tuple[float, float]]
@@ -27,7 +39,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar from 0 to `value`, with a whisker from low to high; pale when it is doubtful."""
+    """A bar from 0 to `value`, with a whisker from low to high; pale when it is doubtful."""
 
     label: str
     value: float
@@ -37,7 +49,7 @@ class Bar:
 
 
 def line_chart(series: Sequence[Series], *, title: str, x_label: str) -> str:
-    """An `<svg>` of `series` with axes, ticks and a legend; `title` is read to the blind.
+    """Return an `<svg>` of `series` with axes, ticks and a legend; `title` is read to the blind.
 
     Beyond 400 points a line shows the means of equal runs of neighbours. A line of one point is
     a dot. Raises `ValueError` when no series has a point.
@@ -55,7 +67,7 @@ def line_chart(series: Sequence[Series], *, title: str, x_label: str) -> str:
 
 
 def bar_chart(bars: Sequence[Bar], *, title: str, unit: str) -> str:
-    """An `<svg>` of horizontal `bars` from 0, each under its label and before its value in `unit`.
+    """Return an `<svg>` of horizontal bars from 0, under their labels, with values in `unit`.
 
     Raises `ValueError` when there is no bar.
     """
@@ -81,14 +93,15 @@ def bar_chart(bars: Sequence[Bar], *, title: str, unit: str) -> str:
 def scatter_chart(
     points: Sequence[tuple[str, float, float]], *, title: str, x_label: str, y_label: str
 ) -> str:
-    """An `<svg>` of labelled points (label, x, y); a line joins those that no other beats.
+    """Return an `<svg>` of labelled points (label, x, y); a line joins those that no other beats.
 
     A point is beaten by one that is smaller in x and larger in y. Each has the number of its line
-    in the legend. Raises `ValueError` when there is no point.
+    in the legend. The x-axis is logarithmic where the largest x is more than 20 times the smallest,
+    as a linear one would crowd the small ones. Raises `ValueError` when there is no point.
     """
-    low, high = _span([x for _, x, _ in points])
-    edge = 0.08 * (high - low)  # room for the dots
-    place, body = _axes([low - edge, high + edge], [y for _, _, y in points], x_label)
+    xs = [x for _, x, _ in points]
+    logarithmic = min(xs) > 0 and max(xs) > _WIDE * min(xs)
+    place, body = _axes(xs, [y for _, _, y in points], x_label, edge=0.08, logarithmic=logarithmic)
     body.append(_text(_LEFT + 5, _TOP + 11, y_label, "start"))
     best = front(points)
     corners = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(x, y) for _, x, y in best))
@@ -108,8 +121,24 @@ def scatter_chart(
     return _svg(body, _HEIGHT + 20 * len(points) + 4, title)
 
 
+def write_svg(path: Path, drawings: Sequence[str]) -> None:
+    """Write charts side by side to `path`, an .svg file that needs no page around it."""
+    heights = [int(h) for d in drawings for h in re.findall(r'viewBox="0 0 \d+ (\d+)"', d[:500])]
+    inner = "".join(
+        drawing.replace("<svg ", f'<svg x="{_WIDTH * i}" width="{_WIDTH}" height="{height}" ', 1)
+        for i, (drawing, height) in enumerate(zip(drawings, heights, strict=True))
+    )
+    size = f'viewBox="0 0 {_WIDTH * len(drawings)} {max(heights)}"'
+    lines = [
+        '<?xml version="1.0" encoding="utf-8"?>',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size}><style>{_STYLE}</style>',
+        f'<rect width="100%" height="100%" fill="#fff"/>{inner}</svg>',
+    ]
+    write_atomic(path, "\n".join(lines) + "\n")
+
+
 def front(points: Sequence[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
-    """Those of `points` (label, x, y) that none beats in both, small x and large y; x ascends."""
+    """Return the points (label, x, y) that no other beats in both, small x and large y."""
     best: list[tuple[str, float, float]] = []
     for point in sorted(points, key=lambda p: (p[1], -p[2])):
         if not best or point[2] > best[-1][2]:
@@ -131,23 +160,40 @@ def ticks(low: float, high: float) -> list[float]:
 
 
 def _axes(
-    xs: Sequence[float], ys: Sequence[float], x_label: str
+    xs: Sequence[float],
+    ys: Sequence[float],
+    x_label: str,
+    *,
+    edge: float = 0.0,
+    logarithmic: bool = False,
 ) -> tuple[Callable[[float, float], tuple[float, float]], list[str]]:
-    """(where a point of the data lies in the drawing, the axes with their ticks)."""
+    """Return (where a point of the data lies in the drawing, the axes with their ticks).
+
+    edge: room on both sides, as a share of the range.
+    """
+    scaled: Callable[[float], float] = math.log10 if logarithmic else float
     levels = ticks(*_span(ys))
-    low, high = _span(xs)
+    low, high = _span([scaled(x) for x in xs])
+    low, high = low - edge * (high - low), high + edge * (high - low)
     bottom = _HEIGHT - _BOTTOM
 
     def place(x: float, y: float) -> tuple[float, float]:
-        across = (x - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
+        across = (scaled(x) - low) / (high - low) * (_WIDTH - _LEFT - _RIGHT)
         up = (y - levels[0]) / (levels[-1] - levels[0]) * (bottom - _TOP)
         return _LEFT + across, bottom - up
 
     body = [_rule(place(low, y)[1], _number(y)) for y in levels]
-    inside = [x for x in ticks(low, high) if low <= x <= high]
-    body += [_text(place(x, low)[0], bottom + 16, _number(x), "middle") for x in inside]
+    marks = _decades(low, high) if logarithmic else ticks(low, high)
+    inside = [x for x in marks if low <= scaled(x) <= high]
+    body += [_text(place(x, levels[0])[0], bottom + 16, _number(x), "middle") for x in inside]
     body.append(_text(_WIDTH - _RIGHT, bottom + 31, x_label, "end"))
     return place, body
+
+
+def _decades(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times the powers of ten between 10**low and 10**high and around them."""
+    powers = range(math.floor(low), math.ceil(high) + 1)
+    return [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Training batches per second that the data pipeline makes, beside the steps that use them."""
+"""Training batches per second of the data pipeline, beside the steps that use them."""
 
 import importlib.util
 import os
@@ -12,8 +12,9 @@ from typing import Any
 import click
 
 from lpie.benchmarks.harness.child import Child
-from lpie.benchmarks.studies.contestants import Contestant, start, write_batches
-from lpie.benchmarks.studies.study import keep_to, markdown, sentences
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.study import keep_to, sentences
+from lpie.benchmarks.studies.training_speed import Implementation, start, write_batches
 from lpie.config.config import Config, config_from, to_dict
 from lpie.errors import InputError
 from lpie.system.environment import environment
@@ -26,11 +27,35 @@ MOST_PX = 336
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--patch", "patch_px", type=click.IntRange(16, MOST_PX), default=256)
-@click.option("--batch", "batch_size", type=click.IntRange(1), default=16, show_default=True)
-@click.option("--seconds", type=click.FloatRange(0), default=2.0, show_default=True)
-@click.option("--step-ms", type=click.FloatRange(0, min_open=True), help="[default: measured]")
-@click.option("--cores", type=click.IntRange(1), help="Use only so many.  [default: all]")
+@click.option(
+    "--patch",
+    "patch_px",
+    type=click.IntRange(16, MOST_PX),
+    default=256,
+    show_default=True,
+    help="Side of a training patch, in px.",
+)
+@click.option(
+    "--batch",
+    "batch_size",
+    type=click.IntRange(1),
+    default=16,
+    show_default=True,
+    help="Images in a batch.",
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=2.0,
+    show_default=True,
+    help="Duration of each measurement, in seconds.",
+)
+@click.option(
+    "--step-ms",
+    type=click.FloatRange(0, min_open=True),
+    help="Time of a training step, in ms.  [default: measured]",
+)
+@click.option("--cores", type=click.IntRange(1), help="Number of CPU cores to use.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 def main(cores: int | None, as_json: bool, **options: Any) -> None:
     """Time the batches of each degradation and source, made without a network, for --seconds each.
@@ -64,7 +89,7 @@ def measure(
     settings = {"data": {"patch_px": patch_px}, "train": {"batch_size": batch_size}}
     config = config_from(settings)
     machine, load = environment(), round(os.getloadavg()[0], 2)
-    given = step_ms is not None
+    was_given = step_ms is not None
     step_ms = step_ms or _step_ms(config, progress)
     rows = []
     command = [sys.executable, "-m", "lpie.benchmarks.studies.children.make_batches"]
@@ -76,7 +101,7 @@ def measure(
                 rows.append({**row, **_rates(child.ask({**row, "seconds": seconds}), step_ms)})
     return {
         "patch_px": patch_px, "batch_size": batch_size, "seconds": seconds, "step_ms": step_ms,
-        "step_was_given": given, "cores": len(os.sched_getaffinity(0)), "load": load,
+        "step_was_given": was_given, "cores": len(os.sched_getaffinity(0)), "load": load,
         "machine": machine, "results": rows,
     }  # fmt: skip
 
@@ -108,7 +133,7 @@ def _step_ms(config: Config, progress: Callable[[str], None]) -> float:
     size = {"patch_px": config.data.patch_px, "batch_size": config.train.batch_size}
     with tempfile.TemporaryDirectory() as folder:
         batches = write_batches(Path(folder) / "batches.npy", **size)
-        with start(Contestant(backends[0]), config, batches) as child:
+        with start(Implementation(backends[0]), config, batches) as child:
             child.ask({"steps": 3})
             return statistics.median(1e3 * child.ask({"steps": 1})["seconds"] for _ in range(STEPS))
 

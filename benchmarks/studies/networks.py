@@ -1,19 +1,27 @@
-"""Every network of the zoo at one size: cost, latency, memory, and how exact its exports are."""
+"""Every network at one size: cost, latency, memory, and how exact its exports are."""
 
-import sys
+import os
 import tempfile
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from lpie.benchmarks.harness.child import Child
-from lpie.benchmarks.studies.rounds import time_in_rounds
-from lpie.benchmarks.studies.study import conditions, keep_to, markdown, sentences
-from lpie.errors import unknown_name
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.study import keep_to, measured_on, sentences, time_in_rounds
+from lpie.errors import LpieError, unknown_name
+from lpie.export.delegates import check_delegate
+from lpie.image.image import mosaic, to_float
 from lpie.system.environment import environment
 from lpie.system.files import to_json
+from lpie.tflite.cost import graph_cost
+from lpie.tflite.model import TfliteModel
+
+if TYPE_CHECKING:
+    import keras
 
 DEEP = {"encoder_blocks": [1, 1, 1, 28], "middle_blocks": 1, "decoder_blocks": [1, 1, 1, 1]}
 CASES: dict[str, tuple[str, dict[str, Any]]] = {
@@ -32,22 +40,38 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "MIRNet": ("mirnet", {}),
 }
 RECIPES = ("float32", "int8")
+DELEGATES = ("gpu", "nnapi-31", "xnnpack")
+RESIDUAL = 0.1  # standard deviation, about that of noise of sigma 25
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--network", "names", multiple=True, help="Only this row; repeatable.")
-@click.option("--size", default="256x256", show_default=True, help="WIDTHxHEIGHT.")
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--seconds", type=click.FloatRange(0), default=2.0, show_default=True)
-@click.option("--cores", type=click.IntRange(1), help="Use only so many.  [default: all]")
+@click.option(
+    "--network",
+    "names",
+    multiple=True,
+    help="Measure this network only. Repeatable.  [default: all]",
+)
+@click.option(
+    "--size", default="256x256", show_default=True, help="Size of the files, WIDTHxHEIGHT."
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Number of rounds."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=2.0,
+    show_default=True,
+    help="Least duration of a round, in seconds.",
+)
+@click.option("--cores", type=click.IntRange(1), help="Number of CPU cores to use.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 def main(cores: int | None, names: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    """Export every network as float32 and int8, verify it and time it on this machine, in turns.
+    """Export every network as float32 and int8, verify it and time it on this computer, in turns.
 
     The weights are those that training starts from (branches that start at zero opened, the
     residual scaled to 0.1), so "exact" is about the export, not about quality. Latency is the
-    median over --rounds, each of at least --seconds, of a process of its own; memory is the most
-    that it had.
+    median over --rounds, each of at least --seconds, of a process of its own; memory is its peak.
 
     \b
     Examples:
@@ -68,11 +92,12 @@ def measure(
     seconds: float = 2.0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """What every export is, beside the latencies of all rounds; one row for each network."""
+    """Return one row for each network: what its exports are, and the latencies of all rounds."""
     for name in names:
         if name not in CASES:
             raise unknown_name("network", name, CASES)
     chosen = {name: case for name, case in CASES.items() if not names or name in names}
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with tempfile.TemporaryDirectory() as folder:
         rows = _export(chosen, Path(folder), size, progress)
         files = {f["path"]: f for row in rows for f in row["files"].values() if not f["refused"]}
@@ -92,33 +117,79 @@ def _export(
     progress: Callable[[str], None],
 ) -> list[dict[str, Any]]:
     rows = []
-    command = [sys.executable, "-m", "lpie.benchmarks.studies.children.export_networks"]
-    variables = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow"}
-    with Child("the export", command, {"size": size}, variables=variables) as child:
-        for i, (name, (network, hyperparameters)) in enumerate(chosen.items()):
-            files = {}
-            for recipe in RECIPES:
-                progress(f"{name}, {recipe}")
-                path = str(folder / f"{i}_{recipe}.tflite")
-                job = {"network": network, "hyperparameters": hyperparameters, "recipe": recipe}
-                files[recipe] = {"path": path, **child.ask({**job, "path": path})}
-            rows.append({"name": name, "network": network, "hyperparameters": hyperparameters,
-                         "files": files})  # fmt: skip
+    for i, (name, (network, hyperparameters)) in enumerate(chosen.items()):
+        model, files = opened_network(network, hyperparameters), {}
+        for recipe in RECIPES:
+            progress(f"{name}, {recipe}")
+            path = folder / f"{i}_{recipe}.tflite"
+            files[recipe] = {"path": str(path), **_exported(model, path, recipe, size)}
+        rows.append(
+            {"name": name, "network": network, "hyperparameters": hyperparameters, "files": files}
+        )
     return rows
 
 
+def opened_network(name: str, options: dict[str, Any]) -> "keras.Model":
+    """Build a network as it starts, but with every branch open and a residual of realistic size."""
+    from lpie.backend import keras
+    from lpie.export.calibration_photos import photos_for
+    from lpie.models import NETWORKS, build_model
+    from lpie.models.layers import ChannelScale
+    from lpie.restore.keras_network import forward
+
+    keras.utils.set_random_seed(0)
+    model = build_model(name, **options)
+    rng = np.random.default_rng(0)
+    for layer in model.layers:
+        if isinstance(layer, ChannelScale):  # zero at the start: nothing of a block would show
+            layer.set_weights([rng.normal(0, 0.3, layer.scale.shape)])
+    photo = to_float(mosaic(photos_for(), 64, 64))[None]
+    deviation = float((forward(model, photo) - photo).std())
+    for layer in model.layers:
+        if layer.name in NETWORKS[name].residual:
+            layer.set_weights([w * RESIDUAL / deviation for w in layer.get_weights()])
+    return model
+
+
+def _exported(model: "keras.Model", path: Path, recipe: str, size: str) -> dict[str, Any]:
+    """Write `path` and return its numbers; `refused` is a sentence when it cannot be written."""
+    from lpie.export.pipeline import export_tflite
+    from lpie.export.verification.parity import verify
+    from lpie.models.graph.analysis import analyse
+
+    cost = analyse(model)
+    about = {"parameters": cost.parameters, "macs_per_pixel": cost.macs_per_pixel}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            export_tflite(model, path, recipe=recipe, size=size, verified=False, force=True)
+    except LpieError as error:
+        return {**about, "refused": str(error)}
+    file = TfliteModel.read(path)
+    verdicts = {name: check_delegate(file, name) for name in DELEGATES}
+    return {
+        **about,
+        "refused": None,
+        "file_bytes": path.stat().st_size,
+        "graph_macs": graph_cost(file).macs,
+        "verified": verify(model, path, recipe=recipe).to_dict(),
+        "partitions": {name: verdict.partitions for name, verdict in verdicts.items()},
+        "refused_ops": {name: len(verdict.refused) for name, verdict in verdicts.items()},
+    }
+
+
 def table(result: dict[str, Any]) -> str:
-    """The result as a Markdown table under its conditions."""
+    """Return the result as a Markdown table under the environment."""
     header = ["network", "parameters", "MAC/pixel", "float32 ms", "int8 ms", "peak MB, float32",
               "float32 to Keras, dB", "int8 to Keras, dB (correlation)",
-              "pieces on GPU, NNAPI, XNNPACK"]  # fmt: skip
-    about = conditions(result["size"], result["machine"])
+              "partitions on GPU, NNAPI, XNNPACK"]  # fmt: skip
+    about = measured_on(result["size"], result["machine"])
     return f"{about}\n\n{markdown(header, [_row(row) for row in result['results']])}"
 
 
 def _row(row: dict[str, Any]) -> list[str]:
     plain, small = row["files"]["float32"], row["files"]["int8"]
-    pieces = ", ".join(str(n) for n in plain.get("partitions", {}).values())
+    partitions = ", ".join(str(n) for n in plain.get("partitions", {}).values())
     return [
         row["name"],
         f"{plain['parameters']:,}",
@@ -132,7 +203,7 @@ def _row(row: dict[str, Any]) -> list[str]:
         "refused"
         if small["refused"]
         else "{residual_psnr_db:.1f} ({residual_correlation:.3f})".format(**small["verified"]),
-        pieces,
+        partitions,
     ]
 
 

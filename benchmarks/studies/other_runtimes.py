@@ -11,8 +11,9 @@ from typing import Any
 import click
 import numpy as np
 
-from lpie.benchmarks.studies.entrants import Entrant, own_entrants, ratio, take_turns
-from lpie.benchmarks.studies.study import conditions, in_turns, markdown, picture, sentences
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.programs import Program, own_programs, ratio, time_programs
+from lpie.benchmarks.studies.study import in_turns, measured_on, picture, sentences
 from lpie.benchmarks.studies.tiles_or_whole import numbers
 from lpie.errors import InputError, last_line
 from lpie.image.image import to_float
@@ -41,14 +42,14 @@ CHECKED_PX = 256
     "--peer-python",
     required=True,
     type=click.Path(path_type=Path, exists=True),
-    help="A Python with onnxruntime, openvino, MNN, ncnn, pnnx and tf2onnx.",
+    help="Python that has onnxruntime, openvino, MNN, ncnn, pnnx and tf2onnx.",
 )
 @click.option(
     "--runtime",
     "runtimes",
     multiple=True,
     type=click.Choice(list(RUNTIMES)),
-    help="Only this one; repeatable.",
+    help="Compare with this runtime only. Repeatable.  [default: all]",
 )
 @in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
@@ -79,7 +80,7 @@ def compare(
     threads: int | None = None,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """For each size a row of each entrant, ours first; how outputs differ, and who cannot run."""
+    """For each size a row of each program, ours first; how outputs differ, and who cannot run."""
     file, threads = tflite_file(model), threads or os.cpu_count() or 1
     machine, results = environment(), []
     with tempfile.TemporaryDirectory() as name:
@@ -90,11 +91,11 @@ def compare(
             progress(f"{width}x{height}")
             job = _job(file, width, height, threads, folder, peer_python)
             peers = [
-                Entrant(each, _command(peer_python), {**job, "runtime": each}, refused=why)
-                for each, (_, why) in checked.items()
+                Program(runtime, _command(peer_python), {**job, "runtime": runtime}, refused=why)
+                for runtime, (_, why) in checked.items()
             ]
-            rows = take_turns(
-                [*own_entrants(file, width, height, threads=threads), *peers],
+            rows = time_programs(
+                [*own_programs(file, width, height, threads=threads), *peers],
                 rounds=rounds, runs=runs, progress=progress,
             )  # fmt: skip
             for row in rows[1:]:
@@ -106,7 +107,7 @@ def compare(
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown, under their conditions."""
+    """Return the rows as Markdown, under the environment."""
     header = ["size and runtime", "set-up ms", "run ms", "set-up + run", "peak MB",
               "lpie to it, set-up + run", "run"]  # fmt: skip
     rows = []
@@ -114,13 +115,13 @@ def table(result: dict[str, Any]) -> str:
         for row in size["rows"]:
             name = f"{size['width']}x{size['height']} {row['name']} {_version(row)}".rstrip()
             ratios = [row.get("ratios", {}).get(key) for key in ("ready_ms", "run_ms")]
-            shown = ["" if each is None else f"{each:.2f}" for each in ratios]
+            shown = ["" if value is None else f"{value:.2f}" for value in ratios]
             if row["refused"]:
                 name = f"{name}: {row['refused']}"
             rows.append([name, *numbers(row), *shown])
-    found = {k: v for k, v in result["differences"].items() if v is not None}
-    about = conditions(f"{result['model']}, {result['rounds']} rounds", result["machine"])
-    equal = ", ".join(f"{name} {value:.1e}" for name, value in found.items())
+    differences = {k: v for k, v in result["differences"].items() if v is not None}
+    about = measured_on(f"{result['model']}, {result['rounds']} rounds", result["machine"])
+    equal = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
     return "\n\n".join([about, markdown(header, rows), f"Largest difference from LiteRT: {equal}"])
 
 
@@ -133,25 +134,25 @@ def _check(
     image = to_float(picture(CHECKED_PX, CHECKED_PX))
     small = TfliteModel.read(file).resized(Size(CHECKED_PX, CHECKED_PX))
     expected = Session(small.to_bytes()).run(image)
-    found: dict[str, tuple[float | None, str]] = {}
+    checked: dict[str, tuple[float | None, str]] = {}
     for name in runtimes:
         progress(f"checking {name}")
-        entrant = Entrant(name, _command(peer_python), {**job, "runtime": name})
-        (row,) = take_turns([entrant], rounds=1, runs=0)
-        if row["refused"]:  # told in the table, as its row
-            found[name] = None, row["refused"]
+        program = Program(name, _command(peer_python), {**job, "runtime": name})
+        (row,) = time_programs([program], rounds=1, runs=0)
+        if row["refused"]:  # its row of the table says so
+            checked[name] = None, row["refused"]
             continue
         output = np.load(job["output"])[0].transpose(1, 2, 0)
         difference = float(np.abs(output - expected).max())
         wrong = difference > TOLERANCE
-        found[name] = difference, f"differs by {difference:.1e}, not timed" if wrong else ""
-    return found
+        checked[name] = difference, f"differs by {difference:.1e}, not timed" if wrong else ""
+    return checked
 
 
 def _job(
     file: Path, width: int, height: int, threads: int, folder: Path, peer_python: Path
 ) -> dict[str, Any]:
-    """What a peer is told: the network for that size as ONNX, and the picture."""
+    """Return the job of a peer: the network for that size as ONNX, and the picture."""
     here = folder / f"{width}x{height}"
     here.mkdir(exist_ok=True)
     model, image = here / "model.onnx", here / "image.npy"

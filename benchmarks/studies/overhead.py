@@ -1,4 +1,4 @@
-"""What the harness adds: its median against the interpreter called in a bare loop, in turns."""
+"""What the harness adds: its median against the interpreter called in a bare loop."""
 
 import statistics
 import sys
@@ -25,10 +25,16 @@ from lpie.weights import tflite_file
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model", default="denoise-s")
-@click.option("--size", default="256x256", show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--rounds", type=click.IntRange(3), default=20, show_default=True)
-@click.option("--seconds", default=1.0, show_default=True, help="Of a round of each.")
+@click.option("--size", default="256x256", show_default=True, help="Image size: WIDTHxHEIGHT.")
+@click.option(
+    "--threads", type=click.IntRange(1), default=1, show_default=True, help="Threads of both."
+)
+@click.option(
+    "--rounds", type=click.IntRange(3), default=20, show_default=True, help="Number of rounds."
+)
+@click.option(
+    "--seconds", default=1.0, show_default=True, help="Duration of a round of each, in seconds."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 def main(as_json: bool, **options: Any) -> None:
     """Compare `lpie bench` with the interpreter in a bare loop: rounds of both in turns.
@@ -53,7 +59,7 @@ def main(as_json: bool, **options: Any) -> None:
 
 
 def measure(model: str, size: str, threads: int, rounds: int, seconds: float) -> dict[str, Any]:
-    """The medians of both in ms, and their ratio: the median over rounds, with its interval."""
+    """Return the medians of both in ms, and the median of their ratio over rounds."""
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(tflite_file(model), size, parse_delegate("xnnpack"), threads)
         runner = PythonRunner(ThisMachine(Path(folder)), "host")
@@ -79,18 +85,18 @@ def measure(model: str, size: str, threads: int, rounds: int, seconds: float) ->
 def _medians(
     runner: Runner, job: Job, folder: Path, rounds: int, seconds: float
 ) -> list[list[float]]:
-    """[the harness's median of each round, the bare loop's], in ms."""
+    """Return [the harness's median of each round, the bare loop's], in ms."""
     # The bare loop knows no other size than the file's.
     model = {"model": str(folder / f"{job.key()}.tflite"), "threads": job.threads}
     command = [sys.executable, "-m", "lpie.benchmarks.studies.children.bare_loop"]
     runner.run(job, Ask(runs=0, warmup_s=seconds))
     with Child("the bare loop", command, model) as bare:
-        contestants: list[Callable[[], list[float]]] = [
+        loops: list[Callable[[], list[float]]] = [
             lambda: runner.run(job, Ask(runs=1, seconds=seconds, cold=True)).rounds[0]["times_ms"],
             lambda: bare.ask({"seconds": seconds})["times_ms"],
         ]
         return interleave(
-            contestants,
+            loops,
             lambda times_ms, _: statistics.median(times_ms()),
             rounds=rounds,
             alternate=True,

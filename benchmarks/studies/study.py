@@ -1,9 +1,9 @@
-"""What the benchmark scripts show: results as Markdown, errors as one sentence."""
+"""What the studies share: exports, timing in turns, scores, and results as Markdown."""
 
 import contextlib
-import json
+import dataclasses
 import os
-import subprocess
+import statistics
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -13,19 +13,15 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import InputError, LpieError, last_line
+from lpie.benchmarks.harness.interleave import interleave
+from lpie.benchmarks.records.schema import Record
+from lpie.errors import LpieError
 from lpie.image.image import to_uint8
-
-# For work that goes on beside other work.
-ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
-    "TF_CPP_MIN_LOG_LEVEL": "3",
-}  # fmt: skip
 
 
 @contextlib.contextmanager
 def sentences() -> Iterator[None]:
-    """Ends the script with the sentence and the exit code of an `LpieError` raised inside."""
+    """End the study with the sentence and the exit code of an `LpieError` raised inside."""
     try:
         yield
     except LpieError as error:
@@ -39,38 +35,25 @@ def keep_to(cores: int | None) -> None:
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
-def conditions(size: str, machine: dict[str, Any]) -> str:
-    """What a table of latencies was measured under; machine: `lpie.system.environment.environment`'s."""
+def measured_on(size: str, environment: dict[str, Any]) -> str:
+    """Return the line above a table of latencies: the size and the environment."""
     return (
-        f"{size}, {machine['cores']} cores of {machine['cpu']}, load {machine['load']}, "
-        f"ai-edge-litert {machine['versions'].get('ai-edge-litert')}, {machine['date']}"
-    )
-
-
-def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, aligned for the terminal: the first column left, the others right."""
-    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        + " |"
-        for row in (header, rule, *rows)
+        f"{size}, {environment['cores']} cores of {environment['cpu']}, load "
+        f"{environment['load']}, ai-edge-litert {environment['versions'].get('ai-edge-litert')}, "
+        f"{environment['date']}"
     )
 
 
 def on_noisy_photos(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The arguments of a script that measures what files of MODELS lose on noisy photos."""
+    """Add the arguments of a study that measures what files of MODELS lose on noisy photos."""
     for argument in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object only."),
         click.option("--size", default="512x512", show_default=True,
-                     help="WIDTHxHEIGHT of the files."),
-        click.option("--noise-sigma", default=25.0, show_default=True, help="Their noise, of 255."),
+                     help="Size of the exported files, WIDTHxHEIGHT."),
+        click.option("--noise-sigma", default=25.0, show_default=True,
+                     help="Standard deviation of the noise, on a scale of 255."),
         click.option("--clean", required=True, type=click.Path(path_type=Path, exists=True),
-                     help="Clean photos, to lose quality on."),
+                     help="Folder of clean photos to measure on."),
         click.argument("models", nargs=-1, required=True),
     ):  # fmt: skip
         command = argument(command)
@@ -78,57 +61,24 @@ def on_noisy_photos(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def in_turns(sizes: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """The options of a script whose entrants take turns at each of `sizes`."""
+    """Add the options of a study whose programs take turns at each of `sizes`."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
             click.option("--json", "as_json", is_flag=True, help="Print one JSON object only."),
-            click.option("--threads", type=click.IntRange(1), help="[default: all cores]"),
+            click.option("--threads", type=click.IntRange(1),
+                         help="Threads of every program.  [default: all cores]"),
             click.option("--runs", type=click.IntRange(0), default=2, show_default=True,
-                         help="Of each in a round, after the first."),
-            click.option("--rounds", type=click.IntRange(1), default=5, show_default=True),
-            click.option("--size", "sizes", multiple=True, default=sizes, show_default=True),
+                         help="Runs of a program in a round, after its first."),
+            click.option("--rounds", type=click.IntRange(1), default=5, show_default=True,
+                         help="Number of rounds."),
+            click.option("--size", "sizes", multiple=True, default=sizes, show_default=True,
+                         help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeatable."),
         ):  # fmt: skip
             command = option(command)
         return command
 
     return add
-
-
-def psnr_on(file: Path, clean: Path, noise_sigma: float) -> float:
-    """The PSNR in dB of what `file` makes of `clean` photos with noise, clipped, in 8 bits."""
-    noise = ["--noise-sigma", str(noise_sigma), "--clip", "--quantize"]
-    scores = json.loads(run_lpie("evaluate", str(file), "--clean", str(clean), *noise, "--json"))
-    return float(scores["psnr_db"])
-
-
-def noisy(result: dict[str, Any]) -> str:
-    """The photos of `psnr_on`, for the line above a table."""
-    return f"{result['clean']} with noise of sigma {result['noise_sigma']:g} in 8 bits"
-
-
-def inspected(file: str, delegates: Sequence[str]) -> dict[str, Any]:
-    """What `lpie inspect` reports of `file`, and its `partitions`: {delegate: pieces}."""
-    asked = [word for name in delegates for word in ("--delegate", name)]
-    report = json.loads(run_lpie("inspect", file, *asked, "--json"))
-    pieces = {each["delegate"]: each["partitions"] for each in report["delegates"]}
-    return {**report, "partitions": pieces}
-
-
-def run_lpie(*arguments: str) -> str:
-    """What `lpie` with `arguments` prints, TensorFlow on one thread.
-
-    Raises an `LpieError` with its last words, an `InputError` where they are about the question.
-    """
-    child = subprocess.run(
-        [sys.executable, "-m", "lpie", *arguments],
-        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
-    )  # fmt: skip
-    if child.returncode:
-        last = last_line(child.stderr)
-        kind = InputError if child.returncode == InputError.exit_code else LpieError
-        raise kind(f"lpie {arguments[0]} failed: {last.removeprefix('Error: ')}")
-    return child.stdout
 
 
 def photo_like(height: int, width: int) -> NDArray[np.float32]:
@@ -143,3 +93,109 @@ def picture(height: int, width: int) -> NDArray[np.uint8]:
     """[height, width, 3] uint8, copies of a full-HD one: no float copy of it ever exists."""
     cell = to_uint8(photo_like(min(height, 1080), min(width, 1920)))
     return np.tile(cell, (-(-height // 1080), -(-width // 1920), 1))[:height, :width]
+
+
+def time_in_rounds(
+    files: Sequence[str],
+    *,
+    size: str,
+    rounds: int,
+    seconds: float,
+    tiles: bool = False,
+    min_runs: int = 5,
+    progress: Callable[[str], None] = lambda text: None,
+) -> dict[str, dict[str, Any]]:
+    """Time files in turns; return {file: its `rounds`, and medians of `median_ms`, `peak_mb`}.
+
+    Each round is a process of its own; it has `median_ms`, `min_ms`, `peak_mb`, and why it was
+    `refused`, None when it was not. A file that was refused in every round has no medians.
+    tiles: by exact tiles, not whole. min_runs: of each file in each round.
+    """
+
+    from lpie.benchmarks.bench import benchmark
+
+    def measure(file: str, number: int) -> dict[str, Any]:
+        (record,) = benchmark(
+            [file], sizes=(size,), seconds=seconds, tiles=tiles, min_runs=min_runs, rounds=1
+        )
+        return _timing(record)
+
+    timings = interleave(files, measure, rounds=rounds, progress=progress)
+    return {file: _summary(of_file) for file, of_file in zip(files, timings, strict=True)}
+
+
+def _timing(record: Record) -> dict[str, Any]:
+    return {
+        "refused": record["why"] if record["verdict"] == "failed" else None,
+        "median_ms": record["summary"]["median_ms"],
+        "min_ms": record["summary"]["min_ms"],
+        "peak_mb": record["memory"]["peak_mb"],
+    }
+
+
+def _summary(timings: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    measured = [timing for timing in timings if timing["refused"] is None]
+    medians = {
+        key: statistics.median(timing[key] for timing in measured)
+        for key in (("median_ms", "peak_mb") if measured else ())
+    }
+    return {"rounds": list(timings), **medians}
+
+
+def export(
+    model: str | Path,
+    file: Path,
+    *,
+    recipe: str,
+    size: str,
+    rewrites: Sequence[str] = (),
+    verified: bool = True,
+) -> dict[str, Any]:
+    """Export a run or a pretrained network as `lpie export` does; return the file's spec.
+
+    The spec has `compressed_bytes` and `float_ops` too, what of an int8 file is left in float.
+    """
+    from lpie.export.calibration_photos import pairs_for, photos_for
+    from lpie.export.int8.diagnosis import float_ops
+    from lpie.export.pipeline import export_tflite
+    from lpie.export.recipes import find_recipe
+    from lpie.models.load import load_keras
+    from lpie.system.files import compressed_bytes
+    from lpie.tflite.model import TfliteModel
+
+    path, mixed = Path(model), recipe == "mixed"
+    photos, targets = pairs_for(path) if mixed else (photos_for(path), None)
+    spec = export_tflite(
+        load_keras(path), file, recipe=recipe, size=size, photos=photos, targets=targets,
+        rewrites=rewrites, verified=verified, force=True,
+    )  # fmt: skip
+    quantized = find_recipe(recipe).static and not mixed
+    return {
+        **dataclasses.asdict(spec),
+        "compressed_bytes": compressed_bytes(file),
+        "float_ops": float_ops(TfliteModel.read(file)) if quantized else {},
+    }
+
+
+def partitions(file: Path, delegates: Sequence[str]) -> dict[str, int]:
+    """Return into how many partitions each delegate would split a file."""
+    from lpie.export.delegates import check_delegate
+    from lpie.tflite.model import TfliteModel
+
+    model = TfliteModel.read(file)
+    return {name: check_delegate(model, name).partitions for name in delegates}
+
+
+def psnr_on(file: Path, clean: Path, noise_sigma: float) -> float:
+    """Return the PSNR in dB of what `file` makes of `clean` photos with noise, in 8 bits."""
+    from lpie.config.config import config_from
+    from lpie.evaluation.evaluate import evaluate
+
+    degrade = config_from({"data": {"degrade": {"noise_sigma": noise_sigma}}}).data.degrade
+    scores = evaluate(file, clean=clean, degrade=degrade, clip=True, quantize=True)
+    return float(scores["psnr_db"])
+
+
+def noisy(result: dict[str, Any]) -> str:
+    """Return the photos of `psnr_on`, for the line above a table."""
+    return f"{result['clean']} with noise of sigma {result['noise_sigma']:g} in 8 bits"

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.studies.entrants import own_entrants, ratio, take_turns
-from lpie.benchmarks.studies.study import conditions, in_turns, markdown, sentences
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.programs import own_programs, ratio, time_programs
+from lpie.benchmarks.studies.study import in_turns, measured_on, sentences
 from lpie.restore.tile_policy import HALOS, Halo
 from lpie.size import Size
 from lpie.system.environment import environment
@@ -21,12 +22,18 @@ LARGE_PX = 20e6
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True)
-@click.option("--halo", type=click.Choice(HALOS), default=HALOS[0], show_default=True)
+@click.option(
+    "--halo",
+    type=click.Choice(HALOS),
+    default=HALOS[0],
+    show_default=True,
+    help="How far tiles overlap.",
+)
 @in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
     """Restore a picture with each of MODELS (.tflite or pretrained), by tiles and whole, in turns.
 
-    Every turn is a process of its own: the ratios are medians over the rounds of tiles by whole.
+    Every program runs in a process of its own: the ratios are medians over the rounds of tiles by whole.
     Tiles are timed from pixels to pixels, the whole image without turning pixels into floats. Above
     20 megapixels there are tiles alone; their time per megapixel is compared with that at the first
     size.
@@ -51,7 +58,7 @@ def compare(
     halo: Halo = "exact",
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """A row for each model and size: `tiles` and `whole` as `take_turns` measured them, ratios."""
+    """A row for each model and size: `tiles` and `whole` as `time_programs` measured them, ratios."""
     machine = environment()
     results: list[dict[str, Any]] = []
     for model in models:
@@ -60,12 +67,12 @@ def compare(
             height, width = Size.parse(size)
             large = width * height > LARGE_PX
             progress(f"{model} at {width}x{height}")
-            entrants = own_entrants(
+            programs = own_programs(
                 tflite_file(model), width, height, threads=threads or os.cpu_count() or 1,
                 halo=halo, whole=not large,
             )  # fmt: skip
-            rows = take_turns(
-                entrants,
+            rows = time_programs(
+                programs,
                 rounds=1 if large else rounds,
                 runs=0 if large else runs,
                 progress=progress,
@@ -84,25 +91,25 @@ def compare(
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown, under their conditions."""
+    """Return the rows as Markdown, under the environment."""
     header = ["model and size", "by", "set-up ms", "run ms", "set-up + run", "peak MB", "s/MP",
               "run", "set-up + run", "memory", "s/MP to first"]  # fmt: skip
     rows = []
-    for each in result["results"]:
-        name = f"{each['model']} {each['width']}x{each['height']}"
+    for row in result["results"]:
+        name = f"{row['model']} {row['width']}x{row['height']}"
         ratios = [
-            _number(each.get("ratios", {}).get(k), 2) for k in ("run_ms", "ready_ms", "peak_mb")
+            _number(row.get("ratios", {}).get(k), 2) for k in ("run_ms", "ready_ms", "peak_mb")
         ]
-        own = [_number(each["s_per_megapixel"], 3), *ratios, _number(each["to_first_size"], 2)]
-        rows.append([name, each["tiles"]["name"], *numbers(each["tiles"]), *own])
-        if whole := each.get("whole"):
+        own = [_number(row["s_per_megapixel"], 3), *ratios, _number(row["to_first_size"], 2)]
+        rows.append([name, row["tiles"]["name"], *numbers(row["tiles"]), *own])
+        if whole := row.get("whole"):
             rows.append([name, whole["refused"] or whole["name"], *numbers(whole), *[""] * 5])
-    about = conditions(f"{result['rounds']} rounds, {result['halo']} halo", result["machine"])
+    about = measured_on(f"{result['rounds']} rounds, {result['halo']} halo", result["machine"])
     return "\n\n".join([about, markdown(header, rows)])
 
 
 def numbers(row: dict[str, Any]) -> list[str]:
-    """Set-up, run, both, and peak memory of what `take_turns` measured."""
+    """Set-up, run, both, and peak memory of what `time_programs` measured."""
     return [_number(row.get(key), 0) for key in ("setup_ms", "run_ms", "ready_ms", "peak_mb")]
 
 

@@ -8,7 +8,7 @@ pytest.importorskip("tensorflow")
 if keras.backend.backend() != "tensorflow":
     pytest.skip("export needs Keras on TensorFlow", allow_module_level=True)
 
-from lpie.benchmarks.studies.children.export_networks import started  # noqa: E402
+from lpie.benchmarks.studies.networks import opened_network  # noqa: E402
 from lpie.errors import InputError  # noqa: E402
 from lpie.export.delegates import check_delegate  # noqa: E402
 from lpie.export.int8.diagnosis import float_ops  # noqa: E402
@@ -27,7 +27,7 @@ OPTIONS = {
 
 
 def small(network):
-    return started(network, OPTIONS[network])
+    return opened_network(network, OPTIONS[network])
 
 
 @pytest.mark.parametrize("network", ["lpienet", "lpienet_rt"])

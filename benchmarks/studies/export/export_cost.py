@@ -1,4 +1,4 @@
-"""Time and peak memory of exports at several sizes, against the first: calibration at tile size."""
+"""Time and peak memory of an export at several sizes, against the first size."""
 
 import os
 import statistics
@@ -12,7 +12,9 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.studies.study import markdown, sentences
+from lpie.benchmarks.harness.interleave import interleave
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.study import sentences
 from lpie.errors import LpieError, last_line
 from lpie.system.environment import environment
 from lpie.system.files import to_json
@@ -20,12 +22,23 @@ from lpie.system.files import to_json
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("model")
-@click.option("--recipe", default="int8", show_default=True)
-@click.option("--size", "sizes", multiple=True, default=("256x256", "fhd", "4k"), show_default=True)
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--recipe", default="int8", show_default=True, help="Recipe of the export.")
+@click.option(
+    "--size",
+    "sizes",
+    multiple=True,
+    default=("256x256", "fhd", "4k"),
+    show_default=True,
+    help="Size of the export. Repeatable.",
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=3, show_default=True, help="Number of rounds."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 def main(as_json: bool, **options: Any) -> None:
-    """Export MODEL at each size, a process each, in interleaved rounds.
+    """Export MODEL at each size in turns, every export in a process of its own.
+
+    Prints the medians of its time and peak memory, and their ratios to those of the first size.
 
     \b
     Example:
@@ -44,27 +57,29 @@ def measure(
     *,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Every size's medians of seconds and of the most resident memory, in 10^6 bytes."""
-    found: dict[str, list[tuple[float, float]]] = {size: [] for size in sizes}
+    """Return every size's medians of seconds and of the most resident memory, in 10^6 bytes."""
     with tempfile.TemporaryDirectory() as folder:
-        for n in range(rounds):
-            for size in sizes:
-                progress(f"round {n + 1} of {rounds}, {size}")
-                found[size].append(_export(model, recipe, size, Path(folder) / "model.tflite"))
+        file = Path(folder) / "model.tflite"
+        costs = interleave(
+            sizes,
+            lambda size, number: _export(model, recipe, size, file),
+            rounds=rounds,
+            progress=progress,
+        )
     rows = [
         {
             "size": size,
-            "seconds": statistics.median(seconds for seconds, _ in each),
-            "peak_mb": statistics.median(peak for _, peak in each),
+            "seconds": statistics.median(seconds for seconds, _ in exports),
+            "peak_mb": statistics.median(peak for _, peak in exports),
         }
-        for size, each in found.items()
+        for size, exports in zip(sizes, costs, strict=True)
     ]
     facts = {"model": model, "recipe": recipe, "rounds": rounds, "machine": environment()}
     return {**facts, "results": rows}
 
 
 def _export(model: str, recipe: str, size: str, file: Path) -> tuple[float, float]:
-    """(seconds, peak in 10^6 bytes) of one export, checked as `lpie export` checks it."""
+    """Return (seconds, peak in 10^6 bytes) of one `lpie export`: its process is what is measured."""
     command = ["export", model, "--recipe", recipe, "--size", size, "-o", str(file), "--force"]
     began = time.perf_counter()
     with tempfile.TemporaryFile() as errors:
@@ -81,7 +96,7 @@ def _export(model: str, recipe: str, size: str, file: Path) -> tuple[float, floa
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown, with the ratios to the first."""
+    """Return the rows as Markdown, with the ratios to the first."""
     first, machine = result["results"][0], result["machine"]
     cells = [
         [

@@ -1,6 +1,5 @@
-"""What pruning and clustering save of a file, alone and packed, and the dB that they cost."""
+"""How much smaller pruning and clustering make a file, alone and packed, and their cost in dB."""
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,14 +9,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.benchmarks.studies.study import (
-    markdown,
-    noisy,
-    on_noisy_photos,
-    psnr_on,
-    run_lpie,
-    sentences,
-)
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.study import export, noisy, on_noisy_photos, psnr_on, sentences
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 from lpie.tflite.model import TfliteModel
@@ -50,7 +43,7 @@ def measure(
     *,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """A row for each recipe and model."""
+    """Return a row for each recipe and model."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
         for recipe in RECIPES:
@@ -65,29 +58,28 @@ def measure(
 def _row(
     model: str, recipe: str, file: Path, clean: Path, noise_sigma: float, size: str
 ) -> dict[str, Any]:
-    export = ["--recipe", recipe, "--size", size, "-o", str(file), "--json"]
-    spec = json.loads(run_lpie("export", model, *export))
-    found = kernels(file)
-    weights = np.concatenate([kernel.ravel() for kernel in found])
+    spec = export(model, file, recipe=recipe, size=size)
+    stored = kernels(file)
+    weights = np.concatenate([kernel.ravel() for kernel in stored])
     return {
         "model": Path(model).name,
         "recipe": recipe,
         "file_bytes": spec["file_bytes"],
         "compressed_bytes": spec["compressed_bytes"],
         "zeros": float(np.mean(weights == 0)),
-        "values": float(np.median([len(np.unique(kernel)) for kernel in found])),
+        "values": float(np.median([len(np.unique(kernel)) for kernel in stored])),
         "psnr_db": psnr_on(file, clean, noise_sigma),
     }
 
 
 def kernels(file: Path) -> list[NDArray]:
-    """The kernels of all convolutions of a float32 or int8 file, as it stores them."""
+    """Return the kernels of all convolutions of a float32 or int8 file, as it stores them."""
     model, names = TfliteModel.read(file), ("CONV_2D", "DEPTHWISE_CONV_2D")
     return [model.array(op.inputs[1]) for op in model.ops if op.name in names]
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown, with what each loses against the first of its recipe."""
+    """Return the rows as Markdown, with what each loses against the first of its recipe."""
     first: dict[str, float] = {}
     cells = []
     for row in result["results"]:

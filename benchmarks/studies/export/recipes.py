@@ -1,6 +1,5 @@
-"""Every recipe of every network given: size, what it loses, what delegates make of it."""
+"""Every export recipe of several networks: file size, loss of quality, delegate partitions."""
 
-import json
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -8,14 +7,14 @@ from typing import Any
 
 import click
 
+from lpie.benchmarks.reports.table import markdown
 from lpie.benchmarks.studies.study import (
-    conditions,
-    inspected,
-    markdown,
+    export,
+    measured_on,
     noisy,
     on_noisy_photos,
+    partitions,
     psnr_on,
-    run_lpie,
     sentences,
 )
 from lpie.errors import InputError, LpieError
@@ -28,7 +27,12 @@ DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "nnapi-31", "xnnpack")
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--recipe", "recipes", multiple=True, help="Only this one; repeatable.")
+@click.option(
+    "--recipe",
+    "recipes",
+    multiple=True,
+    help="Export by this recipe only. Repeatable.  [default: all]",
+)
 @on_noisy_photos
 def main(as_json: bool, **options: Any) -> None:
     """Export each of MODELS by each recipe and measure what the file loses on real photos.
@@ -57,11 +61,11 @@ def measure(
     *,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """A row for each model and recipe; the first recipe is what the others are compared with."""
+    """Return a row for each model and recipe; the first recipe is the reference of the others."""
     rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for given in models:
-            model, _, quantized = given.partition("=")
+        for argument in models:
+            model, _, quantized = argument.partition("=")
             sources = [(model, recipe) for recipe in recipes or RECIPES]
             for source, recipe in [*sources, *([(quantized, "qat_int8")] if quantized else [])]:
                 progress(f"{source} {recipe}")
@@ -81,34 +85,32 @@ def measure(
 def _row(
     model: str, recipe: str, file: Path, clean: Path, noise_sigma: float, size: str
 ) -> dict[str, Any]:
-    export = ["export", model, "--recipe", recipe, "--size", size, "-o", str(file), "--json"]
     refused = ""
     try:
-        spec = json.loads(run_lpie(*export))
+        spec = export(model, file, recipe=recipe, size=size)
     except InputError:
         raise
     except LpieError as error:
         refused = str(error)
         if "The export was not written" not in refused:
             return {"model": model, "recipe": recipe, "refused": refused, "file_bytes": None}
-        spec = json.loads(run_lpie(*export, "--no-verify"))
-    report = inspected(str(file), DELEGATES)
+        spec = export(model, file, recipe=recipe, size=size, verified=False)
     verified = spec["verified"]
     return {
         "model": model,
         "recipe": recipe,
-        "file_bytes": report["file_bytes"],
+        "file_bytes": file.stat().st_size,
         "psnr_db": psnr_on(file, clean, noise_sigma),
         "residual_correlation": verified["residual_correlation"] if verified else None,
         "refused": refused,
         "float_ops": spec["float_ops"],
         "float_layers": spec["float_layers"],
-        "partitions": report["partitions"],
+        "partitions": partitions(file, DELEGATES),
     }
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown, with what each loses against its model's first recipe."""
+    """Return the rows as Markdown, with what each loses against its model's first recipe."""
     first: dict[str, float] = {}
     cells = []
     for row in result["results"]:
@@ -117,8 +119,8 @@ def table(result: dict[str, Any]) -> str:
             cells.append([row["model"], row["recipe"], row["refused"], *blank])
             continue
         best = first.setdefault(row["model"], row["psnr_db"])
-        left = ", ".join(f"{n} {op}" for op, n in row["float_ops"].items())
-        left = left or (f"{len(row['float_layers'])} chosen" if row["float_layers"] else "")
+        float_ops = ", ".join(f"{n} {op}" for op, n in row["float_ops"].items())
+        left = float_ops or (f"{len(row['float_layers'])} chosen" if row["float_layers"] else "")
         cells.append([
             row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
             f"{row['psnr_db']:.2f}", f"{round(best - row['psnr_db'], 2) + 0:.2f}",
@@ -135,8 +137,8 @@ def table(result: dict[str, Any]) -> str:
         "left in float",
         *DELEGATES,
     ]
-    about = f"{conditions(result['size'], result['machine'])}; {noisy(result)}"
-    return f"{about}; pieces on each delegate\n\n{markdown(header, cells)}"
+    about = f"{measured_on(result['size'], result['machine'])}; {noisy(result)}"
+    return f"{about}; partitions on each delegate\n\n{markdown(header, cells)}"
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
-"""What each exact rewrite does to a network's time on this machine's CPU: with it and without."""
+"""How much time each exact rewrite saves on this computer's CPU: with it and without."""
 
 import itertools
-import json
 import statistics
 import tempfile
 from collections.abc import Callable, Sequence
@@ -10,8 +9,8 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.studies.rounds import time_in_rounds
-from lpie.benchmarks.studies.study import conditions, keep_to, markdown, run_lpie, sentences
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.study import export, keep_to, measured_on, sentences, time_in_rounds
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 
@@ -21,19 +20,34 @@ REWRITES = ("fold_linear", "merge_rank_one", "split_concatenation", "mean_by_con
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("models", nargs=-1, required=True)
-@click.option("--rewrite", "rewrites", multiple=True, help="Only this one; repeatable.")
-@click.option("--recipe", default="float32", show_default=True)
-@click.option("--size", default="512x512", show_default=True, help="WIDTHxHEIGHT of the files.")
-@click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
-@click.option("--seconds", type=click.FloatRange(0), default=1.0, show_default=True)
-@click.option("--cores", type=click.IntRange(1), help="Use only so many.  [default: all]")
+@click.option(
+    "--rewrite",
+    "rewrites",
+    multiple=True,
+    help="Time this rewrite only. Repeatable.  [default: all]",
+)
+@click.option("--recipe", default="float32", show_default=True, help="Recipe of the files.")
+@click.option(
+    "--size", default="512x512", show_default=True, help="Size of the files, WIDTHxHEIGHT."
+)
+@click.option(
+    "--rounds", type=click.IntRange(1), default=9, show_default=True, help="Number of rounds."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Least duration of a round, in seconds.",
+)
+@click.option("--cores", type=click.IntRange(1), help="Number of CPU cores to use.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 def main(cores: int | None, as_json: bool, **options: Any) -> None:
     """Export each of MODELS as it is and with each rewrite alone, and time the files in turns.
 
     A rewrite's ratio is the median over the rounds of its time by that of the network as it is, in
-    the same round: below 1 it saves time. On a machine that does other work too the ratio of the
-    fastest runs tells more. How exact the file is, `lpie export` has checked.
+    the same round: below 1 it saves time. On a computer that does other work too the ratio of
+    the fastest runs tells more. The export has verified how exact the file is.
 
     \b
     Example:
@@ -55,7 +69,7 @@ def measure(
     seconds: float = 1.0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """A row for each model and rewrite that finds something in it, with the ratios of all rounds.
+    """Return a row for each model and rewrite that changes it, with the ratios of all rounds.
 
     The first row of a model is the network as it is.
     """
@@ -68,17 +82,17 @@ def measure(
                 rows.append(row)
         machine = environment()
         files = [row["file"] for row in rows]
-        found = time_in_rounds(files, size=size, rounds=rounds, seconds=seconds, progress=progress)
+        timings = time_in_rounds(
+            files, size=size, rounds=rounds, seconds=seconds, progress=progress
+        )
     for row in rows:
-        plain = next(each for each in rows if each["model"] == row["model"])
-        row.update(_compared(found[row["file"]]["rounds"], found[plain["file"]]["rounds"]))
+        plain = next(other for other in rows if other["model"] == row["model"])
+        row.update(_compared(timings[row["file"]]["rounds"], timings[plain["file"]]["rounds"]))
     return {"size": size, "recipe": recipe, "rounds": rounds, "machine": machine, "results": rows}
 
 
 def _export(model: str, name: str, recipe: str, size: str, file: Path) -> dict[str, Any]:
-    asked = ["--rewrite", name] if name else []
-    command = ["export", model, "--recipe", recipe, "--size", size, *asked, "-o", str(file)]
-    spec = json.loads(run_lpie(*command, "--json"))
+    spec = export(model, file, recipe=recipe, size=size, rewrites=[name] if name else [])
     return {
         "model": model,
         "rewrites": spec["rewrites"],
@@ -88,7 +102,7 @@ def _export(model: str, name: str, recipe: str, size: str, file: Path) -> dict[s
 
 
 def _compared(rounds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over the rounds that both were timed in, and the ratio of each round."""
+    """Return medians over the rounds in which both were timed, and the ratio of each round."""
     pairs = [
         (ours, theirs)
         for ours, theirs in zip(rounds, plain, strict=True)
@@ -96,7 +110,7 @@ def _compared(rounds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict
     ]
     if not pairs:
         return {"ratios": []}
-    fastest = [min(each["min_ms"] for each in side) for side in zip(*pairs, strict=True)]
+    fastest = [min(timing["min_ms"] for timing in side) for side in zip(*pairs, strict=True)]
     ratios = [ours["median_ms"] / theirs["median_ms"] for ours, theirs in pairs]
     return {
         "ratios": ratios,
@@ -108,10 +122,10 @@ def _compared(rounds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict
 
 
 def table(result: dict[str, Any]) -> str:
-    """The rows as Markdown; the spread is that of the middle half of the rounds."""
+    """Return the rows as Markdown; the spread is that of the middle half of the rounds."""
     header = ["network", "rewrite", "ms", "ratio", "middle half", "of the fastest", "peak MB",
               "output to Keras, dB"]  # fmt: skip
-    about = conditions(result["size"], result["machine"])
+    about = measured_on(result["size"], result["machine"])
     rows = markdown(header, [_cells(row) for row in result["results"]])
     return f"{result['recipe']}, {about}; medians of {result['rounds']} rounds\n\n{rows}"
 

@@ -10,9 +10,14 @@ import pytest
 pytest.importorskip("tensorflow")
 pytest.importorskip("skimage")
 
+from lpie.benchmarks.studies.design_sweep import (
+    DELEGATES,
+    _is_newer,
+    _is_on_front,
+    read_designs,
+    table,
+)
 from lpie.benchmarks.studies.design_sweep import DESIGNS as PACKAGED
-from lpie.benchmarks.studies.design_sweep import _is_on_front, table
-from lpie.benchmarks.studies.designs import DELEGATES, _is_newer, read_designs
 from lpie.errors import InputError
 from lpie.image.image import write_image
 from tests.conftest import assert_one_sentence
@@ -68,7 +73,6 @@ def given(tmp_path_factory, astronaut):
 
 
 def test_trains_measures_and_draws(given, tmp_path):
-    pytest.importorskip("matplotlib")
     few = ("--size", "64x64", "--large", "128x64", "--rounds", 2, "--jobs", 2, "--json",
            "--plot", tmp_path / "a.svg")  # fmt: skip
     result = run(*given, *few)
@@ -99,6 +103,7 @@ def test_trains_measures_and_draws(given, tmp_path):
 
 
 def test_what_is_wrong_is_one_sentence(given, tmp_path):
+    assert_one_sentence(run(*given, "--plot", "a.png"), 2, "--plot must end in .svg")
     (tmp_path / "bad.toml").write_text("[base]\n")
     assert_one_sentence(run(*given[:-1], tmp_path / "bad.toml"), 2, "no list of designs")
     assert_one_sentence(run(*given, "--design", "plan"), 2, "Did you mean 'plain'")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from lpie.benchmarks.studies.entrants import Entrant, ratio, take_turns, too_large
+from lpie.benchmarks.studies.programs import Program, ratio, time_programs, too_large
 from lpie.weights import tflite_file
 from tests.conftest import assert_one_sentence
 
@@ -23,10 +23,10 @@ def test_restoring_by_tiles_and_whole():
     first, second = json.loads(result.stdout)["results"]
     assert (first["to_first_size"], second["width"]) == (1, 320)
     for row in (first, second):
-        for entrant in (row["tiles"], row["whole"]):
-            assert len(entrant["rounds"]) == 2
-            assert entrant["peak_mb"] > 50
-            assert entrant["ready_ms"] > entrant["setup_ms"] > 0
+        for program in (row["tiles"], row["whole"]):
+            assert len(program["rounds"]) == 2
+            assert program["peak_mb"] > 50
+            assert program["ready_ms"] > program["setup_ms"] > 0
         assert set(row["ratios"]) == {"run_ms", "ready_ms", "peak_mb"}
     shown = run_script("restoring", "denoise-s", "--size", "64x64", "--rounds", 1, "--runs", 0)
     assert "| denoise-s 64x64 |" in shown.stdout
@@ -40,8 +40,8 @@ def test_ratios_are_of_the_same_round():
 
 
 def test_who_cannot_run_is_told():
-    refused = Entrant("huge", refused="needs 11,698 MB")
-    (row,) = take_turns([refused], rounds=2, runs=1)
+    refused = Program("huge", refused="needs 11,698 MB")
+    (row,) = time_programs([refused], rounds=2, runs=1)
     assert row == {"name": "huge", "refused": "needs 11,698 MB", "rounds": []}
     assert "are free" in too_large(tflite_file("denoise-lpienet"), 40_000, 40_000)
     assert not too_large(tflite_file("denoise-lpienet"), 256, 256)

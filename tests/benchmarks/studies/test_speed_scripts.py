@@ -13,9 +13,14 @@ pytest.importorskip("keras")
 pytest.importorskip("skimage")
 
 from lpie.benchmarks.harness.child import Child
-from lpie.benchmarks.studies.contestants import Contestant, contestants, start, write_batches
-from lpie.benchmarks.studies.equal_work import check_equal_work
-from lpie.benchmarks.studies.study import markdown
+from lpie.benchmarks.reports.table import markdown
+from lpie.benchmarks.studies.training_speed import (
+    Implementation,
+    check_equal_work,
+    implementations,
+    start,
+    write_batches,
+)
 from lpie.config.config import Config
 from lpie.errors import LpieError
 from tests.conftest import assert_one_sentence
@@ -61,16 +66,19 @@ def test_pytorch_does_the_same_work(tmp_path):
 @needs_torch
 def test_unequal_work_is_told(tmp_path, monkeypatch):
     """PyTorch with more clipping than lpie."""
-    from lpie.benchmarks.studies import equal_work
+    from lpie.benchmarks.studies import training_speed
 
-    def unlike(contestant, config, *rest, **options):
+    def unlike(implementation, config, *rest, **options):
         train = dataclasses.replace(config.train, clip_norm=config.train.clip_norm / 10)
         other = dataclasses.replace(config, train=train)
         return start(
-            contestant, other if contestant.backend == "torch" else config, *rest, **options
+            implementation,
+            other if implementation.backend == "torch" else config,
+            *rest,
+            **options,
         )
 
-    monkeypatch.setattr(equal_work, "start", unlike)
+    monkeypatch.setattr(training_speed, "start", unlike)
     with pytest.raises(LpieError, match=r"its weights differs by .* Nothing was timed"):
         check_equal_work(["tensorflow", "torch"], tmp_path, TORCH)
 
@@ -79,8 +87,8 @@ def test_unequal_work_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize("layout", ["default", "channels_last"])
 def test_pytorch_knows_what_it_moves(tmp_path, layout):
     batches = write_batches(tmp_path / "b.npy", patch_px=16, batch_size=2)
-    contestant = Contestant("torch", layout=layout)
-    with start(contestant, Config(), batches, torch_python=TORCH) as child:
+    implementation = Implementation("torch", layout=layout)
+    with start(implementation, Config(), batches, torch_python=TORCH) as child:
         found = child.ask({"limits": True})
         assert child.ask({"steps": 2})["loss"] > 0
     # The first convolution alone: 3 channels in, 16 out, float32.
@@ -88,14 +96,14 @@ def test_pytorch_knows_what_it_moves(tmp_path, layout):
     assert found["copy_bytes_per_s"] > 0
 
 
-def test_contestants():
-    names = [each.name for each in contestants(["tensorflow", "torch"], batch_size=1)]
+def test_implementations():
+    names = [way.name for way in implementations(["tensorflow", "torch"], batch_size=1)]
     assert names == [
         "tensorflow float32", "tensorflow bfloat16", "torch float32 default",
         "torch float32 channels_last", "torch bfloat16 channels_last",
     ]  # fmt: skip
-    found = contestants(["torch"], precisions=["bfloat16"], batch_size=1, compiled=True)
-    assert [each.name for each in found] == [
+    found = implementations(["torch"], precisions=["bfloat16"], batch_size=1, compiled=True)
+    assert [way.name for way in found] == [
         "torch bfloat16 channels_last", "torch bfloat16 channels_last compiled",
     ]  # fmt: skip
 
