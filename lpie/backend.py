@@ -1,4 +1,4 @@
-"""The one door to Keras: chooses a backend that is installed before Keras is first imported."""
+"""The only import of Keras: chooses an installed backend before Keras is first imported."""
 
 import importlib.util
 import os
@@ -16,7 +16,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if importlib.util.find_spec("tensorflow") is None:
     os.environ.setdefault("KERAS_BACKEND", "jax")
 
-with quiet():  # TensorFlow announces libraries and CPU features before its log level applies
+with quiet():  # TensorFlow prints libraries and CPU features before its log level applies
     import keras
 
 __all__ = ["keras"]

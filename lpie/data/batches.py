@@ -1,4 +1,4 @@
-"""Training batches, each a pure function of the photos, the settings and the step."""
+"""Training batches; a batch is a pure function of the photos, the settings and the step."""
 
 from collections import abc, deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -31,8 +31,8 @@ def batches(
 ) -> abc.Generator[Batch, None, None]:
     """The batches of steps `first` to `stop`: two [N, patch, patch, 3] float32 arrays each.
 
-    process, processes: only this process's part of each batch, in a job of several. Made ahead by
-    `data.workers` threads; neither their number nor that of processes changes a value.
+    process, processes: only this process's part of each batch, in a job of several. They are made
+    ahead by `data.workers` threads; neither their number nor that of processes changes a value.
     """
     workers = config.data.workers
 
@@ -56,7 +56,7 @@ def batches(
 def make_batch(
     pools: list[Pool], config: Config, step: int, *, process: int = 0, processes: int = 1
 ) -> Batch:
-    """(degraded, target) of `step`: random crops, turned and mirrored alike on both sides."""
+    """(degraded, target) of `step`: random crops, both sides turned and mirrored alike."""
     patch_px, batch_size = config.stage(step)
     share = batch_size // processes
     rngs = [_rng(config, step, i) for i in range(process * share, (process + 1) * share)]

@@ -1,4 +1,4 @@
-"""What a run reads: pools of photos to cut crops from, and whole photos to validate on."""
+"""Pools of photos that a run cuts crops from, and the whole photos that it validates on."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -48,27 +48,25 @@ def load_pools(config: Config) -> tuple[list[Pool], list[Sample], list[str]]:
 
 
 def samples_of(shards: Shards, config: Config, most: int = MOST_PATCHES) -> list[Sample]:
-    """Patches spread evenly over a split; clean ones are degraded as the run says."""
-    found = []
+    """Patches spread evenly over a split; clean ones are degraded as in the run."""
+    samples = []
     for i in range(min(most, len(shards))):
         index = i * len(shards) // min(most, len(shards))
         target, degraded = shards[index]
         sharp = to_float(target)
         rng = np.random.default_rng([config.train.seed, i])
-        spoiled = (
-            degrade(sharp, rng, config.data.degrade) if degraded is None else to_float(degraded)
-        )
-        found.append(Sample(f"patch{index}", spoiled, sharp))
-    return found
+        noisy = degrade(sharp, rng, config.data.degrade) if degraded is None else to_float(degraded)
+        samples.append(Sample(f"patch{index}", noisy, sharp))
+    return samples
 
 
 def _photos(items: list[Item], config: Config, reasons: list[str]) -> Pool:
     largest = max(patch_px for patch_px, _ in config.stages())
     bad = reasons if config.data.skip_bad else None
-    found = [(photo, item) for _, item, photo in sources.usable(items, bad, least_px=largest)]
-    if not found:
+    usable = [(photo, item) for _, item, photo in sources.usable(items, bad, least_px=largest)]
+    if not usable:
         raise InputError(f"No usable photo is left to train on. {' '.join(reasons[:1])}")
-    return Pool(1.0, [photo for photo, _ in found], [item.name for _, item in found])
+    return Pool(1.0, [photo for photo, _ in usable], [item.name for _, item in usable])
 
 
 def _shards(config: Config) -> Pool:
@@ -76,20 +74,20 @@ def _shards(config: Config) -> Pool:
     size, largest = len(shards[0][0]), max(patch_px for patch_px, _ in config.stages())
     if size < largest:
         raise InputError(
-            f"The patches in {config.data.folder} are of {size}x{size} px, the run asks for "
-            f"{largest}. Prepare larger ones, or lower data.patch_px."
+            f"The patches in {config.data.folder} are of {size}x{size} px, and the run needs "
+            f"{largest}. Prepare larger patches, or lower data.patch_px."
         )
     return Pool(1.0, shards, [f"patch {i}" for i in range(len(shards))])
 
 
 def _validation_of_shards(config: Config, bad: list[str] | None) -> list[Sample]:
     """From `validation_folder`, itself shards or photos, else from the split `validation`."""
-    given = config.data.validation_folder
-    folder = Path(given) if given else Path(config.data.folder).parent / "validation"
-    if not given and not folder.is_dir():
+    chosen = config.data.validation_folder
+    folder = Path(chosen) if chosen else Path(config.data.folder).parent / "validation"
+    if not chosen and not folder.is_dir():
         raise InputError(
-            f"{folder.parent} has no validation split: give data.validation_folder, for example "
-            "a folder of pairs or of clean photos."
+            f"{folder.parent} has no validation split. Set data.validation_folder, for example "
+            "to a folder of pairs or of clean photos."
         )
     if (folder.parent / "index.json").is_file():
         return samples_of(open_shards(folder), config)

@@ -2,7 +2,7 @@
 
 A prepared data set is a folder with `index.json` and a folder for each split, which holds
 `target-00000.npy`, `degraded-00000.npy` and so on: [N, P, P, 3] uint8, N being `patches_per_shard`
-for all but the last. The index says how it was made, which patches come from which photo (they
+for all but the last. The index holds the settings, which patches come from which photo (they
 follow each other row by row) and the SHA-256 of each file.
 """
 
@@ -48,7 +48,7 @@ def open_shards(folder: Path) -> "Shards":
     if folder.name not in index["splits"]:
         raise InputError(f"{out} has no split {folder.name}, only {', '.join(index['splits'])}.")
     if not index["complete"]:
-        raise InputError(f"{out} is not finished. Run its `lpie data prepare` again.")
+        raise InputError(f"{out} is not finished. Run the same `lpie data prepare` again.")
     record = index["splits"][folder.name]
     for number, shard in enumerate(record["shards"]):
         for side in index["sides"]:
@@ -124,19 +124,19 @@ def check_shard(path: Path, count: int, patch_px: int) -> None:
     try:
         with path.open("rb") as f:
             version = np.lib.format.read_magic(f)
-            found, _, dtype = np.lib.format.read_array_header_1_0(f)
+            stored, _, dtype = np.lib.format.read_array_header_1_0(f)
             start = f.tell()
     except FileNotFoundError:
         raise InputError(f"{path} is missing. {AGAIN}") from None
     except ValueError:
         raise InputError(f"{path} is damaged: it has no .npy header. {AGAIN}") from None
-    if version != (1, 0) or found != shape or dtype != np.uint8:
-        raise InputError(f"{path} must be uint8 {shape}. Received: {dtype} {found}. {AGAIN}")
+    if version != (1, 0) or stored != shape or dtype != np.uint8:
+        raise InputError(f"{path} must be uint8 {shape}. Received: {dtype} {stored}. {AGAIN}")
     if path.stat().st_size != start + np.prod(shape):
         raise InputError(f"{path} is truncated or damaged. {AGAIN}")
 
 
-AGAIN = "Delete the file and run `lpie data prepare` again to have it made anew."
+AGAIN = "Delete the file and run `lpie data prepare` again to write it anew."
 
 
 def write_shard(
@@ -199,13 +199,13 @@ def _header(count: int, patch_px: int) -> bytes:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turns what the operating system refuses into a sentence."""
+    """Turns an error of the operating system into a sentence."""
     try:
         yield
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         reason = "The disk is full" if full else f"{error.strerror or error}"
         raise LpieError(
-            f"Cannot write {path}: {reason}. What is complete is kept; run the same command "
-            "again when that is mended."
+            f"Cannot write {path}: {reason}. Complete shards are kept; run the same command "
+            "again to resume, once this is fixed."
         ) from None

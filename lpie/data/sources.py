@@ -1,4 +1,4 @@
-"""Photos by name: built in, clean ones in a folder, or pairs in two folders."""
+"""Lists and reads photos: built-in ones, clean ones in a folder, or pairs in two folders."""
 
 import importlib.resources
 from collections.abc import Iterable, Iterator

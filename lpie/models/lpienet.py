@@ -33,7 +33,7 @@ def lpienet(
     """LPIENet: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
 
     H and W must be multiples of 2 ** (len(encoder_widths) - 1). `activation` is that of the
-    inverted residual blocks: "elu" unless given, as released, and "relu" in the paper's figure.
+    inverted residual blocks: "elu" by default, as released, and "relu" in the paper's figure.
     overparameterized: with DO-Conv while training; `lpie.fold`, which export applies, takes it out.
     """
     activation = activation or ("relu" if variant == "paper" else "elu")

@@ -43,8 +43,8 @@ def lpienet_rt(
 ) -> keras.Model:
     """LPIENet-RT: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
 
-    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: whatever of `widths`
-    and the numbers of blocks is not given; decoder_blocks, from the deepest level up, mirror given
+    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: the defaults of `widths`
+    and of the numbers of blocks; decoder_blocks, from the deepest level up, by default mirror
     encoder_blocks. trunk_scale: all layers but the last sum run at 1 / trunk_scale of the
     resolution, or less. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the
     channels, activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that
@@ -53,13 +53,13 @@ def lpienet_rt(
     channel at the lowest level. overparameterized: with DO-Conv while training; `lpie.fold`, which
     export applies, takes it out.
     """
-    if size not in tuple(SIZES):  # a tuple: what --set gives may be a list
+    if size not in tuple(SIZES):  # a tuple: a value of --set may be a list
         raise unknown_name("size", size, tuple(SIZES))
     of_size = SIZES[size]
     widths = of_size["widths"] if widths is None else widths
-    kinds: list[Block] = _each("block", block, widths)
-    expansions: list[int] = _each("expansion", expansion, widths)
-    kernels: list[int] = _each("kernel_size", kernel_size, widths)
+    kinds: list[Block] = _for_all("block", block, widths)
+    expansions: list[int] = _for_all("expansion", expansion, widths)
+    kernels: list[int] = _for_all("kernel_size", kernel_size, widths)
     for kind in kinds:
         if kind not in get_args(Block):
             raise unknown_name("block", kind, get_args(Block))
@@ -166,13 +166,13 @@ def _check(
             raise InputError(f"`kernel_size` must be 3 or 5. Received: {kernel!r}.")
 
 
-def _each(what: str, given: Any, widths: Sequence[int]) -> list[Any]:
-    """`given`, one for all widths or one for each, as a list of one for each."""
-    if not isinstance(given, (list, tuple)):
-        return [given] * len(widths)
-    if len(given) != len(widths):
+def _for_all(what: str, value: Any, widths: Sequence[int]) -> list[Any]:
+    """`value`, one for all widths or one for each, as a list of one for each."""
+    if not isinstance(value, (list, tuple)):
+        return [value] * len(widths)
+    if len(value) != len(widths):
         raise InputError(
             f"`{what}` must be one or as many as `widths`. "
-            f"Received: {tuple(given)} and {tuple(widths)}."
+            f"Received: {tuple(value)} and {tuple(widths)}."
         )
-    return list(given)
+    return list(value)

@@ -43,7 +43,7 @@ def nafnet(
     """NAFNet: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped; any size.
 
     An input is padded with zeros at the bottom and right to a multiple of 2 ** levels, as in the
-    released code. depthwise_expand: 2 for `naf`, 1 for the others unless given. gate: what the
+    released code. depthwise_expand: 2 for `naf`, by default 1 for the others. gate: what the
     first half of the channels passes before it multiplies the second (`naf` alone). train_size:
     pixels, one number or (height, width); pooling windows then are 1.5 times the map at that
     size. skip_init: factors that start at zero on both shortcuts of a block (not in `plain`).
@@ -188,15 +188,15 @@ def _windows(train_size: Any, levels: int) -> list[tuple[int, int] | None]:
             "`train_size` must be one or two whole numbers of pixels above 1. "
             f"Received: {train_size!r}."
         )
-    found: list[tuple[int, int] | None] = []
+    windows: list[tuple[int, int] | None] = []
     for level in range(levels + 1):
         height, width = (
             # The map at this level is that of the padded image.
             max(-(-size // 2**levels) * 2 ** (levels - level) * int(1.5 * size) // size, 1)
             for size in sizes
         )
-        found.append((height, width))
-    return found
+        windows.append((height, width))
+    return windows
 
 
 def check_blocks(

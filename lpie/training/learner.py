@@ -28,7 +28,7 @@ Images = NDArray[np.float32]
 
 
 class Learner:
-    """A network on one or many devices that takes a step for each batch it is given."""
+    """A network on one or many devices that takes one step a batch."""
 
     def __init__(self, config: Config, devices: Devices) -> None:
         self._config, self._devices = config, devices
@@ -45,9 +45,9 @@ class Learner:
 
     def start(self, degraded: Images) -> None:
         """Fresh weights that suit `degraded`, a whole batch, or those the config names."""
-        given = self._config.train.initial_weights
-        if given:
-            self._average.set_weights(_fitting(self._average, given))
+        initial = self._config.train.initial_weights
+        if initial:
+            self._average.set_weights(_fitting(self._average, initial))
         elif self._config.train.start == "balanced":
             network = NETWORKS[self._config.model.name]
             balance(
@@ -120,7 +120,7 @@ class Learner:
         variables = self._variables()
         wanted = {name: tuple(v.shape) for name, v in variables.items()}
         if wanted != {name: array.shape for name, array in arrays.items()}:
-            raise InputError("The checkpoint is that of another network. Choose another --workdir.")
+            raise InputError("The checkpoint is that of another network. Choose another `workdir`.")
         with self._devices.scope():
             for name, variable in variables.items():
                 variable.assign(arrays[name])
@@ -177,7 +177,7 @@ def _twin(
     for patch_px, _ in config.stages():
         if patch_px % multiple:  # tf_keras pads nothing inside
             raise InputError(
-                f"{name} of {model.name} wants patches of a multiple of {multiple} px. "
+                f"{name} of {model.name} needs patches of a multiple of {multiple} px. "
                 f"Received: {patch_px}."
             )
     require("tensorflow_model_optimization", extra="qat")
@@ -207,16 +207,16 @@ def _pointwise(inputs: Any, kernel: Any) -> Any:
     return keras.ops.reshape(product, (*shape[:-1], kernel.shape[-1]))
 
 
-def _fitting(model: keras.Model, given: str) -> list[NDArray]:
-    """The weights of the model `given`, which must have the shapes of `model`, DO-Conv or not."""
-    found = load_keras(Path(given))
-    for form in (lambda same: same, fold, overparameterize):
-        twin = form(found)
+def _fitting(model: keras.Model, source: str) -> list[NDArray]:
+    """The weights of the model `source`, which must have the shapes of `model`, DO-Conv or not."""
+    loaded = load_keras(Path(source))
+    for variant in (lambda same: same, fold, overparameterize):
+        twin = variant(loaded)
         if [tuple(w.shape) for w in twin.weights] == [tuple(w.shape) for w in model.weights]:
             return twin.get_weights()
     raise InputError(
-        f"train.initial_weights: {given} is another network than the config's: "
-        f"{found.name} of {found.count_params():,} parameters, not "
+        f"train.initial_weights: {source} is another network than the config's: "
+        f"{loaded.name} of {loaded.count_params():,} parameters, not "
         f"{model.name} of {model.count_params():,}, or other widths."
     )
 

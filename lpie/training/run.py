@@ -1,4 +1,4 @@
-"""The folder of one training run: its settings, checkpoint, log and pictures."""
+"""The folder of a training run: its settings, checkpoint, log, curves and pictures."""
 
 import contextlib
 import copy
@@ -42,7 +42,7 @@ class Run:
                 write_atomic(self._settings, to_json(ours))
         except OSError as error:
             raise LpieError(
-                f"Cannot write to {folder}: {error.strerror}. Choose another --workdir."
+                f"Cannot write to {folder}: {error.strerror}. Choose another `workdir`."
             ) from None
 
     @contextlib.contextmanager
@@ -61,7 +61,7 @@ class Run:
             except BlockingIOError:
                 raise LpieError(
                     f"Another process trains in {self.folder}. Wait for it, or choose another "
-                    "--workdir."
+                    "`workdir`."
                 ) from None
             for stale in self.folder.glob(TEMPORARY):
                 stale.unlink()
@@ -97,7 +97,7 @@ class Run:
     def load_checkpoint(self) -> tuple[Arrays, dict[str, Any]] | None:
         """What `save_checkpoint` stored, or None in a new run.
 
-        Rows of the log that are younger than the checkpoint are dropped: they will come again.
+        Rows of the log that are younger than the checkpoint are dropped: they will be written again.
         """
         if not self._checkpoint.exists():
             if self._writes:
@@ -122,13 +122,13 @@ class Run:
             f.write(json.dumps(row) + "\n")
 
     def _check_same(self, ours: dict[str, Any]) -> None:
-        # By way of a config: what a newer lpie can be told besides has its default in an old run.
+        # By way of a config: settings that an older lpie did not have get their defaults.
         theirs = to_dict(config_from(read_settings(self.folder)))
         different = differences(theirs, ours)
         if different:
             raise InputError(
-                f"{self.folder} was made with other settings: {'; '.join(different)}. "
-                "Use those, or another --workdir."
+                f"{self.folder} holds a run with other settings: {'; '.join(different)}. "
+                "Use the same settings, or another `workdir`."
             )
 
 
@@ -163,10 +163,10 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def settings_of(model: Path) -> dict[str, Any]:
-    """The settings, nested, of the run `model`, or what is known of the pretrained network."""
+    """The nested settings of the run `model`, or those known of a pretrained network."""
     if not is_name(model):
         return read_settings(model)
-    pretrained_file(str(model), ".npz")  # says which names there are
+    pretrained_file(str(model), ".npz")  # an unknown name is refused, and the nearest one named
     facts = copy.deepcopy(pretrained()[str(model)])
     network = {"name": facts["network"], "hyperparameters": facts["hyperparameters"]}
     return {"model": network, "data": {"degrade": facts["degrade"]}, "loss": facts["loss"]}
@@ -192,8 +192,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 def write_failure(error: OSError, step: int) -> LpieError:
-    """The sentence for a run that can no longer write its files."""
+    """The error of a run that can no longer write its files."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or "No space" in str(error)
     reason = "The disk is full" if full else f"A file of the run cannot be written ({error})"
     kept = f"The checkpoint of step {step} is kept" if step else "No checkpoint was written yet"
-    return LpieError(f"{reason}. {kept}; run the same command again when that is mended.")
+    return LpieError(f"{reason}. {kept}; fix this, then run the same command again to resume.")

@@ -1,4 +1,4 @@
-"""Training: one loop for every network, resumable to the same weights."""
+"""Trains networks: one loop for all of them, which resumes to the same weights."""
 
 import math
 import sys
@@ -37,24 +37,38 @@ def train(
     host: int = 0,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Train as `config`, settings or a TOML file, says in the folder `workdir`; again resumes.
+    """Train a network in a folder, or resume its training.
 
     A run that was killed at any moment and called again ends with the same weights as one that
-    was not (same seed, same machine, CPU). Returns the final and best validation scores. Leaves
-    `best.keras`, `last.keras` (averaged weights), `log.jsonl`, TensorBoard events and sample
-    pictures in `workdir`. Raises `LpieError` when the loss is not finite or the disk is full; the
-    last good checkpoint stays.
+    was not (same seed, same machine, CPU). It writes `best.keras` and `last.keras` (averaged
+    weights), `log.jsonl`, TensorBoard events and sample pictures to `workdir`.
 
-    devices: `1`, a number, `all`, `tpu`, or `cpu:N` for N simulated ones. hosts, host: the
-    `address:port` of every process of a job, and which of them this is; host 0 takes another free
-    port as well, and `workdir` is a folder that all of them see. When one stops, all do. The
-    number of devices changes the weights by rounding alone.
+    Args:
+        config: The settings, or the path of a TOML file that lists those that differ from the
+            defaults.
+        workdir: The folder of the run; with `hosts`, one that all processes share.
+        devices: `"1"`, another number, `"all"`, `"tpu"`, or `"cpu:N"` for N simulated devices.
+            Their number changes the weights by rounding alone.
+        hosts: The `address:port` of every process of a distributed run, the same list for all of
+            them. Host 0 needs another free port as well. When one process stops, all do.
+        host: The position of this process in `hosts`, from 0.
+        progress: Whether to show a progress bar on standard error.
+
+    Returns:
+        `psnr_db` and `ssim` of the last validation, `best_psnr_db` and its `best_step`,
+        `degraded_psnr_db` of the input, `steps`, the folder `run`, the number of `photos`, and the
+        reasons why photos were `skipped`.
+
+    Raises:
+        InputError: A setting, photo or folder cannot be used, or `workdir` holds another run.
+        LpieError: The loss is not finite, a host stopped, or the disk is full; the last checkpoint
+            stays.
     """
     if not isinstance(config, Config):
         config = load_config(Path(config))
     with take_part(hosts, host, config) as job:
-        found = find_devices(devices, job=job)
-        return _train(config, Path(workdir), found, progress and found.process == 0)
+        used = find_devices(devices, job=job)
+        return _train(config, Path(workdir), used, progress and used.process == 0)
 
 
 def _train(config: Config, workdir: Path, devices: Devices, progress: bool) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def test_shards_are_read_as_photos_are(pair_folder, tmp_path):
     large = config_from({"data": {"source": "shards", "folder": str(out / split)}})
     with pytest.raises(InputError, match="has no validation split"):
         load_pools(large)
-    with pytest.raises(InputError, match="are of 64x64 px, the run asks for 96"):
+    with pytest.raises(InputError, match="are of 64x64 px, and the run needs 96"):
         load_pools(config_from({"data": {"source": "shards", "folder": str(out / split),
                                          "patch_px": 96}}))  # fmt: skip
 

@@ -263,7 +263,7 @@ def test_patches_that_the_twin_cannot_take():
         data={"patch_px": 33},
         train={"quantization_aware": True},
     )
-    with pytest.raises(InputError, match=r"wants patches of a multiple of 2 px\. Received: 33"):
+    with pytest.raises(InputError, match=r"needs patches of a multiple of 2 px\. Received: 33"):
         Learner(config, OneDevice())
 
 

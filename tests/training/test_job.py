@@ -148,7 +148,7 @@ def test_hosts_that_cannot_be_right(hosts, host, sentence):
 
 
 def test_a_host_number_needs_hosts():
-    with pytest.raises(InputError, match="which were not given"), take_part([], 1, None):
+    with pytest.raises(InputError, match="which is empty"), take_part([], 1, None):
         pass
 
 

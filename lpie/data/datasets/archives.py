@@ -1,4 +1,4 @@
-"""The files of a download wherever they lie: in a folder, a .zip, a .tar or a .tar.gz.
+"""Reads the files of a download from a folder, a .zip, a .tar or a .tar.gz.
 
 Nothing is extracted, so a path inside an archive never becomes a path on this disk.
 """
@@ -85,7 +85,7 @@ def open_source(path: Path, *, scratch: Path) -> Iterator[Source]:
         elif path.name.lower().endswith(".tar"):
             yield _tar(path, stack.enter_context(path.open("rb")))
         else:
-            raise InputError(f"{path} must be a folder, a .zip, a .tar or a .tar.gz.")
+            raise InputError(f"{path} must be a folder, a .zip, a .tar or a .tar.gz file.")
 
 
 def _folder(path: Path) -> Source:

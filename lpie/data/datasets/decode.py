@@ -1,4 +1,4 @@
-"""What the files of a data set decode to: [H, W, 3] uint8 RGB."""
+"""Decodes the files of a data set to [H, W, 3] uint8 RGB."""
 
 import contextlib
 import io
@@ -22,7 +22,7 @@ Image = NDArray[np.uint8]
 
 # Phones reach 200 million; decoded this takes 0.8 GB.
 MOST_PIXELS = 2**28
-# How much of a file tells its size; a JPEG may carry a preview and a colour profile before that.
+# How many bytes of a file hold its size; a JPEG may carry a preview and a colour profile before that.
 HEAD_BYTES = {".png": 32, ".npy": 512, ".jpg": 2**18, ".jpeg": 2**18}
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -70,8 +70,8 @@ def decode_image(data: bytes, where: str) -> Image:
     if h * w > MOST_PIXELS:
         raise InputError(f"{where} ({w}x{h}) has more than {MOST_PIXELS / 1e6:.0f} million pixels.")
     whole = _looks_whole(data)
-    # What libraries print of a bad file is kept off the terminal; not always, as that also keeps
-    # off the progress bar.
+    # Messages of the libraries about a bad file are hidden, but only there: hiding them hides the
+    # progress bar too.
     with contextlib.nullcontext() if whole else quiet():
         try:
             bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) if data else None
@@ -103,7 +103,7 @@ def decode_hdr(data: bytes, where: str) -> Image:
 
 
 def image_size(head: bytes) -> tuple[int, ...]:
-    """(height, width) in the first bytes of a PNG or JPEG file; empty where they do not say."""
+    """(height, width) in the first bytes of a PNG or JPEG file; empty where it is not there."""
     if head.startswith(PNG) and head[12:16] == b"IHDR" and len(head) >= 24:
         w, h = struct.unpack(">II", head[16:24])
         return h, w

@@ -1,10 +1,18 @@
-"""The data sets that can be prepared, each as its authors give it out."""
+"""The data sets that can be prepared, in the layouts that their authors distribute."""
 
 import re
 from dataclasses import dataclass, field
 
 from lpie.data.datasets.archives import Source
-from lpie.data.datasets.pairing import Finder, Found, Rule, by_blocks, by_lists, by_rules, halved
+from lpie.data.datasets.pairing import (
+    Finder,
+    Rule,
+    SplitPairs,
+    by_blocks,
+    by_lists,
+    by_rules,
+    halved,
+)
 from lpie.errors import InputError, unknown_name
 from lpie.image.image import EXTENSIONS
 
@@ -28,7 +36,7 @@ def find_layout(name: str) -> Layout:
     return LAYOUTS[name]
 
 
-def find_pairs(name: str, source: Source) -> Found:
+def find_pairs(name: str, source: Source) -> SplitPairs:
     """(the source as seen from the data set's top folder, its pairs by split in a fixed order).
 
     Raises `InputError` when `source` is laid out otherwise or a photo has no partner.
@@ -44,7 +52,7 @@ def find_pairs(name: str, source: Source) -> Found:
 
 
 def _glimpse(source: Source) -> str:
-    """Some of what lies there."""
+    """A few file names of `source`."""
     names = sorted(source.sizes)
     some = dict.fromkeys(names[i] for i in (0, len(names) // 2, -1)) if names else {}
     return f"{', '.join(some)} ({len(names)} files)" if names else "no file"
@@ -102,7 +110,7 @@ LAYOUTS = {
     "udc-synth": Layout(
         "Synthetic under-display camera (Feng et al. 2021, MIPI 2022): HDR, tone-mapped "
         "x / (x + 0.25)",
-        "training/{input,GT}/*.npy, and validation/ and testing/ alike where GT is given; or "
+        "training/{input,GT}/*.npy, and validation/ and testing/ alike where GT is there; or "
         "input/ and GT/ alone",
         "https://codalab.lisn.upsaclay.fr/competitions/4874",
         by_rules(_UDC, (_sides("train", "", "GT", "input", r"\.npy"),)),

@@ -1,4 +1,4 @@
-"""Which files of a source belong together as degraded and target, by rules about their paths."""
+"""Matches degraded and target files of a source, by rules about their paths."""
 
 import re
 from collections.abc import Callable
@@ -28,14 +28,14 @@ class Rule(NamedTuple):
 
 
 # (the source as seen from the data set's top folder, its pairs by split)
-Found = tuple[Source, dict[str, list[Pair]]]
-Finder = Callable[[Source], Found]
+SplitPairs = tuple[Source, dict[str, list[Pair]]]
+Finder = Callable[[Source], SplitPairs]
 
 
 def by_rules(*choices: tuple[Rule, ...]) -> Finder:
     """Finds the pairs by the first of `choices` that any file follows."""
 
-    def find(source: Source) -> Found:
+    def find(source: Source) -> SplitPairs:
         for rules in choices:
             roots = {root for rule in rules for root in _roots(source, rule)}
             if len(roots) > 1:
@@ -59,7 +59,7 @@ def by_lists(lists: dict[str, str]) -> Finder:
     """
     rules = tuple(Rule(split, re.escape(name)) for split, name in lists.items())
 
-    def find(source: Source) -> Found:
+    def find(source: Source) -> SplitPairs:
         top, splits = by_rules(rules)(source)
         return top, {split: _lines(top, pairs[0].target) for split, pairs in splits.items()}
 
@@ -70,7 +70,7 @@ def by_blocks(split: str, target: str, degraded: str) -> Finder:
     """Finds the blocks of two .mat files of those names, scene by scene."""
     rules = (Rule(split, re.escape(target), re.escape(degraded)),)
 
-    def find(source: Source) -> Found:
+    def find(source: Source) -> SplitPairs:
         top, splits = by_rules(rules)(source)
         if splits:
             splits[split] = _blocks(top, splits[split][0])
@@ -82,7 +82,7 @@ def by_blocks(split: str, target: str, degraded: str) -> Finder:
 def halved(find: Finder) -> Finder:
     """The pairs of `find`, the first half of its test pairs held back for validation."""
 
-    def find_halves(source: Source) -> Found:
+    def find_halves(source: Source) -> SplitPairs:
         top, splits = find(source)
         test = splits.pop("test", [])
         middle = len(test) // 2
@@ -99,8 +99,8 @@ def _roots(source: Source, rule: Rule) -> set[str]:
         for side in (rule.target, rule.degraded)
         if side
     ]
-    found = (pattern.fullmatch(name) for pattern in patterns for name in source.sizes)
-    return {match[1] for match in found if match}
+    matches = (pattern.fullmatch(name) for pattern in patterns for name in source.sizes)
+    return {match[1] for match in matches if match}
 
 
 def _matched(source: Source, rule: Rule) -> list[Pair]:
@@ -120,14 +120,14 @@ Side = dict[tuple[str, ...], str]
 
 def _side(source: Source, pattern: str) -> Side:
     """Files by the groups of `pattern`, which name a photo."""
-    found: Side = {}
+    files: Side = {}
     for name in sorted(source.sizes):
         if match := re.fullmatch(pattern, name, re.IGNORECASE):
             key = match.groups()
-            if key in found:
-                raise InputError(f"{source.where(name)} and {found[key]} have one name. Keep one.")
-            found[key] = name
-    return found
+            if key in files:
+                raise InputError(f"{source.where(name)} and {files[key]} have one name. Keep one.")
+            files[key] = name
+    return files
 
 
 def _without_partner(

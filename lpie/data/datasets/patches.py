@@ -1,4 +1,4 @@
-"""Photos of a source cut into overlapping patches, in a fixed order, into the shards of a split."""
+"""Cuts photos into overlapping patches, in a fixed order, and writes the shards of a split."""
 
 import contextlib
 from collections import deque
@@ -21,12 +21,16 @@ Progress = Callable[[Sequence[Any]], Iterable[Any]]
 class PrepareConfig:
     """How patches are cut; `workers` and `skip_bad` change no patch that is cut either way."""
 
+    # Width and height of a patch, in pixels.
     patch_px: int = 256
-    # A quarter of overlap, as NAFNet's published training cuts SIDD (512 px every 384).
+    # Distance from one patch to the next, in pixels. By default a quarter of overlap, as NAFNet's
+    # published training cuts SIDD (512 px every 384).
     stride_px: int = 192
-    # Of each file, in millions of bytes.
+    # Size of a shard (one file of patches), in millions of bytes.
     shard_mb: int = 256
+    # Skip photos that cannot be used, instead of stopping at the first one.
     skip_bad: bool = False
+    # Number of threads that decode photos.
     workers: int = 2
 
 
@@ -38,9 +42,9 @@ def corners(length_px: int, patch_px: int, stride_px: int) -> list[int]:
 
 
 def survey(reader: Reader, splits: dict[str, list[Pair]], config: PrepareConfig) -> int:
-    """How many bytes the patches will take, from the sizes that the files' headers say.
+    """The number of bytes that the patches will take, from the sizes in the files' headers.
 
-    What is wrong with a size is said here, before any slow work.
+    Sizes that cannot be used are refused here, before any slow work.
     """
     total = 0
     for pair in (pair for pairs in splits.values() for pair in pairs):
@@ -66,7 +70,7 @@ def cut_split(
     config: PrepareConfig,
     progress: Progress,
 ) -> None:
-    """Write the shards of `split` that its record in `index` lacks; the index after each."""
+    """Write the shards of `split` that its record in `index` lacks, and the index after each one."""
     record = index["splits"][split]
     written = _resume(record)
     with contextlib.closing(_patches(reader, pairs, record, written, config, progress)) as patches:
@@ -171,6 +175,6 @@ def _check_sizes(reader: Reader, pair: Pair, sizes: list[tuple[int, int]], patch
             raise InputError(f"{degraded} and {target} must be of one size.")
     if min(h, w) < patch_px:
         raise InputError(
-            f"{target} is smaller than a patch of {patch_px} px. Lower --patch, or leave such "
-            "photos out with --skip-bad."
+            f"{target} is smaller than a patch of {patch_px} px. Lower `patch_px`, or skip such "
+            "photos with `skip_bad`."
         )

@@ -1,4 +1,4 @@
-"""Data sets cut into patches once, so that training reads them without decoding."""
+"""Cuts data sets into patches once, so that training reads them without decoding."""
 
 import contextlib
 import fcntl
@@ -32,7 +32,7 @@ Splits = dict[str, list[Pair]]
 
 
 def free_bytes(folder: Path) -> int:
-    """What is free on the disk of `folder`."""
+    """The free bytes on the disk of `folder`."""
     return shutil.disk_usage(folder).free
 
 
@@ -45,10 +45,10 @@ def prepare(
     progress: Progress = lambda pairs: pairs,
     free: Callable[[Path], int] = free_bytes,
 ) -> dict[str, Any]:
-    """A summary of the data set `name`, cut from `source` (a folder or archive) into `out`.
+    """Cut the data set `name` from `source` (a folder or archive) into `out`; returns `summary`.
 
-    Stopped at any moment and run again it goes on after the last complete shard and ends with the
-    same bytes. Raises `InputError` for a source or settings that cannot be used, and `LpieError`
+    When it is stopped at any moment and run again, it goes on after the last complete shard and
+    ends with the same bytes. Raises `InputError` for a source or settings that cannot be used, and `LpieError`
     when the disk does not take the result.
     """
     config = config or PrepareConfig()
@@ -107,14 +107,11 @@ def verify(name: str, out: Path, *, progress: Progress = lambda paths: paths) ->
 
 
 def _check(config: PrepareConfig, source: Path, out: Path) -> None:
-    for value, least, option in (
-        (config.patch_px, 16, "--patch"),
-        (config.stride_px, 1, "--stride"),
-        (config.shard_mb, 1, "--shard-mb"),
-        (config.workers, 1, "--workers"),
-    ):
-        if value < least:
-            raise InputError(f"{option} must be at least {least}. Received: {value}.")
+    for name, least in (("patch_px", 16), ("stride_px", 1), ("shard_mb", 1), ("workers", 1)):
+        if getattr(config, name) < least:
+            raise InputError(
+                f"`{name}` must be at least {least}. Received: {getattr(config, name)}."
+            )
     if not source.exists():
         raise InputError(f"{source} does not exist.")
     if out.resolve() in (source.resolve(), *source.resolve().parents):
@@ -122,7 +119,7 @@ def _check(config: PrepareConfig, source: Path, out: Path) -> None:
 
 
 def _nearest(path: Path) -> Path:
-    """The folder that exists, or holds what will be made at `path`."""
+    """`path` if it is a folder, else the nearest folder above it that exists."""
     return next(folder for folder in (path, *path.absolute().parents) if folder.is_dir())
 
 
@@ -146,27 +143,27 @@ def _new_index(name: str, top: Source, splits: Splits, config: PrepareConfig) ->
 
 
 def _standing(out: Path, index: dict[str, Any]) -> dict[str, Any]:
-    """The index in `out` as far as its shards are there, or `index` where nothing is yet."""
+    """The index in `out`, up to the first missing shard, or `index` where there is nothing yet."""
     if not (out / "index.json").exists():
         strange = [p for p in out.iterdir() if not p.match(TEMPORARY)] if out.is_dir() else []
         if strange or out.is_file():
             raise InputError(f"{out} exists and is no prepared data set. Choose a new folder.")
         return index
-    found = read_index(out)
-    if not any(record["shards"] for record in found["splits"].values()):
+    stored = read_index(out)
+    if not any(record["shards"] for record in stored["splits"].values()):
         return index
     settings = ("data_set", "patch_px", "stride_px", "shard_mb", "source_sha256")
-    theirs, ours = ({key: x[key] for key in settings} for x in (found, index))
+    theirs, ours = ({key: x[key] for key in settings} for x in (stored, index))
     different = differences(theirs, ours)
     if different:
         raise InputError(
-            f"{out} was made with other settings: {'; '.join(different)}. Use those, or another "
-            "folder."
+            f"{out} was prepared with other settings: {'; '.join(different)}. Use the same "
+            "settings, or another folder."
         )
-    for split, record in found["splits"].items():
-        if _cut_back(record, out / split, found):
-            found["complete"] = False
-    return found
+    for split, record in stored["splits"].items():
+        if _cut_back(record, out / split, stored):
+            stored["complete"] = False
+    return stored
 
 
 def _cut_back(record: dict[str, Any], folder: Path, index: dict[str, Any]) -> bool:
@@ -190,7 +187,7 @@ def _check_room(
     if needed_bytes > room_bytes:
         raise LpieError(
             f"{out} needs {_size(needed_bytes)} more, and {_size(room_bytes)} are free there. "
-            "Choose another disk, or a larger --stride."
+            "Choose another disk, or a larger `stride_px`."
         )
 
 

@@ -20,11 +20,11 @@ def block_grid(source: Source, name: str) -> tuple[int, ...]:
     from scipy.io.matlab import MatReadError
 
     try:
-        found = whosmat(io.BytesIO(source.read(name)))
+        variables = whosmat(io.BytesIO(source.read(name)))
     except (*_UNREADABLE, MatReadError) as error:
         raise _damaged(source, name, error) from None
     variable = variable_of(name)
-    shapes = {n: (shape, kind) for n, shape, kind in found}
+    shapes = {n: (shape, kind) for n, shape, kind in variables}
     if variable not in shapes:
         raise InputError(
             f"{source.where(name)} must hold the variable {variable}. "
@@ -56,7 +56,7 @@ def variable_of(name: str) -> str:
     return name.rpartition("/")[2].removesuffix(".mat")
 
 
-# What scipy raises for a damaged file; NotImplementedError for the HDF5 form (version 7.3).
+# What scipy raises for a damaged file; NotImplementedError for the HDF5 variant (version 7.3).
 _UNREADABLE = (ValueError, TypeError, KeyError, OSError, EOFError, zlib.error, NotImplementedError)
 
 

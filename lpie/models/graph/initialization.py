@@ -1,4 +1,4 @@
-"""A start from which networks without normalisation train fast."""
+"""Initial weights from which networks without normalization train fast."""
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""Who reads whom in a network, and the network with other layers in the place of several."""
+"""Walks the graph of a network, says which layers read which, and replaces groups of layers."""
 
 import functools
 from collections import Counter, defaultdict
@@ -54,7 +54,7 @@ class Wiring:
 
 
 def wiring(model: keras.Model) -> Wiring:
-    """What reads what in the functional `model`."""
+    """The `Wiring` of the functional `model`."""
     makers: dict[int, Any] = {}
     sources: dict[str, list[Any]] = {}
     readers, times = defaultdict[str, list[Any]](list), Counter[str]()

@@ -1,4 +1,4 @@
-"""Arrays from the files that other frameworks write, read without running anything in them."""
+"""Reads arrays from the files of other frameworks, without running anything in them."""
 
 import io
 import math
@@ -46,26 +46,26 @@ def read_state(path: Path) -> dict[str, NDArray]:
     if not path.is_file():
         raise InputError(f"{path} does not exist.")
     try:
-        found = readers[path.suffix](path)
+        content = readers[path.suffix](path)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except _DAMAGE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"{path} is damaged or no such file: {reason}.") from None
-    state = _weights_in(found)
+    state = _weights_in(content)
     if not state:
         raise InputError(f"{path} holds no named arrays.")
     return state
 
 
-def _weights_in(found: Any) -> dict[str, Any]:
+def _weights_in(content: Any) -> dict[str, Any]:
     """The arrays, or tensors not read yet, that a mapping holds or one of its usual containers."""
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         return {}
     for key in _CONTAINERS:
-        if isinstance(found.get(key), dict):
-            return _weights_in(found[key])
-    weights = {str(k): v for k, v in found.items() if isinstance(v, np.ndarray | _Tensor)}
+        if isinstance(content.get(key), dict):
+            return _weights_in(content[key])
+    weights = {str(k): v for k, v in content.items() if isinstance(v, np.ndarray | _Tensor)}
     if weights and all(name.startswith("module.") for name in weights):
         weights = {name.removeprefix("module."): v for name, v in weights.items()}
     return weights
@@ -115,9 +115,9 @@ def _read_zip(file: BinaryIO) -> Any:
             raise InputError("it is a zip archive, but none that PyTorch wrote (no data.pkl).")
         if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
             raise InputError("it is a compressed archive, which PyTorch never writes.")
-        found = _Unpickler(io.BytesIO(archive.read(names["data.pkl"]))).load()
+        content = _Unpickler(io.BytesIO(archive.read(names["data.pkl"]))).load()
         return _filled(
-            _weights_in(found), lambda storage: archive.read(names[f"data/{storage.key}"])
+            _weights_in(content), lambda storage: archive.read(names[f"data/{storage.key}"])
         )
 
 
@@ -127,12 +127,12 @@ def _read_legacy(file: BinaryIO) -> Any:
         raise InputError("it is no PyTorch checkpoint.")
     _Unpickler(file).load(), _Unpickler(file).load()  # version, system
     pickled = _Unpickler(file)
-    found, keys = pickled.load(), _Unpickler(file).load()
+    content, keys = pickled.load(), _Unpickler(file).load()
     data: dict[str, bytes] = {}
     for key in keys:
         (count,) = struct.unpack("<q", file.read(8))
         data[key] = file.read(count * _item_bytes(pickled.kinds[key]))
-    return _filled(_weights_in(found), lambda storage: data[storage.key])
+    return _filled(_weights_in(content), lambda storage: data[storage.key])
 
 
 def _filled(weights: dict[str, _Tensor], data: Callable[[_Storage], bytes]) -> dict[str, NDArray]:

@@ -1,4 +1,4 @@
-"""Weights as the original authors' files name and lay them out, into our models."""
+"""Puts weights, named and laid out as in the original authors' files, into our models."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -162,8 +162,8 @@ _TAIL_CONVS = (
 
 def _stages(names: set[str]) -> list[str]:
     """Encoders, then decoders: the order of creation."""
-    found = [n.removesuffix("_conv") for n in names if re.fullmatch(r"(en|de)coder\d+_conv", n)]
-    return sorted(found, key=lambda n: (n.startswith("decoder"), int(re.sub(r"\D", "", n))))
+    stages = [n.removesuffix("_conv") for n in names if re.fullmatch(r"(en|de)coder\d+_conv", n)]
+    return sorted(stages, key=lambda n: (n.startswith("decoder"), int(re.sub(r"\D", "", n))))
 
 
 def _keras_entries(names: set[str]) -> Iterator[Entry]:

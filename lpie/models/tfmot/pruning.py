@@ -24,10 +24,10 @@ class CompressedTwin:
     """A network in tf_keras, with the same weights, whose kernels are pruned or clustered.
 
     sparsity: the share of each kernel's weights that ends at zero. clusters: how many different
-    values each kernel has from the start; one of the two is given. calls: how often the stepper
+    values each kernel has from the start; exactly one of the two is set. calls: how often the stepper
     will run. Kernels of fewer than 64 weights, or than two for each cluster, stay as they are, and
     so do depthwise ones, for which tensorflow-model-optimization knows neither. Takes and returns
-    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer which is not known here.
+    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer which has no twin in tf_keras.
     """
 
     def __init__(
@@ -50,15 +50,15 @@ class CompressedTwin:
             raise InputError(f"{model.name} has no kernel that is large enough to be compressed.")
         self._own = _own_variables(self._wrapped, self._weights)
         if sparsity:
-            for each in self._wrapped:
-                each.pruning_step.assign(0)  # as UpdatePruningStep would: -1 is refused
+            for layer in self._wrapped:
+                layer.pruning_step.assign(0)  # as UpdatePruningStep would: -1 is refused
 
     def __call__(self, images: Any, training: bool = False) -> Any:
         return self._model(images, training=training)
 
     @property
     def settled(self) -> bool:
-        """Whether all zeros are there, so that the weights are of the kind that was asked for."""
+        """Whether all zeros are there, so that the weights are as sparse as asked."""
         return not self._ramp or int(self._wrapped[0].pruning_step) >= self._ramp
 
     @property
@@ -75,7 +75,7 @@ class CompressedTwin:
 
     def get_weights(self) -> list[NDArray]:
         """The weights of the network, in its order, as they are used: masked, or snapped."""
-        used = {id(kernel): found for kernel, found in map(self._used, self._wrapped)}
+        used = {id(kernel): values for kernel, values in map(self._used, self._wrapped)}
         return [np.array(used.get(id(variable), variable)) for variable in self._weights]
 
     def set_weights(self, weights: Sequence[NDArray]) -> None:
@@ -141,4 +141,6 @@ def _snapped(wrapped: Any) -> tuple[Any, NDArray]:
 def _own_variables(wrapped: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
     """What tensorflow-model-optimization added to the `weights` of the network, in order."""
     known = {id(variable) for variable in weights}
-    return [variable for each in wrapped for variable in each.weights if id(variable) not in known]
+    return [
+        variable for layer in wrapped for variable in layer.weights if id(variable) not in known
+    ]

@@ -1,4 +1,4 @@
-"""Which devices a training step runs on: one, several of this machine, or those of many."""
+"""The devices that a training step runs on: one, several of this machine, or those of many."""
 
 import contextlib
 import re
@@ -37,7 +37,7 @@ class Devices(Protocol):
         """
 
     def from_first(self, array: NDArray) -> NDArray:
-        """The array that process 0 gave; every process must call it at the same point."""
+        """The array of process 0; every process must call it at the same point."""
 
 
 @contextlib.contextmanager
@@ -49,7 +49,7 @@ def take_part(hosts: Sequence[str], host: int, config: Config) -> Iterator["Job 
     """
     if not hosts:
         if host:
-            raise InputError(f"`host` is one of `hosts`, which were not given. Received: {host}.")
+            raise InputError(f"`host` is one of `hosts`, which is empty. Received: {host}.")
         yield None
         return
     from lpie.training.distribution.job import Job
@@ -67,7 +67,7 @@ def find_devices(wanted: str = "1", *, job: "Job | None" = None) -> Devices:
     simulated, count = _parse(wanted)
     if job and not simulated and count not in ("all", "tpu", 1):
         raise InputError(
-            f"With `hosts` each process uses all its devices: give devices=all. Received: {wanted}."
+            f"With `hosts` each process uses all its devices: use `devices` all. Received: {wanted}."
         )
     if wanted == "1" and job is None:
         return OneDevice()
@@ -137,7 +137,7 @@ def _parse(wanted: str) -> tuple[int, int | str]:
 
 
 def _terms(config: Config) -> dict[str, Any]:
-    """What must be the same in all processes; folders may differ between machines."""
+    """The settings that must be the same in all processes; folders may differ between machines."""
     from lpie.backend import keras
 
     settings = to_dict(config)
@@ -148,9 +148,9 @@ def _terms(config: Config) -> dict[str, Any]:
     return {"lpie": __version__, "KERAS_BACKEND": keras.backend.backend(), **settings}
 
 
-def too_few(wanted: int, found: Sequence[Any]) -> InputError:
-    """The sentence for a machine that lacks the devices asked for."""
+def too_few(wanted: int, devices: Sequence[Any]) -> InputError:
+    """The error for a machine that has fewer devices than `wanted`."""
     return InputError(
-        f"{wanted} devices were asked for, and this machine has {len(found)}: "
-        f"{', '.join(map(str, found))}."
+        f"`devices` must be at most {len(devices)} on this machine: "
+        f"{', '.join(map(str, devices))}. Received: {wanted}."
     )

@@ -26,14 +26,14 @@ class JaxDevices:
             _simulate(simulated)
         if job:
             _join(job)
-        found = jax.devices()
-        count = len(found) if job or wanted in ("all", "tpu") else int(wanted)
-        if count > len(found):
-            raise too_few(count, found)
+        devices = jax.devices()
+        count = len(devices) if job or wanted in ("all", "tpu") else int(wanted)
+        if count > len(devices):
+            raise too_few(count, devices)
         self.process, self.processes = jax.process_index(), jax.process_count()
         self.replicas, self.summands = count, 1  # the gradient is that of the whole batch
         self._distribution = keras.distribution.DataParallel(
-            devices=found[:count], auto_shard_dataset=False
+            devices=devices[:count], auto_shard_dataset=False
         )
 
     @contextlib.contextmanager

@@ -22,12 +22,12 @@ def find_strategy(simulated: int, wanted: int | str, job: Job | None = None) -> 
         _simulate(simulated)
     if wanted == "tpu":
         return TensorflowDevices(_tpu_strategy(), 0, 1)
-    found = tf.config.list_logical_devices("CPU" if simulated else "GPU")
-    found = found or tf.config.list_logical_devices("CPU")
-    count = len(found) if wanted == "all" else int(wanted)
-    if count > len(found):
-        raise too_few(count, [device.name for device in found])
-    names = [device.name for device in found[:count]]
+    devices = tf.config.list_logical_devices("CPU" if simulated else "GPU")
+    devices = devices or tf.config.list_logical_devices("CPU")
+    count = len(devices) if wanted == "all" else int(wanted)
+    if count > len(devices):
+        raise too_few(count, [device.name for device in devices])
+    names = [device.name for device in devices[:count]]
     return TensorflowDevices(tf.distribute.MirroredStrategy(names), 0, 1)
 
 
@@ -54,11 +54,11 @@ class TensorflowDevices:
             return value, tape.gradient(value, model.trainable_variables)
 
         def replica_step(degraded: Any, target: Any) -> Any:
-            value, found = gradients(degraded, target)
+            value, means = gradients(degraded, target)
             context = tf.distribute.get_replica_context()
-            value, found = context.all_reduce(tf.distribute.ReduceOp.MEAN, (value, found))
+            value, means = context.all_reduce(tf.distribute.ReduceOp.MEAN, (value, means))
             # The optimizer adds up what the replicas give it.
-            shares = [gradient / self.replicas for gradient in found]
+            shares = [gradient / self.replicas for gradient in means]
             model.optimizer.apply(shares, model.trainable_variables)
             return value
 
@@ -101,7 +101,9 @@ class TensorflowDevices:
 def _join(simulated: int, wanted: int | str, job: Job) -> TensorflowDevices:
     """All devices of all processes. Its collectives have no time limit: `job` ends them."""
     if simulated or wanted == "tpu":
-        raise InputError("With `hosts` TensorFlow uses CPUs and GPUs that exist: devices=all.")
+        raise InputError(
+            "With `hosts` TensorFlow uses the CPUs and GPUs that exist: `devices` must be all."
+        )
     task = {"type": "worker", "index": job.host}
     os.environ["TF_CONFIG"] = json.dumps({"cluster": {"worker": job.hosts}, "task": task})
     strategy = tf.distribute.MultiWorkerMirroredStrategy()
@@ -110,9 +112,9 @@ def _join(simulated: int, wanted: int | str, job: Job) -> TensorflowDevices:
 
 def _simulate(count: int) -> None:
     cpu = tf.config.list_physical_devices("CPU")[0]
-    each = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
+    simulated = [tf.config.LogicalDeviceConfiguration() for _ in range(count)]
     try:
-        tf.config.set_logical_device_configuration(cpu, each)
+        tf.config.set_logical_device_configuration(cpu, simulated)
     except RuntimeError:
         raise InputError(
             "Devices can be simulated only before TensorFlow is first used in a process."
