@@ -80,7 +80,12 @@ class Child:
     def ask(self, request: dict[str, Any], *, limit_s: float | None = None) -> dict[str, Any]:
         """The answer to `request`. Raises `Died` with its last words, or `Hung` after `limit_s`."""
         late = threading.Event()
-        timer = threading.Timer(limit_s or 0, lambda: (late.set(), self._process.kill()))
+
+        def stop() -> None:
+            late.set()
+            self._process.kill()
+
+        timer = threading.Timer(limit_s or 0, stop)
         if limit_s is not None:
             timer.start()
         try:

@@ -185,7 +185,8 @@ def _sizes(
         return [(own, _shapes(network, None), (why,))]
     found = []
     for text in typed or SIZES:
-        size, notes = Size.parse(text), ()
+        size = Size.parse(text)
+        notes: tuple[str, ...] = ()
         if typed:
             size = Size.parse(text, multiple=multiple)
         else:

@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
+from typing import cast
 
 from lpie.benchmarks.adb.state import State
 from lpie.benchmarks.harness.job import Job
@@ -10,6 +10,7 @@ from lpie.benchmarks.harness.quality import Feed
 from lpie.benchmarks.harness.runner import Outcome, Section
 from lpie.benchmarks.harness.settings import Settings
 from lpie.benchmarks.records.record import model_section, new_record, now
+from lpie.benchmarks.records.schema import Record, Round
 
 UAH = 3.6e-3  # coulombs
 
@@ -24,7 +25,7 @@ class Measurement:
         self.going = True  # whether it takes part in what comes
         self._started = now()
         self._logs: list[str] = []
-        self._rounds: list[Section] = []
+        self._rounds: list[Round] = []
         self._outcomes: list[Outcome] = []  # those that count, in their order
         self._checked: Outcome | None = None
         self._warmed: Outcome | None = None
@@ -52,7 +53,7 @@ class Measurement:
         self._keep(f"round {len(self._rounds) + 1}", outcome)
         self._outcomes.append(outcome)
         more = {"at_s": at_s, "state": state.section()}
-        self._rounds += [{**each, **more} for each in outcome.rounds]
+        self._rounds += [cast(Round, {**timed, **more}) for timed in outcome.rounds]
         self.after = state
 
     def profile(self, outcome: Outcome) -> None:
@@ -74,9 +75,7 @@ class Measurement:
         """It is not measured at all."""
         self._failed, self.going = why, False
 
-    def record(
-        self, facts: Section, runner: Section, settings: Settings, run: str
-    ) -> dict[str, Any]:
+    def record(self, facts: Section, runner: Section, settings: Settings, run: str) -> Record:
         """The record."""
         first = self._checked or next(iter(self._outcomes), None)
         counted = [each for each in self._outcomes if each.rounds]

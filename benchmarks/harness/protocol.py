@@ -17,6 +17,7 @@ from lpie.benchmarks.harness.quality import Feed
 from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, smaller
 from lpie.benchmarks.harness.settings import Settings
 from lpie.benchmarks.records.record import new_run, round_medians
+from lpie.benchmarks.records.schema import Record
 
 # Of the memory that is free: the rest is for the system and for what the estimate misses.
 USABLE = 0.8
@@ -26,6 +27,7 @@ LOOK_S = 5.0  # between two looks at a device that cools
 SUSTAINED_S = 10.0  # of one point of the curve
 CRITICAL = 4  # thermal status at which even a sustained run stops
 Report = Callable[[str], None]
+Pair = tuple[Job, Measurement]
 
 
 class Protocol:
@@ -50,7 +52,7 @@ class Protocol:
         self._on_round = on_round
         self._facts: dict[str, Any] | None = None
 
-    def compare(self, jobs: Sequence[Job]) -> list[tuple[Job, dict[str, Any]]]:
+    def compare(self, jobs: Sequence[Job]) -> list[tuple[Job, Record]]:
         """`jobs` with their records. Their rounds take turns: A B A B.
 
         A job that fails is left out of the turns and keeps the reason. A device that goes away
@@ -81,12 +83,12 @@ class Protocol:
         free = self._device.free_mb()
         return math.inf if free is None else USABLE * free
 
-    def _groups(self, planned: list[tuple[Job, Measurement]]) -> Iterator[list[Any]]:
+    def _groups(self, planned: list[Pair]) -> Iterator[list[Pair]]:
         """Those that take turns. Processes that stay up need memory side by side."""
         if not self._runner.stays_up:
             yield planned
             return
-        group: list[tuple[Job, Measurement]] = []
+        group: list[Pair] = []
         used_mb, limit_mb = 0.0, self._limit_mb()
         for job, measurement in planned:
             used_mb += measurement.job.estimated_mb
@@ -96,7 +98,7 @@ class Protocol:
             group.append((job, measurement))
         yield group
 
-    def _compare(self, group: list[tuple[Job, Measurement]]) -> list[tuple[Job, dict[str, Any]]]:
+    def _compare(self, group: list[Pair]) -> list[tuple[Job, Record]]:
         run = new_run()
         try:
             self._facts = self._facts or self._device.facts()
@@ -120,7 +122,7 @@ class Protocol:
             for job, measured in group
         ]
 
-    def _check_all(self, group: list[tuple[Job, Measurement]]) -> None:
+    def _check_all(self, group: list[Pair]) -> None:
         """Run each once with its input. What does not fit whole is done by tiles too."""
         for job, measurement in tuple(group):
             if not measurement.going:
@@ -191,7 +193,7 @@ class Protocol:
                 ask = dataclasses.replace(self._ask(), profile=True)
                 measurement.profile(self._runner.run(measurement.job, ask))
 
-    def _sustain(self, group: list[tuple[Job, Measurement]]) -> None:
+    def _sustain(self, group: list[Pair]) -> None:
         """Each job for minutes without a pause: how much slower it gets as the device heats."""
         for job, measurement in [pair for pair in group if pair[1].going]:
             curve = Measurement(measurement.job, sustained=True)

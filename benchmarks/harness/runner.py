@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from lpie.benchmarks.harness.job import Job
 from lpie.benchmarks.harness.quality import Feed
+from lpie.benchmarks.records.schema import Round
 
 Section = dict[str, Any]
 
@@ -47,7 +48,7 @@ class Outcome:
     """
 
     log: str
-    rounds: list[Section] = field(default_factory=list)
+    rounds: list[Round] = field(default_factory=list)
     executed: Section = field(default_factory=dict)
     summary: Section = field(default_factory=dict)
     memory: Section = field(default_factory=dict)
@@ -82,6 +83,7 @@ class Runner(Protocol):
 
     def release(self) -> None:
         """End the processes that stay up."""
+        return
 
 
 def out_of_memory(job: Job) -> str:

@@ -112,7 +112,7 @@ def _settings(table: dict[str, Any], path: Path) -> Settings:
         if not fits:
             raise InputError(
                 f"`{key}` in {path} must be of type {kind.__name__}. Received: {value!r}. Try "
-                f"{fields[key] or kind(1000)!r}."
+                f"{fields[key] or 1000!r}."
             )
     return Settings(**table)
 

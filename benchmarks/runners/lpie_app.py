@@ -12,7 +12,7 @@ from lpie.benchmarks.adb.adb import Adb
 from lpie.benchmarks.harness.job import Job
 from lpie.benchmarks.harness.quality import Feed
 from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, Section
-from lpie.benchmarks.records.schema import check, completed
+from lpie.benchmarks.records.schema import Record, check, completed
 from lpie.benchmarks.runners.logcat import start_and_follow
 from lpie.errors import InputError
 from lpie.system.files import sha256
@@ -92,7 +92,7 @@ class AppRunner(Runner):
         return Outcome(
             log=text,
             rounds=[] if bad else record["rounds"][:1],
-            executed=record["executed"],
+            executed=dict(record["executed"]),
             summary={k: v for k, v in record["summary"].items() if v is not None},
             memory={k: v for k, v in record["memory"].items() if v is not None},
             failed=record["why"] if record["verdict"] == "failed" else "",
@@ -103,7 +103,7 @@ class AppRunner(Runner):
         return f"{self._folder}/{job.key()}.tflite"
 
 
-def read_record(text: str, name: str) -> Section | str:
+def read_record(text: str, name: str) -> Record | str:
     """The record that the lines of run `name` hold, or why there is none."""
     lines = re.findall(
         rf"lpie-record {re.escape(name)} (\d{{1,5}})/(\d{{1,5}}) (\S+)\s*$", text, re.M

@@ -65,42 +65,47 @@ def measure(model: str, size: str, threads: int, rounds: int, seconds: float) ->
         runner = PythonRunner(ThisMachine(Path(folder)), "host")
         runner.prepare(job, feed_for(job, None, None))
         try:
-            harness, bare = _medians(runner, job, Path(folder), rounds, seconds)
+            medians = _medians(runner, job, Path(folder), rounds, seconds)
         finally:
             runner.release()
-    ratios = [ours / theirs for ours, theirs in zip(harness, bare, strict=True)]
-    return {
-        "model": model,
-        "size": size,
-        "threads": threads,
-        "harness_ms": statistics.median(harness),
-        "bare_ms": statistics.median(bare),
-        "ratio": statistics.median(ratios),
-        "interval": ratio_interval(harness, bare, paired=True),
-        "ratios": ratios,
-        "machine": environment(),
-    }
+    about = {"model": model, "size": size, "threads": threads, "machine": environment()}
+    return {**about, **medians}
 
 
-def _medians(
-    runner: Runner, job: Job, folder: Path, rounds: int, seconds: float
-) -> list[list[float]]:
-    """Return [the harness's median of each round, the bare loop's], in ms."""
+def _medians(runner: Runner, job: Job, folder: Path, rounds: int, seconds: float) -> dict[str, Any]:
+    """What `compared` tells of the harness and of a bare loop."""
     # The bare loop knows no other size than the file's.
     model = {"model": str(folder / f"{job.key()}.tflite"), "threads": job.threads}
     command = [sys.executable, "-m", "lpie.benchmarks.studies.children.bare_loop"]
     runner.run(job, Ask(runs=0, warmup_s=seconds))
+    ask = Ask(runs=1, seconds=seconds, cold=True)
     with Child("the bare loop", command, model) as bare:
-        loops: list[Callable[[], list[float]]] = [
-            lambda: runner.run(job, Ask(runs=1, seconds=seconds, cold=True)).rounds[0]["times_ms"],
+        return compared(
+            lambda: runner.run(job, ask).rounds[0]["times_ms"] or [],
             lambda: bare.ask({"seconds": seconds})["times_ms"],
-        ]
-        return interleave(
-            loops,
-            lambda times_ms, _: statistics.median(times_ms()),
             rounds=rounds,
-            alternate=True,
         )
+
+
+def compared(
+    harness: Callable[[], list[float]], bare: Callable[[], list[float]], *, rounds: int
+) -> dict[str, Any]:
+    """The medians of both over the medians of their rounds, which take turns, and their ratio.
+
+    harness, bare: each gives the times of one round, in ms.
+    """
+    medians = interleave(
+        (harness, bare), lambda times_ms, _: statistics.median(times_ms()), rounds=rounds,
+        alternate=True,
+    )  # fmt: skip
+    ratios = [ours / theirs for ours, theirs in zip(*medians, strict=True)]
+    return {
+        "harness_ms": statistics.median(medians[0]),
+        "bare_ms": statistics.median(medians[1]),
+        "ratio": statistics.median(ratios),
+        "interval": ratio_interval(*medians, paired=True),
+        "ratios": ratios,
+    }
 
 
 if __name__ == "__main__":
