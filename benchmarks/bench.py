@@ -147,7 +147,7 @@ def bench(
     progress: Callable[[Sequence[Any]], Any] = lambda jobs: jobs,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[Record]:
-    """The records of a suite on `devices`, phones at the same time, this computer (None) after them.
+    """The records of a suite on `devices`: phones at the same time, then this computer (None).
 
     folder: each record is also written here as soon as it is there. A device that fails leaves
     records that say so. They come by device, then model, then size.

@@ -92,10 +92,10 @@ class Adb:
     def install(self, package: Path) -> None:
         """Install an APK with every permission that it asks for."""
         printed = self._call(["install", "-r", "-d", "-g", str(package)], 300)
-        said = f"{printed.text}\n{printed.errors}"
-        if printed.code or "Success" not in said:
+        answer = f"{printed.text}\n{printed.errors}"
+        if printed.code or "Success" not in answer:
             raise PhoneError(
-                "not installed", f"{self.serial} did not install {package}: {last_words(said)}."
+                "not installed", f"{self.serial} did not install {package}: {last_words(answer)}."
             )
 
     def _copy(self, words: list[str], size: int) -> None:
@@ -107,21 +107,21 @@ class Adb:
         return _run(self.program, ["-s", self.serial, *words], limit_s, self.serial)
 
 
-def find_adb(given: str | None = None) -> str:
-    """The adb executable: `given`, else $ADB, the one in PATH, the one that adbutils brings."""
-    asked = given or os.environ.get("ADB")
+def find_adb(program: str | None = None) -> str:
+    """The adb executable: `program`, else $ADB, the one in PATH, the one that adbutils brings."""
+    asked = program or os.environ.get("ADB")
     if asked:
-        found = shutil.which(asked)
-        if found is None:
+        path = shutil.which(asked)
+        if path is None:
             raise InputError(f"{asked} is not an executable adb. Give its path: --adb.")
-        return found
-    found = shutil.which("adb") or _bundled()
-    if found is None:
+        return path
+    path = shutil.which("adb") or _bundled()
+    if path is None:
         raise InputError(
             "adb was not found: install it (Debian: apt install adb; any system: pip install "
             "'lpie[adb]'), or give its path with --adb or $ADB."
         )
-    return found
+    return path
 
 
 def list_devices(program: str) -> list[Listed]:
@@ -138,11 +138,11 @@ def choose(devices: Sequence[Listed], asked: Sequence[str]) -> list[str]:
     if not devices:
         raise failure("no devices/emulators found", "")
     if "all" in asked:
-        usable = [each.serial for each in devices if each.state == "device"]
+        usable = [device.serial for device in devices if device.state == "device"]
         if not usable:
             raise failure(devices[0].state, devices[0].serial)
         return usable
-    known = {each.serial: each.state for each in devices}
+    known = {device.serial: device.state for device in devices}
     for serial in asked:
         if serial not in known:
             raise unknown_name("device", serial, known)

@@ -49,20 +49,20 @@ FAILURES = (
 )  # fmt: skip
 
 
-def failure(said: str, serial: str) -> PhoneError:
-    """The sentence for what adb `said`."""
+def failure(message: str, serial: str) -> PhoneError:
+    """The sentence for a message of adb."""
     for pattern, kind, sentence in FAILURES:
-        if re.search(pattern, said, re.IGNORECASE | re.MULTILINE):
+        if re.search(pattern, message, re.IGNORECASE | re.MULTILINE):
             return PhoneError(kind, sentence.format(serial=serial))
-    return PhoneError("adb", f"adb failed on {serial}: {last_words(said)}.")
+    return PhoneError("adb", f"adb failed on {serial}: {last_words(message)}.")
 
 
-def last_words(said: str) -> str:
+def last_words(message: str) -> str:
     """The last line that says something, without its full stop."""
-    lines = [line.strip() for line in said.strip().splitlines() if line.strip()]
+    lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
     return plain((lines or ["no message"])[-1].rstrip("."))
 
 
-def plain(said: str) -> str:
-    """What a device said, without what would move a terminal's cursor or change its colours."""
-    return "".join(each if each.isprintable() else " " for each in said)
+def plain(text: str) -> str:
+    """What a device printed, without what would move a terminal's cursor or change its colours."""
+    return "".join(character if character.isprintable() else " " for character in text)

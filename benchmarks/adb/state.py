@@ -69,18 +69,18 @@ class State:
 def read_facts(adb: Adb) -> dict[str, Any]:
     """The `device` of a record, in one call."""
     printed = adb.shell("getprop; cat /proc/meminfo; echo cores: $(nproc) $(uname -sm)").text
-    said = properties(printed)
+    known = properties(printed)
     total = re.search(r"^MemTotal:\s+(\d+) kB", printed, re.MULTILINE)
     machine = re.search(r"^cores: (\d+) (.*)$", printed, re.MULTILINE)
     return {
         "serial": adb.serial,
-        "manufacturer": said.get("ro.product.manufacturer"),
-        "model": said.get("ro.product.model"),
-        "soc": _soc(said),
-        "abi": said.get("ro.product.cpu.abi"),
-        "android": said.get("ro.build.version.release"),
-        "sdk": _whole(said.get("ro.build.version.sdk")),
-        "fingerprint": said.get("ro.build.fingerprint"),
+        "manufacturer": known.get("ro.product.manufacturer"),
+        "model": known.get("ro.product.model"),
+        "soc": _soc(known),
+        "abi": known.get("ro.product.cpu.abi"),
+        "android": known.get("ro.build.version.release"),
+        "sdk": _whole(known.get("ro.build.version.sdk")),
+        "fingerprint": known.get("ro.build.fingerprint"),
         "cores": int(machine[1]) if machine else None,
         "memory_mb": round(int(total[1]) * 1024 / 1e6) if total else None,
         "system": machine[2] if machine else None,
@@ -108,8 +108,8 @@ def read_state(adb: Adb) -> State:
 
 def free_mb(adb: Adb) -> float | None:
     """Memory that a new process may have, in 10^6 bytes."""
-    found = re.search(r"MemAvailable:\s+(\d+) kB", adb.shell("cat /proc/meminfo").text)
-    return int(found[1]) * 1024 / 1e6 if found else None
+    match = re.search(r"MemAvailable:\s+(\d+) kB", adb.shell("cat /proc/meminfo").text)
+    return int(match[1]) * 1024 / 1e6 if match else None
 
 
 def properties(text: str) -> dict[str, str]:
@@ -122,7 +122,7 @@ def thermal_state(text: str) -> tuple[int | None, dict[str, float]]:
 
     Only what the hardware says now: the service's cache may be hours old.
     """
-    found = re.search(r"^\s*Thermal Status: ([0-6])\s*$", text, re.MULTILINE)
+    match = re.search(r"^\s*Thermal Status: ([0-6])\s*$", text, re.MULTILINE)
     _, _, now = text.partition("Current temperatures from HAL:")
     now, _, _ = now.partition("Current cooling devices")
     temperatures: dict[str, float] = {}
@@ -130,7 +130,7 @@ def thermal_state(text: str) -> tuple[int | None, dict[str, float]]:
         name, degrees = SENSORS.get(int(kind)), float(value)
         if name and _plausible(degrees):
             temperatures[name] = max(degrees, temperatures.get(name, degrees))
-    return (int(found[1]) if found else None), temperatures
+    return (int(match[1]) if match else None), temperatures
 
 
 def battery_state(text: str) -> dict[str, Any]:
@@ -138,19 +138,19 @@ def battery_state(text: str) -> dict[str, Any]:
 
     Some makers append a log with older values to it: of each key the first value counts.
     """
-    said: dict[str, str] = {}
+    values: dict[str, str] = {}
     for key, value in re.findall(r"^\s*([A-Za-z ]+): (\S+)\s*$", text, re.MULTILINE):
-        said.setdefault(key.strip().lower(), value)
-    if "level" not in said:
+        values.setdefault(key.strip().lower(), value)
+    if "level" not in values:
         return {}
-    tenths = _whole(said.get("temperature"))
-    powered = "true" in [value for key, value in said.items() if key.endswith(" powered")]
+    tenths = _whole(values.get("temperature"))
+    powered = "true" in [value for key, value in values.items() if key.endswith(" powered")]
     return {
-        "battery_percent": _whole(said["level"]),
+        "battery_percent": _whole(values["level"]),
         "battery_c": tenths / 10 if tenths is not None else None,
-        "voltage_mv": _whole(said.get("voltage")),
-        "charge_uah": _whole(said.get("charge counter")),
-        "charging": powered or said.get("status") != DISCHARGING,
+        "voltage_mv": _whole(values.get("voltage")),
+        "charge_uah": _whole(values.get("charge counter")),
+        "charging": powered or values.get("status") != DISCHARGING,
     }
 
 
@@ -172,20 +172,20 @@ def clock_state(text: str) -> dict[str, Any]:
 
 def zone_temperatures(text: str) -> dict[str, float]:
     """The zones of /sys/class/thermal: thousandths or tenths of a degree, by the maker's whim."""
-    found = {}
+    temperatures = {}
     for name, value in re.findall(r"^(\S+) (\d{1,7})$", text, re.MULTILINE):
         scales = [int(value) / divisor for divisor in (1000, 10, 1)]
-        degrees = next((each for each in scales if _plausible(each)), None)
+        degrees = next((value for value in scales if _plausible(value)), None)
         if degrees is not None:
-            found[name] = degrees
-    return found
+            temperatures[name] = degrees
+    return temperatures
 
 
-def _soc(said: dict[str, str]) -> str | None:
-    whole = " ".join(said[f"ro.soc.{key}"] for key in ("manufacturer", "model")
-                     if said.get(f"ro.soc.{key}"))  # fmt: skip
+def _soc(values: dict[str, str]) -> str | None:
+    whole = " ".join(values[f"ro.soc.{key}"] for key in ("manufacturer", "model")
+                     if values.get(f"ro.soc.{key}"))  # fmt: skip
     others = ("ro.board.platform", "ro.chipname", "ro.mediatek.platform", "ro.hardware")
-    return whole or next((said[key] for key in others if said.get(key)), None)
+    return whole or next((values[key] for key in others if values.get(key)), None)
 
 
 def _plausible(degrees: float) -> bool:

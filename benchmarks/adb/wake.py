@@ -20,9 +20,9 @@ def workplace(adb: Adb) -> Iterator[str]:
     folder = f"/data/local/tmp/lpie-{secrets.token_hex(4)}"
     undo = f"{end_all(folder)}; rm -rf {folder}"
     # Others may read it: an app runs as another user.
-    made = adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
-    if made.code:
-        raise PhoneError("no folder", f"{adb.serial} makes no folder: {last_words(made.text)}.")
+    result = adb.shell(f"mkdir -p {folder} && chmod 755 {folder}")
+    if result.code:
+        raise PhoneError("no folder", f"{adb.serial} makes no folder: {last_words(result.text)}.")
     with _undone(adb, undo):
         yield folder
 

@@ -183,7 +183,7 @@ def _sizes(
     if not typed and _is_fixed(network):
         why = "The network cannot be resized: it was timed once, at its own size."
         return [(own, _shapes(network, None), (why,))]
-    found = []
+    sized = []
     for text in typed or SIZES:
         size = Size.parse(text)
         notes: tuple[str, ...] = ()
@@ -199,8 +199,8 @@ def _sizes(
                 f"{network.name} cannot be timed at {size}: it takes {own or 'no image'} alone. "
                 "Omit --size to time it as it is."
             )
-        found.append((size, _shapes(network, size), notes))
-    return list(dict.fromkeys(found))
+        sized.append((size, _shapes(network, size), notes))
+    return list(dict.fromkeys(sized))
 
 
 def restores(network: TfliteModel) -> bool:

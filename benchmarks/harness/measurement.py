@@ -78,7 +78,7 @@ class Measurement:
     def record(self, facts: Section, runner: Section, settings: Settings, run: str) -> Record:
         """The record."""
         first = self._checked or next(iter(self._outcomes), None)
-        counted = [each for each in self._outcomes if each.rounds]
+        counted = [outcome for outcome in self._outcomes if outcome.rounds]
         rounds = 0 if self.sustained else settings.rounds
         return new_record(
             rounds=self._rounds,
@@ -136,14 +136,16 @@ class Measurement:
 
     def _images(self) -> int:
         """How many were made, those of the warm-ups too."""
-        counts = [each["count"] or 0 for each in self._rounds]
-        return sum(counts) + sum(each.summary.get("warmup_runs") or 0 for each in self._outcomes)
+        counts = [timed["count"] or 0 for timed in self._rounds]
+        return sum(counts) + sum(
+            outcome.summary.get("warmup_runs") or 0 for outcome in self._outcomes
+        )
 
 
 def _executed(outcomes: Sequence[Outcome]) -> Section:
     """Where the rounds ran. One that ran elsewhere decides: no number is better than its worst."""
-    found = [each.executed for each in outcomes]
-    return next((each for each in found if not each.get("full", True)), next(iter(found), {}))
+    ran = [outcome.executed for outcome in outcomes]
+    return next((place for place in ran if not place.get("full", True)), next(iter(ran), {}))
 
 
 def _summary(first: Outcome | None, warmed: Outcome | None, counted: Sequence[Outcome]) -> Section:

@@ -112,7 +112,7 @@ class Picture:
         first = np.s_[: job.tile.height, : job.tile.width]
         self._job, self._right = job, reference or job.model
         self._clean = None if clean is None else to_float(clean[first])
-        self._given = to_float(self.image[first])
+        self._degraded = to_float(self.image[first])
         self.unscored = "" if reference else _unscored(job)
         self._about = f"{self._right.name} on this machine, {job.tile} of " + (
             photo.name if photo else "the built-in photo"
@@ -121,12 +121,12 @@ class Picture:
     @functools.cached_property
     def expected(self) -> NDArray[np.float32]:
         """What this computer makes of the first tile."""
-        return Restorer(self._right).restore(self._given)
+        return Restorer(self._right).restore(self._degraded)
 
     def tensors(self) -> list[bytes]:
         """The first tile as the model's input tensor."""
         (tensor,) = self._job.network.inputs
-        levels = to_levels(self._given, np.dtype(tensor.dtype), *tensor_scale(tensor))
+        levels = to_levels(self._degraded, np.dtype(tensor.dtype), *tensor_scale(tensor))
         return [np.ascontiguousarray(levels).tobytes()]
 
     def pixels(self) -> bytes:
@@ -142,12 +142,12 @@ class Picture:
         """The `quality` of a record; None where the bytes are no such tensor."""
         (tensor,) = self._job.network.outputs
         dtype = np.dtype(tensor.dtype)
-        if self.unscored or len(output) != self._given.size * dtype.itemsize:
+        if self.unscored or len(output) != self._degraded.size * dtype.itemsize:
             return None
-        values = np.frombuffer(output, dtype).reshape(self._given.shape)
+        values = np.frombuffer(output, dtype).reshape(self._degraded.shape)
         result = from_levels(values, *tensor_scale(tensor))
         return {
-            **scores(result, self.expected, self._given, self._clean),
+            **scores(result, self.expected, self._degraded, self._clean),
             "reference": self._about,
         }
 
@@ -164,7 +164,7 @@ def _unscored(job: Job) -> str:
 def scores(
     output: NDArray[np.float32],
     expected: NDArray[np.float32],
-    given: NDArray[np.float32],
+    degraded: NDArray[np.float32],
     clean: NDArray[np.float32] | None,
 ) -> dict[str, Any]:
     """The `quality` of a record: `output` beside `expected`, all [H, W, 3] in [0, 1].
@@ -176,7 +176,9 @@ def scores(
     return {
         "psnr_db": psnr(output, expected, data_range=1) if finite and not same else None,
         "identical": same,
-        "residual_correlation": correlation(output - given, expected - given) if finite else None,
+        "residual_correlation": correlation(output - degraded, expected - degraded)
+        if finite
+        else None,
         "target_psnr_db": (
             psnr(output.clip(0, 1), clean, data_range=1) if clean is not None and finite else None
         ),

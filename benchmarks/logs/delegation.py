@@ -110,25 +110,25 @@ def _with_backend(lines: Sequence[Line], executed: str | None) -> str | None:
 
 def _reasons(lines: Sequence[Line]) -> list[str]:
     """What was refused and why, in the runtime's words, each once."""
-    found: list[str] = []
+    reasons: list[str] = []
     listing = False
     for line in lines:
         if _REFUSALS.match(line.text):
             listing = True
             continue
         if listing:
-            found.append(line.text.strip())
-        if _LISTED.search(line.text) or len(found) >= _MOST_REASONS:
+            reasons.append(line.text.strip())
+        if _LISTED.search(line.text) or len(reasons) >= _MOST_REASONS:
             listing = False
-    found += [match[0].strip() for match in all_matches(lines, *_REASONS)]
-    found += [f"{m[0].strip()}." for m in all_matches(lines, _NOT + r" executed by the delegate")]
+    reasons += [match[0].strip() for match in all_matches(lines, *_REASONS)]
+    reasons += [f"{m[0].strip()}." for m in all_matches(lines, _NOT + r" executed by the delegate")]
     if first_match(lines, _REFERENCE):
-        found.append("NNAPI has only its reference driver here, which computes on the CPU.")
-    return [reason for reason in dict.fromkeys(found) if reason][:_MOST_REASONS]
+        reasons.append("NNAPI has only its reference driver here, which computes on the CPU.")
+    return [reason for reason in dict.fromkeys(reasons) if reason][:_MOST_REASONS]
 
 
-def _name(said: str) -> str:
-    return next((name for rule, name in _NAMES if rule.search(said)), "external")
+def _name(text: str) -> str:
+    return next((name for rule, name in _NAMES if rule.search(text)), "external")
 
 
 def _in(name: str, refused: set[str]) -> bool:

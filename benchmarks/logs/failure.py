@@ -59,10 +59,10 @@ def find_failure(lines: Sequence[Line], *, exit_code: int | None, finished: bool
 
     exit_code: the tool's, None where nobody knows it. finished: the log holds its result.
     """
-    said = [sentence for line in lines if (sentence := _sentence(line, finished))]
+    sentences = [sentence for line in lines if (sentence := _sentence(line, finished))]
     # "Benchmarking failed." comes last and tells nothing; what came before it does.
-    why = next((each for each in said if not each.startswith("Benchmarking failed")), "")
-    why = why or next(iter(said), "")
+    why = next((text for text in sentences if not text.startswith("Benchmarking failed")), "")
+    why = why or next(iter(sentences), "")
     if why or not exit_code:
         return why
     return EXITS.get(exit_code, f"It ended with the exit code {exit_code}.")

@@ -117,10 +117,10 @@ def _runner(lines: Sequence[Line]) -> str:
 
 def _model(lines: Sequence[Line], options: dict[str, str]) -> str | None:
     rules = r"^Loaded model:? (\S+)", r"^Loading model from: (\S+)"
-    told = [
+    graphs = [
         m[1] for line in lines if line.whole for rule in rules if (m := re.match(rule, line.text))
     ]
-    path = (told[-1] if told else options.get("graph", "")).split(":")[0]
+    path = (graphs[-1] if graphs else options.get("graph", "")).split(":")[0]
     return PurePosixPath(path).name or None
 
 

@@ -31,14 +31,14 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
 
     The round has the schema's `median_ms` and so on, as far as the log tells: nothing is derived.
     """
-    counts = [found for line in lines if line.whole and (found := count_line(line.text))]
+    counts = [counted for line in lines if line.whole and (counted := count_line(line.text))]
     timings = [line for line in lines if _TIMINGS.match(line.text)]
     block = _block(lines)
     if timings:
         return _from_timings(timings[-1], counts)
     if block is not None:
         return _from_block(block, counts)
-    if any(each["count"] == 0 for each in counts):
+    if any(count["count"] == 0 for count in counts):
         return {}, {}, "The log tells of no run."
     if counts:
         return (
@@ -56,12 +56,14 @@ def count_line(text: str) -> Numbers | None:
     match = COUNT.match(text)
     if match is None:
         return None
-    given = {key: float(value) for key, value in match.groupdict().items() if value is not None}
+    values = {key: float(value) for key, value in match.groupdict().items() if value is not None}
     count = int(match["count"])
     # One run, or all equal: the tool prints that one number.
-    middle = {} if "avg" in given else dict.fromkeys(("min", "max", "avg", "median"), given["curr"])
+    middle = (
+        {} if "avg" in values else dict.fromkeys(("min", "max", "avg", "median"), values["curr"])
+    )
     if not middle or count == 1 or "(all same)" in text:
-        values = {**middle, **given}
+        values = {**middle, **values}
         return _round(count, values) if _plausible(values) else None
     return None
 
@@ -91,7 +93,7 @@ def _from_timings(line: Line, counts: list[Numbers]) -> tuple[Numbers, Numbers, 
     mean = next((us[k] for k in ("Inference (avg)", "Inference", "no stats") if k in us), None)
     if mean is None:
         return {}, {}, "The log ends within its result."
-    agreed = [each for each in counts if _equal(each.get("mean_ms"), _ms(mean))]
+    agreed = [count for count in counts if _equal(count.get("mean_ms"), _ms(mean))]
     if counts and not agreed:
         return {}, {}, "No line of statistics agrees with the mean at the end: the log lost lines."
     if not agreed and not line.whole:
@@ -117,10 +119,10 @@ def _block(lines: Sequence[Line]) -> dict[str, tuple[float, int | None]] | None:
     starts = [i for i, line in enumerate(lines) if _HEADER.match(line.text.strip())]
     if not starts:
         return None
-    found = [_BLOCK.match(line.text) for line in lines[starts[-1] :] if line.whole]
+    matches = [_BLOCK.match(line.text) for line in lines[starts[-1] :] if line.whole]
     return {
         match["name"]: (float(match["value"]), int(match["runs"]) if match["runs"] else None)
-        for match in found
+        for match in matches
         if match
     }
 
@@ -143,7 +145,7 @@ def _from_block(
         "warmup_runs": block.get("Warmup (avg)", (0, None))[1],
     }
     # The block has two decimals; the line of statistics above it, where there is one, all of them.
-    exact = [each for each in counts if _equal(each.get("mean_ms"), mean, slack_ms=0.006)]
+    exact = [count for count in counts if _equal(count.get("mean_ms"), mean, slack_ms=0.006)]
     if counts and not exact:
         return {}, {}, "No line of statistics agrees with the block of results: the log lost lines."
     names = {"avg": "mean"}

@@ -101,7 +101,9 @@ def _victim(processes: Mapping[str, object], pid: str, text: str) -> str:
     """The process of the tool that a line of the system is about; "" for none."""
     if pid in processes:
         return pid
-    return next((each for each in processes if each and re.search(rf"\b{each}\b", text)), "")
+    return next(
+        (process for process in processes if process and re.search(rf"\b{process}\b", text)), ""
+    )
 
 
 def first_match(

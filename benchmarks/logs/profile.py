@@ -75,9 +75,9 @@ def _table(texts: Sequence[str]) -> list[dict[str, Any]]:
 def _row(text: str, columns: Sequence[str], csv: bool) -> dict[str, Any] | None:
     """The row in `text`: a type, numbers for `columns`, a name; None when it is none."""
     gap = "," if csv else "\t" if "\t" in text else "  "
-    fields = [each.strip() for each in text.split(gap)]
+    fields = [field.strip() for field in text.split(gap)]
     if gap == "  ":
-        fields = [each for each in fields if each]
+        fields = [field for field in fields if field]
     # Types and names may hold commas: the numbers are where as many as there must be follow.
     for start in range(1, len(fields) - len(columns)):
         numbers = fields[start : start + len(columns)]
@@ -90,10 +90,10 @@ def _row(text: str, columns: Sequence[str], csv: bool) -> dict[str, Any] | None:
 
 
 def _numbers(columns: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for column, text in zip(columns, texts, strict=True):
         if column in ("mean_ms", "percent", "memory_kb"):
-            found[column] = float(text.rstrip("%"))
+            values[column] = float(text.rstrip("%"))
         if column == "count" and text.isdigit():
-            found[column] = int(text)
-    return found
+            values[column] = int(text)
+    return values

@@ -57,8 +57,8 @@ def parse_log(text: str, *, exit_code: int | None = None) -> Parsed:
 
 def parse_results(text: str) -> list[Parsed]:
     """The last run in `text`; every option of the last one of `..._performance_options`."""
-    found = runs(text)
-    lines = found[-1]
+    parts = runs(text)
+    lines = parts[-1]
     starts = [i for i, line in enumerate(lines) if _OPTIONS in line.text]
     if not starts:
         return [_parsed(lines, None)]
@@ -66,10 +66,10 @@ def parse_results(text: str) -> list[Parsed]:
     options = [match for line in ended if (match := _OPTION.match(line.text))]
     if not options:
         return [Parsed(incomplete="The log ends within the summary of its runs.")]
-    told = {match["line"] for match in options}
-    untold = [run for run in found if _has_result(run) and not told & _statistics(run)]
-    cut = [Parsed(incomplete="The summary of the runs is cut.")] * bool(untold)
-    return [*(_option(match, found) for match in options), *cut]
+    listed = {match["line"] for match in options}
+    others = [run for run in parts if _has_result(run) and not listed & _statistics(run)]
+    cut = [Parsed(incomplete="The summary of the runs is cut.")] * bool(others)
+    return [*(_option(match, parts) for match in options), *cut]
 
 
 def _has_result(run: Sequence[Line]) -> bool:
@@ -161,11 +161,11 @@ def _doubted(parsed: Parsed) -> Parsed:
     return parsed
 
 
-def _option(match: re.Match[str], found: Sequence[Sequence[Line]]) -> Parsed:
+def _option(match: re.Match[str], parts: Sequence[Sequence[Line]]) -> Parsed:
     """One line of the summary of `..._performance_options`, with what its own run above says."""
     requested = _asked(match["name"])
     numbers = count_line(match["line"])
-    own = [lines for lines in found if match["line"] in _statistics(lines)]  # to the digit
+    own = [lines for lines in parts if match["line"] in _statistics(lines)]  # to the digit
     above = _parsed(own[-1], None) if own and numbers else Parsed()
     failed = f"The option {match['name']} failed." if match["line"] == "failed!" else ""
     garbled = "" if failed or numbers else f"The statistics of {match['name']} are garbled."
@@ -173,7 +173,7 @@ def _option(match: re.Match[str], found: Sequence[Sequence[Line]]) -> Parsed:
         round=numbers or {},
         summary=above.summary,
         memory=above.memory,
-        model=find_request(found[-1])[2] if not own else above.model,
+        model=find_request(parts[-1])[2] if not own else above.model,
         runner={**above.runner, "name": "benchmark_model", "version": "performance options"},
         requested={**above.requested, **requested},
         executed=find_execution(own[-1] if own else (), requested["delegate"]),

@@ -40,8 +40,8 @@ def decode_json(text: str) -> dict[str, dict[str, Any]] | None:
 
 def _asked(accelerators: object) -> str | None:
     """The first accelerator by the schema's name; the CPU beside another is its fall-back."""
-    said = str(accelerators).lower()
-    return next((name for word, name in _ACCELERATORS.items() if word in said), None)
+    text = str(accelerators).lower()
+    return next((name for word, name in _ACCELERATORS.items() if word in text), None)
 
 
 def _amount(value: Any) -> float | None:

@@ -24,7 +24,7 @@ def read_log(log: str, code: int | None, job: Job) -> Outcome:
     """
     parsed = parse_log(log, exit_code=code)
     if parsed.failed:
-        return failed(log, code, job, said=parsed.failed)
+        return failed(log, code, job, reason=parsed.failed)
     return Outcome(
         log=log,
         rounds=[_round(parsed, job)] if parsed.round else [],
@@ -36,12 +36,12 @@ def read_log(log: str, code: int | None, job: Job) -> Outcome:
     )
 
 
-def failed(log: str, code: int | None, job: Job, *, said: str = "") -> Outcome:
-    """The outcome of a program that failed; said: why, where its log was understood."""
-    memory = code == KILLED or (bool(code) and bool(MEMORY.search(said or log)))
-    if not said:
-        said = parse_log(log, exit_code=code).failed or f"It failed: {last_words(log)}."
-    why = f"{out_of_memory(job)} ({said})" if memory else said
+def failed(log: str, code: int | None, job: Job, *, reason: str = "") -> Outcome:
+    """The outcome of a program that failed; reason: why, where its log was understood."""
+    memory = code == KILLED or (bool(code) and bool(MEMORY.search(reason or log)))
+    if not reason:
+        reason = parse_log(log, exit_code=code).failed or f"It failed: {last_words(log)}."
+    why = f"{out_of_memory(job)} ({reason})" if memory else reason
     return Outcome(log=log, failed=why, out_of_memory=memory)
 
 

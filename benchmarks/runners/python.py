@@ -150,22 +150,22 @@ class PythonRunner(Runner):
 
 def _died(error: Died, job: Job) -> Outcome:
     """The outcome of a program that ended without an answer: what the runtime said, else Python."""
-    said = parse_log(error.printed, exit_code=None).failed
-    if not said and error.code < KILLED_BY_SIGNAL:
+    why = parse_log(error.printed, exit_code=None).failed
+    if not why and error.code < KILLED_BY_SIGNAL:
         last = last_line(error.printed).removeprefix("RuntimeError: ").rstrip(".")
-        said = f"The runtime failed: {last[:300]}."
-    return failed(error.printed, error.code, job, said=said)
+        why = f"The runtime failed: {last[:300]}."
+    return failed(error.printed, error.code, job, reason=why)
 
 
 def _executed(job: Job, answer: dict[str, Any], log: str) -> Section:
     """The `executed` of a record, from what the runtime announced when it was set up."""
-    said = answer.get("said", log)
+    announced = answer.get("printed", log)
     if job.delegate.name == "gpu":
-        if answer["complete"] and "Selected adapter" in said:
+        if answer["complete"] and "Selected adapter" in announced:
             return {"delegate": "gpu", "full": True}
         why = "LiteRT's accelerator found no GPU, or left ops to the CPU."
         return {"delegate": "xnnpack", "reasons": [why]}
-    return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in said else "cpu"}
+    return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in announced else "cpu"}
 
 
 class ThisMachine:
@@ -179,7 +179,7 @@ class ThisMachine:
     def __init__(self, folder: Path, python: str = "") -> None:
         self.folder, self._python = str(folder), shlex.split(python) or [sys.executable]
         self._children: dict[str, Child] = {}
-        self._told: dict[str, int] = {}
+        self._read_to: dict[str, int] = {}
 
     def put(self, name: str, data: bytes) -> None:
         """A file in the folder."""
@@ -211,7 +211,7 @@ class ThisMachine:
                 command = [*self._python, f"{self.folder}/{PROGRAM.name}"]
                 name = f"Timing {Path(job['model']).name}"
                 self._children[key] = Child(name, command, job, limit_s=limit_s)
-                self._told[key] = 0
+                self._read_to[key] = 0
             process = self._children[key]
             reply = process.ask(request, limit_s=limit_s)
         except (Died, Hung) as error:
@@ -219,9 +219,9 @@ class ThisMachine:
             if ended is not None:
                 ended.__exit__(type(error), error, None)
             raise
-        said = process.printed()
-        log, self._told[key] = said[self._told[key] :], len(said)
-        return {**process.about, **reply, "said": said}, log
+        printed = process.printed()
+        log, self._read_to[key] = printed[self._read_to[key] :], len(printed)
+        return {**process.about, **reply, "printed": printed}, log
 
     def release(self) -> None:
         """End the processes; at once where one is still at work."""
@@ -288,5 +288,5 @@ def _check_python(computer: Computer, runtime: str) -> None:
         last = (printed.text.strip().splitlines() or ["nothing"])[-1]
         raise InputError(
             f"The device's Python needs numpy and {runtime or 'ai-edge-litert or tflite-runtime'}; "
-            f"give its command with --python. It said: {last}"
+            f"give its command with --python. It printed: {last}"
         )

@@ -168,17 +168,17 @@ class Compiled:
         self._model = CompiledModel.from_file(job["model"], options=options)
         self.complete = bool(self._model.is_fully_accelerated())
         (name, *_) = self._model.get_signature_list()
-        self._given = list(self._model.get_input_tensor_details(name).values())
-        self._wanted = list(self._model.get_output_tensor_details(name).values())
-        self.input_shape = self._given[0]["shape"] if self._given else None
-        self.input_type = np.dtype(self._given[0]["dtype"]) if self._given else None
+        self._takes = list(self._model.get_input_tensor_details(name).values())
+        self._returns = list(self._model.get_output_tensor_details(name).values())
+        self.input_shape = self._takes[0]["shape"] if self._takes else None
+        self.input_type = np.dtype(self._takes[0]["dtype"]) if self._takes else None
         self.scales = job["scales"]
         self._inputs = self._model.create_input_buffers(0)
         self._outputs = self._model.create_output_buffers(0)
         self._read: Any = None
 
     def files(self, paths: list[str]) -> list[tuple[str, Any]]:
-        return [(path, np.dtype(tensor["dtype"])) for path, tensor in zip(paths, self._given)]
+        return [(path, np.dtype(tensor["dtype"])) for path, tensor in zip(paths, self._takes)]
 
     def write(self, arrays: list[Any]) -> None:
         for buffer, array in zip(self._inputs, arrays):
@@ -190,7 +190,7 @@ class Compiled:
 
     def run(self) -> None:
         self.ask()
-        for buffer, tensor in reversed(list(zip(self._outputs, self._wanted))):
+        for buffer, tensor in reversed(list(zip(self._outputs, self._returns))):
             shape = tensor["shape"]
             values = buffer.read(int(np.prod(shape)), np.dtype(tensor["dtype"]))
             self._read = np.asarray(values).reshape(shape)

@@ -19,6 +19,7 @@ from lpie.benchmarks.records.record import read_records
 from lpie.weights import pretrained_file
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.device import phones
+from tests.networks import write_networks
 
 pytestmark = pytest.mark.skipif(bool(phones.unavailable()), reason=phones.unavailable() or "-")
 QUICK = ["--rounds", 2, "--min-runs", 3, "--seconds", 0, "--warm-up", 0]
@@ -121,6 +122,21 @@ def test_a_wrong_output_shows_in_the_quality(phone, bench):
     _, (record,), _ = bench("denoise-s", "--size", "96x64")
     assert record["quality"]["psnr_db"] < 40
     assert record["quality"]["residual_correlation"] < 0.9
+
+
+def test_networks_of_any_kind(phone, bench, tmp_path):
+    """Several inputs, integers, other channels: at their own sizes, without a quality."""
+    files = write_networks(tmp_path)
+    names = ("raw_x2", "two_inputs", "two_outputs", "int16", "int32")
+    _, records, _ = bench(*(files[name] for name in names))
+    assert [record["model"]["file"] for record in records] == [f"{n}.tflite" for n in names]
+    for record in records:
+        assert record["verdict"] in ("valid", "unstable"), record["why"]
+        assert record["quality"] is None
+        assert "The quality is left out" in record["notes"][-1]
+    _, (small, large), _ = bench(files["open_x2"], "--size", "32x16", "--size", "64x32")
+    assert "--input_layer_shape=1,32,64,3" in large["log"]["text"]
+    assert small["verdict"] in ("valid", "unstable"), small["why"]
 
 
 @pytest.mark.parametrize(
