@@ -65,7 +65,7 @@ def _pairs(old: Sequence[Record], new: Sequence[Record]) -> list[tuple[Record, R
 def _key(record: Record) -> tuple[object, ...]:
     request = record["requested"]
     return (
-        record["model"]["file"], request["size"], request["delegate"], request["accelerator"],
+        record["model"]["file"], request["size"], _delegate(record), request["accelerator"],
         request["precision"], request["threads"], request["mode"],
     )  # fmt: skip
 
@@ -84,7 +84,17 @@ def _refuse_mismatch(old: Record, new: Record) -> None:
 
 
 def _build(record: Record) -> tuple[str | None, ...]:
-    return (device_name(record), record["device"]["serial"], record["device"]["fingerprint"])
+    serial = "host" if _of_plain_bench(record) else record["device"]["serial"]
+    return (device_name(record), serial, record["device"]["fingerprint"])
+
+
+def _delegate(record: Record) -> str | None:
+    return "xnnpack" if _of_plain_bench(record) else record["requested"]["delegate"]
+
+
+def _of_plain_bench(record: Record) -> bool:
+    """Whether `lpie bench` of 0.1 wrote it, which named no serial and called XNNPACK `cpu`."""
+    return record["runner"]["name"] == "host" and record["device"]["serial"] is None
 
 
 def _compared(old: Record, new: Record, threshold: float) -> Comparison:

@@ -7,6 +7,7 @@ from lpie.benchmarks.records.compare import compare
 from lpie.benchmarks.records.record import new_record, timed_round, write_records
 from lpie.cli.benchmark.compare import compare as command
 from lpie.errors import InputError
+from tests.conftest import ROOT
 
 STEADY = [10.0, 10.1, 9.9, 10.05, 9.95, 10.0]
 WAVES = [10.0, 14.0, 9.0, 18.0, 11.0, 16.0]
@@ -101,3 +102,13 @@ def test_the_old_name_of_ignore_mismatch_still_works(tmp_path):
     codes = [CliRunner().invoke(command, [*files, *flag]).exit_code for flag in flags]
     assert codes == [1, 0, 0]
     assert "--anyway" not in CliRunner().invoke(command, ["--help"]).output
+
+
+def test_a_record_of_plain_bench_before_it_had_a_serial_is_paired():
+    old = json.loads((ROOT / "tests" / "golden" / "record_0.1.json").read_text())
+    new = json.loads(json.dumps(old))
+    new["device"]["serial"], new["requested"]["delegate"] = "host", "xnnpack"
+    other = json.loads(json.dumps(new))
+    other["requested"]["size"] = "96x64"
+    (comparison,) = compare([old], [new, other])
+    assert comparison.verdict == "same"

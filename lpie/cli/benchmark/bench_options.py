@@ -49,8 +49,8 @@ WHAT = (
            help="Restore by tiles, as `lpie restore` does, instead of the whole image."),
     option("--whole", is_flag=True, help="Run the whole image; never split it into tiles."),
     option("--max-memory", "max_memory_mb", type=float,
-           help="Most memory that a run may be expected to need, in MB.  [default: 80 % of the free "
-                "memory]"),
+           help="Most memory that a run may be expected to need, in MB.  "
+                "[default: 80 % of the free memory]"),
     option("--photo", type=PATH, help="Photo to restore.  [default: a built-in photo with noise]"),
     option("--reference", type=PATH,
            help="Float .tflite used as ground truth for the device's output."),
