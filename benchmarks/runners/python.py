@@ -4,6 +4,7 @@ It times every run, and with tiles the whole way from pixels to pixels.
 """
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -27,6 +28,8 @@ from lpie.errors import InputError, last_line
 from lpie.system.files import sha256
 from lpie.system.signals import child
 
+# The last line of a traceback; runtimes talk on as they leave.
+RAISED = re.compile(r"^(?:\w+\.)*\w*(?:Error|Exception)\b.*$", re.MULTILINE)
 KILLED_BY_SIGNAL = 128  # exit codes from here on name a signal
 PROGRAM = Path(__file__).with_name("run_tflite.py")
 PACKAGES = {"ai-edge-litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}
@@ -152,8 +155,8 @@ def _died(error: Died, job: Job) -> Outcome:
     """The outcome of a program that ended without an answer: what the runtime said, else Python."""
     why = parse_log(error.printed, exit_code=None).failed
     if not why and error.code < KILLED_BY_SIGNAL:
-        last = last_line(error.printed).removeprefix("RuntimeError: ").rstrip(".")
-        why = f"The runtime failed: {last[:300]}."
+        raised = RAISED.findall(error.printed) or [last_line(error.printed)]
+        why = f"The runtime failed: {raised[-1].removeprefix('RuntimeError: ')[:300].rstrip('.')}."
     return failed(error.printed, error.code, job, reason=why)
 
 
