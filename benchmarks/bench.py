@@ -21,7 +21,7 @@ from lpie.benchmarks.harness.suite import Suite
 from lpie.benchmarks.records.record import Record, new_run, write_records
 from lpie.benchmarks.runners.benchmark_model import VARIABLE, BinaryRunner
 from lpie.benchmarks.runners.lpie_app import AppRunner
-from lpie.benchmarks.runners.python import PACKAGES, Board, PythonRunner, ThisMachine
+from lpie.benchmarks.runners.python import PACKAGES, Board, PythonRunner, ThisComputer
 from lpie.benchmarks.runners.tflite_app import ApkRunner
 from lpie.errors import InputError, unknown_name
 from lpie.tflite.interpreter import RuntimeName, find_interpreter
@@ -117,6 +117,8 @@ def benchmark(
     """
     if tile_px is not None and not tiles:
         raise InputError("`tile_px` has no effect without `tiles`. Set tiles=True, or omit it.")
+    if min_runs < 1:
+        raise InputError(f"`min_runs` must be 1 or more. Received: {min_runs!r}.")
     settings = Settings.for_host(
         rounds=rounds,
         runs=min_runs,
@@ -258,7 +260,7 @@ class Bench:
     def _runner(self, adb: Adb | None, folder: str, device: Device) -> Runner:
         tools = self._tools
         if adb is None:
-            return PythonRunner(ThisMachine(Path(folder), tools.python), "host", tools.runtime)
+            return PythonRunner(ThisComputer(Path(folder), tools.python), "host", tools.runtime)
         if tools.runner == "python":
             return PythonRunner(Board(adb, folder, tools.python), "python_arm", tools.runtime)
         if tools.runner == "apk":

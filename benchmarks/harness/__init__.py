@@ -1,1 +1,1 @@
-"""Measures models in interleaved rounds, on this machine and on devices."""
+"""Measures models in interleaved rounds, on this computer and on devices."""

@@ -114,7 +114,7 @@ class Picture:
         self._clean = None if clean is None else to_float(clean[first])
         self._degraded = to_float(self.image[first])
         self.unscored = "" if reference else _unscored(job)
-        self._about = f"{self._right.name} on this machine, {job.tile} of " + (
+        self._about = f"{self._right.name} on this computer, {job.tile} of " + (
             photo.name if photo else "the built-in photo"
         )
 

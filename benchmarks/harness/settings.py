@@ -13,8 +13,6 @@ _LOWEST = {
     "rounds": 1, "runs": 1, "seconds": 0, "warmup_s": 0, "cool_to_c": 1, "cool_s": 0, "limit_s": 1,
     "sustained_min": 0, "tile_px": 1, "max_memory_mb": 1,
 }  # fmt: skip
-# Parameters that have other names on the command line and in `benchmark`.
-_TYPED = {"runs": "min_runs", "sustained_min": "sustained"}
 
 
 @dataclass(frozen=True)
@@ -61,8 +59,7 @@ class Settings:
             most = 1e9 if name == "max_memory_mb" else 1e5
             if isinstance(value, bool) or not low <= value <= most:
                 raise InputError(
-                    f"`{_TYPED.get(name, name)}` must be a number from {low} to {most:.0f}. "
-                    f"Received: {value!r}."
+                    f"`{name}` must be a number from {low} to {most:.0f}. Received: {value!r}."
                 )
         if self.mode not in ("auto", "whole", "tiles"):
             raise InputError(f"`mode` must be auto, whole or tiles. Received: {self.mode!r}.")

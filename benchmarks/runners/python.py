@@ -171,7 +171,7 @@ def _executed(job: Job, answer: dict[str, Any], log: str) -> Section:
     return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in announced else "cpu"}
 
 
-class ThisMachine:
+class ThisComputer:
     """This computer, where a process for each job stays up until `release`.
 
     python: its command, as that of an environment with an older runtime.

@@ -16,7 +16,7 @@ from lpie.benchmarks.harness.job import Job, make_job
 from lpie.benchmarks.harness.quality import feed_for
 from lpie.benchmarks.harness.runner import Ask, Runner
 from lpie.benchmarks.records.statistics import ratio_interval
-from lpie.benchmarks.runners.python import PythonRunner, ThisMachine
+from lpie.benchmarks.runners.python import PythonRunner, ThisComputer
 from lpie.benchmarks.studies.study import sentences
 from lpie.system.environment import environment
 from lpie.system.files import to_json
@@ -62,7 +62,7 @@ def measure(model: str, size: str, threads: int, rounds: int, seconds: float) ->
     """Return the medians of both in ms, and the median of their ratio over rounds."""
     with tempfile.TemporaryDirectory() as folder:
         job = make_job(tflite_file(model), size, parse_delegate("xnnpack"), threads)
-        runner = PythonRunner(ThisMachine(Path(folder)), "host")
+        runner = PythonRunner(ThisComputer(Path(folder)), "host")
         runner.prepare(job, feed_for(job, None, None))
         try:
             medians = _medians(runner, job, Path(folder), rounds, seconds)

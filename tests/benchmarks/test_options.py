@@ -17,8 +17,8 @@ from tests.conftest import run_lpie
 NEUTRAL = {"device", "list_devices", "suite_file", "log", "output", "as_json", "models"}
 VALUES = {
     "sizes": "96x64", "threads": 1, "delegates": "xnnpack", "rounds": 2, "seconds": 0,
-    "tiles": None, "whole": None, "sustained": 0.01, "limit_s": 60, "max_memory_mb": 900,
-    "min_runs": 1, "warmup_s": 0, "profile": None, "photo": "p.png", "reference": "r.tflite",
+    "tiles": None, "whole": None, "sustained_min": 0.01, "limit_s": 60, "max_memory_mb": 900,
+    "runs": 1, "warmup_s": 0, "profile": None, "photo": "p.png", "reference": "r.tflite",
     "cool_to_c": 30, "cool_s": 1, "runner": "apk", "adb": "adb", "binary": "b", "libraries": "l.so",
     "apk": "a.apk", "python": "python3", "runtime": "ai-edge-litert",
 }  # fmt: skip
@@ -89,6 +89,6 @@ def test_what_this_computer_honours_is_in_the_record(tmp_path, astronaut):
     assert record["executed"]["delegate"] == "cpu"
     assert record["runner"]["version"].startswith("ai-edge-litert")
     assert record["summary"]["warmup_runs"] == 1
-    assert record["quality"]["reference"] == "denoise.tflite on this machine, 96x64 of p.png"
+    assert record["quality"]["reference"] == "denoise.tflite on this computer, 96x64 of p.png"
     assert not record["quality"]["identical"]
     assert len(curve["rounds"]) > 0

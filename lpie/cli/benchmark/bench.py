@@ -137,13 +137,13 @@ def _changed(settings: "Settings", options: Options) -> "Settings":
     """`settings` with what somebody typed in their place."""
     typed = {
         "rounds": options.rounds,
-        "runs": options.min_runs,
+        "runs": options.runs,
         "seconds": options.seconds,
         "warmup_s": options.warmup_s,
         "limit_s": options.limit_s,
         "cool_to_c": options.cool_to_c,
         "cool_s": options.cool_s,
-        "sustained_min": options.sustained,
+        "sustained_min": options.sustained_min,
         "profile": options.profile or None,
         "max_memory_mb": options.max_memory_mb,
         "mode": "tiles" if options.tiles else "whole" if options.whole else None,

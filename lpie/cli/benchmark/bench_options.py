@@ -58,7 +58,7 @@ WHAT = (
 HOW_LONG = (
     option("--rounds", type=click.IntRange(1, 1000),
            help="How often each model has its turn.  [default: 5]"),
-    option("--min-runs", type=click.IntRange(1),
+    option("--min-runs", "runs", type=click.IntRange(1),
            help="Fewest runs in each round.  [default: 1 on this computer, 10 on a device]"),
     option("--seconds", type=click.FloatRange(0),
            help="Shortest duration of each round, in seconds.  [default: 1 on this computer, 2 on "
@@ -72,7 +72,7 @@ HOW_LONG = (
            help="Temperature at which a round may begin on a device, in °C.  [default: 38]"),
     option("--cool-timeout", "cool_s", old=("--cool-limit",), type=float,
            help="Give up if the device has not cooled after this many seconds.  [default: 900]"),
-    option("--sustained", type=float, metavar="MINUTES",
+    option("--sustained", "sustained_min", type=float, metavar="MINUTES",
            help="Also run for so many minutes without a pause, to see how much heat slows it."),
     option("--profile", is_flag=True, help="Also time each op, in runs of their own."),
 )  # fmt: skip
@@ -123,13 +123,13 @@ class Options:
     photo: Path | None
     reference: Path | None
     rounds: int | None
-    min_runs: int | None
+    runs: int | None
     seconds: float | None
     warmup_s: float | None
     limit_s: float | None
     cool_to_c: float | None
     cool_s: float | None
-    sustained: float | None
+    sustained_min: float | None
     profile: bool
     device: tuple[str, ...]
     list_devices: bool
