@@ -238,8 +238,9 @@ class Tiles:
             self.first = tensor.copy()
         values = from_levels(tensor[0], *model.scales[1])
         self._idle.put(model)
-        kept = values[y0 - y : y1 - y, x0 - x : x1 - x]
-        out[y0:y1, x0:x1] = np.clip(np.rint(kept * 255), 0, 255).astype(np.uint8)
+        kept = values[y0 - y : y1 - y, x0 - x : x1 - x] * np.float32(255)
+        np.rint(kept, out=kept)
+        out[y0:y1, x0:x1] = np.clip(kept, 0, 255, out=kept).astype(np.uint8)
         return inference_ms
 
 
