@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests import shared
 from tests.forked import AT_IMPORT, run_forked
 
 pytest_plugins = ["tests.durations", "tests.soak"]
@@ -42,6 +44,7 @@ validate_every = 10
 def own_cache(tmp_path_factory):
     """What is measured of this machine in tests is not what a user's lpie goes by."""
     os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
+    shared.set_up(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -77,9 +80,12 @@ def tiny_run(tiny_config, tmp_path_factory):
     from lpie.config.config import load_config
     from lpie.training.trainer import train
 
-    folder = tmp_path_factory.mktemp("runs") / "tiny"
-    train(load_config(tiny_config), folder, progress=False)
-    return folder
+    def build(folder):
+        train(load_config(tiny_config), folder / "tiny", progress=False)
+
+    # A copy for each process: a test may add to it.
+    runs = tmp_path_factory.mktemp("runs")
+    return shutil.copytree(shared.once("tiny_run", build) / "tiny", runs / "tiny")
 
 
 @pytest.fixture(scope="session")
@@ -94,20 +100,22 @@ def tiny_tflite(tiny_model, photos, tmp_path_factory):
     """The tiny network as verified float32 and int8 files of 96x64."""
     from lpie.export import export_tflite
 
-    folder = tmp_path_factory.mktemp("tflite")
-    paths = {}
-    for recipe in ("float32", "int8"):
-        paths[recipe] = folder / f"{recipe}.tflite"
-        # Thirty steps make weights whose int8 form need not be good: the budget is not the point.
-        export_tflite(
-            tiny_model,
-            paths[recipe],
-            recipe=recipe,
-            size="96x64",
-            photos=photos,
-            verified=recipe == "float32",
-        )
-    return paths
+    def build(folder):
+        for recipe in ("float32", "int8"):
+            # Thirty steps make weights whose int8 form need not be good: the budget is not the
+            # point.
+            export_tflite(
+                tiny_model,
+                folder / f"{recipe}.tflite",
+                recipe=recipe,
+                size="96x64",
+                photos=photos,
+                verified=recipe == "float32",
+            )
+
+    files = tmp_path_factory.mktemp("files") / "tiny"
+    shutil.copytree(shared.once("tiny_tflite", build), files)
+    return {recipe: files / f"{recipe}.tflite" for recipe in ("float32", "int8")}
 
 
 @pytest.fixture(scope="session")
@@ -136,6 +144,12 @@ def run_lpie(*arguments, timeout=300, env=None, cwd=None):
         [sys.executable, "-m", "lpie", *words],
         capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd, check=False,
     )  # fmt: skip
+
+
+def run_study(name, *arguments, timeout=800):
+    """A script of lpie.benchmarks.studies, as `python -m` runs it, in a process of its own."""
+    module = f"lpie.benchmarks.studies.{name}"
+    return run_forked(list(map(str, arguments)), os.environ, Path.cwd(), timeout, module)
 
 
 def assert_one_sentence(result, code, *parts):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import lpie
+from tests.shared import once
 
 SIDE = 32
 
@@ -13,8 +14,16 @@ SIDE = 32
 @functools.cache
 def network(recipe, activation="elu"):
     """The bytes of a small LPIENet as a .tflite of 32x32 px."""
-    keras = pytest.importorskip("keras")
     pytest.importorskip("tensorflow")
+    folder = once(
+        f"network-{recipe}-{activation}",
+        lambda folder: (folder / "it.tflite").write_bytes(_network(recipe, activation)),
+    )
+    return (folder / "it.tflite").read_bytes()
+
+
+def _network(recipe, activation):
+    keras = pytest.importorskip("keras")
     keras.utils.set_random_seed(0)
     net = lpie.build_model(
         "lpienet", encoder_widths=(8, 12, 16), decoder_widths=(12, 8), activation=activation

@@ -5,6 +5,7 @@ That one runs nothing; what it imports starts no thread of TensorFlow's.
 
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -17,30 +18,30 @@ FORKS.set_forkserver_preload(IMPORTED)
 AT_IMPORT = {"KERAS_BACKEND", "PYTHONPATH"}
 
 
-def run_forked(arguments, environment, cwd, timeout):
-    """What `python -m lpie` of `arguments` in that environment and folder prints, and its code."""
+def run_forked(arguments, environment, cwd, timeout, module="lpie"):
+    """What `python -m MODULE` of `arguments` in that environment and folder prints, and its code."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
-        child = FORKS.Process(target=_run, args=(arguments, environment, cwd, out, err))
+        child = FORKS.Process(
+            target=_run, args=(module, arguments, dict(environment), cwd, out, err)
+        )
         child.start()
         child.join(timeout)
         late = child.exitcode is None
         if late:
             child.kill()
             child.join()
-        texts = [each.read_text() if each.exists() else "" for each in (out, err)]
+        texts = [path.read_text() if path.exists() else "" for path in (out, err)]
     if late:
         raise subprocess.TimeoutExpired(arguments, timeout, *texts)
     return subprocess.CompletedProcess(arguments, child.exitcode, *texts)
 
 
-def _run(arguments, environment, cwd, *outputs):
-    from lpie.cli.main import main
-
+def _run(module, arguments, environment, cwd, *outputs):
     for target, path in zip((1, 2), outputs, strict=True):
         os.dup2(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), target)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    sys.argv = ["lpie", *arguments]
-    main(arguments)
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 
 import pytest
 
@@ -20,7 +18,7 @@ from lpie.benchmarks.studies.design_sweep import (
 from lpie.benchmarks.studies.design_sweep import DESIGNS as PACKAGED
 from lpie.errors import InputError
 from lpie.image.image import write_image
-from tests.conftest import assert_one_sentence
+from tests.conftest import assert_one_sentence, run_study
 
 DESIGNS = """
 [base]
@@ -50,10 +48,7 @@ batch_size = 2
 
 
 def run(*arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "lpie.benchmarks.studies.design_sweep", *map(str, arguments)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return run_study("design_sweep", *arguments)
 
 
 @pytest.fixture(scope="module")

@@ -1,28 +1,21 @@
 """The table of all recipes, of one network by two of them."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from lpie.benchmarks.studies.export.recipes import DELEGATES, table
 from lpie.image.image import write_image
-from tests.conftest import ROOT, assert_one_sentence
-
-
-def run(*arguments, script="exports"):
-    return subprocess.run(
-        [sys.executable, "-m", f"lpie.benchmarks.{script}", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+from tests.conftest import assert_one_sentence, run_study
 
 
 def test_what_int8_loses(tmp_path, astronaut):
     pytest.importorskip("tensorflow")
     write_image(tmp_path / "astronaut.png", astronaut[:128, :128])
     given = ["denoise-s", "--clean", tmp_path, "--size", "64x64"]
-    result = run(*given, "--recipe", "float32", "--recipe", "int8", "--json")
+    result = run_study(
+        "export.recipes", *given, "--recipe", "float32", "--recipe", "int8", "--json"
+    )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     exact, coarse = found["results"]
@@ -37,13 +30,15 @@ def test_what_int8_loses(tmp_path, astronaut):
 
 def test_a_network_that_is_not_there(tmp_path, astronaut):
     write_image(tmp_path / "astronaut.png", astronaut)
-    assert_one_sentence(run("gone", "--clean", tmp_path), 2, "gone does not exist")
+    assert_one_sentence(
+        run_study("export.recipes", "gone", "--clean", tmp_path), 2, "gone does not exist"
+    )
 
 
 def test_a_4k_export_needs_no_more_memory_than_a_small_one():
     pytest.importorskip("tensorflow")
     sizes = ["--size", "256x256", "--size", "4k", "--rounds", 1, "--json"]
-    result = run("denoise-s", *sizes, script="export_cost")
+    result = run_study("export.export_cost", "denoise-s", *sizes)
     assert result.returncode == 0, result.stderr
     small, large = json.loads(result.stdout)["results"]
     assert small["seconds"] > 0
@@ -51,5 +46,5 @@ def test_a_4k_export_needs_no_more_memory_than_a_small_one():
 
 
 def test_a_size_that_cannot_be_exported():
-    result = run("denoise-s", "--size", "1922x1082", script="export_cost")
+    result = run_study("export.export_cost", "denoise-s", "--size", "1922x1082")
     assert_one_sentence(result, 1, "multiples of 8")

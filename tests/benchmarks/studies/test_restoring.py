@@ -1,24 +1,18 @@
 """The scripts that time restoring: small sizes, and no time is asserted."""
 
 import json
-import subprocess
 import sys
 
 import pytest
 
 from lpie.benchmarks.studies.programs import Program, ratio, time_programs, too_large
 from lpie.weights import tflite_file
-from tests.conftest import assert_one_sentence
-
-
-def run_script(name, *arguments):
-    command = [sys.executable, "-m", f"lpie.benchmarks.{name}", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+from tests.conftest import assert_one_sentence, run_study
 
 
 def test_restoring_by_tiles_and_whole():
     given = ["denoise-s", "--size", "256x256", "--size", "320x256", "--rounds", 2, "--runs", 1]
-    result = run_script("restoring", *given, "--json")
+    result = run_study("tiles_or_whole", *given, "--json")
     assert result.returncode == 0, result.stderr
     first, second = json.loads(result.stdout)["results"]
     assert (first["to_first_size"], second["width"]) == (1, 320)
@@ -28,7 +22,7 @@ def test_restoring_by_tiles_and_whole():
             assert program["peak_mb"] > 50
             assert program["ready_ms"] > program["setup_ms"] > 0
         assert set(row["ratios"]) == {"run_ms", "ready_ms", "peak_mb"}
-    shown = run_script("restoring", "denoise-s", "--size", "64x64", "--rounds", 1, "--runs", 0)
+    shown = run_study("tiles_or_whole", "denoise-s", "--size", "64x64", "--rounds", 1, "--runs", 0)
     assert "| denoise-s 64x64 |" in shown.stdout
     assert "LiteRT, whole" in shown.stdout
 
@@ -49,5 +43,5 @@ def test_who_cannot_run_is_told():
 
 def test_peers_that_are_not_there():
     pytest.importorskip("tensorflow")
-    result = run_script("peers", "denoise-s", "--peer-python", sys.executable)
+    result = run_study("other_runtimes", "denoise-s", "--peer-python", sys.executable)
     assert_one_sentence(result, 2, "tf2onnx could not convert the network")

@@ -4,7 +4,6 @@ import dataclasses
 import importlib.util
 import json
 import os
-import subprocess
 import sys
 
 import pytest
@@ -23,7 +22,7 @@ from lpie.benchmarks.studies.training_speed import (
 )
 from lpie.config.config import Config
 from lpie.errors import LpieError
-from tests.conftest import assert_one_sentence
+from tests.conftest import assert_one_sentence, run_study
 
 TORCH = os.environ.get("LPIE_TORCH_PYTHON", sys.executable)
 needs_torch = pytest.mark.skipif(
@@ -32,18 +31,8 @@ needs_torch = pytest.mark.skipif(
 )
 
 
-def run_script(name, *arguments):
-    """One of the scripts in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", f"lpie.benchmarks.{name}", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
 def test_training_speed_without_torch():
-    result = run_script(
+    result = run_study(
         "training_speed", "--patch", 16, "--batch", 1, "--seconds", 0, "--rounds", 2, "--backends",
         "tensorflow", "--precisions", "float32", "--without-torch", "--json",
     )  # fmt: skip
@@ -119,12 +108,12 @@ def test_implementations():
     ],
 )
 def test_a_wrong_question_is_one_sentence(arguments, words):
-    assert_one_sentence(run_script("training_speed", *arguments), 2, words)
+    assert_one_sentence(run_study("training_speed", *arguments), 2, words)
 
 
 def test_pipeline_speed():
-    result = run_script(
-        "pipeline_speed", "--patch", 16, "--batch", 1, "--seconds", 0, "--step-ms", 50, "--json"
+    result = run_study(
+        "data_pipeline", "--patch", 16, "--batch", 1, "--seconds", 0, "--step-ms", 50, "--json"
     )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
@@ -139,7 +128,7 @@ def test_pipeline_speed():
 def test_networks():
     pytest.importorskip("tensorflow")
     given = ("--network", "LPIENet-RT, s", "--size", "64x64", "--rounds", 2, "--seconds", 0)
-    result = run_script("networks", *given, "--json")
+    result = run_study("networks", *given, "--json")
     assert result.returncode == 0, result.stderr
     (row,) = json.loads(result.stdout)["results"]
     plain, small = row["files"]["float32"], row["files"]["int8"]
@@ -151,14 +140,14 @@ def test_networks():
         medians = [each["median_ms"] for each in file["rounds"]]
         assert min(medians) <= file["median_ms"] <= max(medians)
         assert file["peak_mb"] > 40
-    assert_one_sentence(run_script("networks", "--network", "LPINet"), 2, "Did you mean 'LPIENet'")
+    assert_one_sentence(run_study("networks", "--network", "LPINet"), 2, "Did you mean 'LPIENet'")
 
 
-@pytest.mark.parametrize("name", ["training_speed", "pipeline_speed"])
+@pytest.mark.parametrize("name", ["training_speed", "data_pipeline"])
 def test_help_gives_examples(name):
-    result = run_script(name, "--help")
+    result = run_study(name, "--help")
     assert result.returncode == 0
-    assert f"python -m lpie.benchmarks.{name} --patch 64" in result.stdout
+    assert f"python -m lpie.benchmarks.studies.{name} --patch 64" in result.stdout
 
 
 def test_a_dead_child_leaves_its_last_words():
