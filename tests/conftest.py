@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +145,12 @@ def run_lpie(*arguments, timeout=300, env=None, cwd=None):
         [sys.executable, "-m", "lpie", *words],
         capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd, check=False,
     )  # fmt: skip
+
+
+def wait_until(condition, process=None):
+    """Until `condition()` holds or the process has ended: pytest's timeout alone gives up."""
+    while not condition() and (process is None or process.poll() is None):
+        time.sleep(0.01)
 
 
 def run_study(name, *arguments, timeout=800):

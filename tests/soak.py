@@ -22,6 +22,11 @@ def seed():
     return int(result.stdout.strip()[:8] or "0", 16)
 
 
+def amount(full, small):
+    """`full` in `make soak`, else `small`."""
+    return full if FULL else small
+
+
 def pytest_report_header():
     extent = "in full" if FULL else "in their small form"
     return f"soak tests: {extent}; LPIE_SOAK_SEED={seed()} chooses the same moments"

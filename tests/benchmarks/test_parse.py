@@ -9,6 +9,7 @@ import pytest
 from lpie.benchmarks.logs.read import log_record, parse_log, parse_results, read_log
 from lpie.benchmarks.logs.result_proto import decode_result
 from lpie.errors import InputError
+from tests import soak
 
 LOGS = Path(__file__).parents[1] / "data" / "logs"
 NAMES = sorted(path.stem for path in LOGS.glob("*.txt"))
@@ -335,9 +336,10 @@ def test_what_is_no_log_is_refused(tmp_path):
         read_log(tmp_path)
 
 
+@pytest.mark.soak
 def test_mutated_logs_raise_nothing_and_invent_no_number():
-    rng = random.Random(8)
-    for turn in range(1000):
+    rng = random.Random(soak.seed())
+    for turn in range(soak.amount(1000, 250)):
         text = mutated(text_of(NAMES[turn % len(NAMES)]), rng)
         known = {float(n) for n in re.findall(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?", text)}
         for parsed in parse_results(text):

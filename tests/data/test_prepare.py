@@ -21,7 +21,8 @@ from lpie.data.datasets.prepare import prepare, verify
 from lpie.data.shards import open_shards, read_index
 from lpie.errors import InputError, LpieError
 from lpie.image.image import write_image
-from tests.conftest import assert_one_sentence, run_lpie
+from tests import soak
+from tests.conftest import assert_one_sentence, run_lpie, wait_until
 
 SMALL = PrepareConfig(patch_px=64, stride_px=48, shard_mb=1)
 SMALL_OPTIONS = ("--patch", 64, "--stride", 48, "--shard-mb", 1)
@@ -279,23 +280,25 @@ def with_bad(**changes):
     return PrepareConfig(patch_px=64, stride_px=48, shard_mb=1, skip_bad=True, **changes)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+def written(out):
+    """How many shards of sharp patches there are."""
+    return len(list(out.glob("train/target*.npy")))
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", soak.some([0, 1, 2, 3], 1))
 def test_killed_at_any_moment_and_resumed_ends_with_the_same_bytes(large, tmp_path, seed):
     source, expected = large
     out = tmp_path / "out"
     command = ["data", "prepare", "pairs", source, out, *SMALL_OPTIONS, "--skip-bad", "--json"]
-    rng = np.random.default_rng(seed)
+    rng = soak.rng(seed)
     ends = []
     for until in (0, 2, 5):
         process = subprocess.Popen(
             [sys.executable, "-m", "lpie", *map(str, command)],
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline and process.poll() is None:
-            if out.is_dir() and len(list(out.glob("train/target*.npy"))) >= until:
-                break
-            time.sleep(0.001)
+        wait_until(lambda: out.is_dir() and written(out) >= until, process)  # noqa: B023
         time.sleep(rng.uniform(0, 0.03))
         process.send_signal(signal.SIGKILL)
         ends.append(process.wait())

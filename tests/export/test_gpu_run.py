@@ -9,6 +9,7 @@ from lpie.export.delegates import check_delegate
 from lpie.export.delegates.gpu_run import run_on_gpu
 from lpie.models.load import load_pretrained
 from lpie.weights import pretrained_file
+from tests import soak
 from tests.conftest import assert_one_sentence, run_lpie
 from tests.conversions import SIDE, convert_keras
 from tests.single_ops import ALL_OPS, SINGLE_OPS, op_file
@@ -22,7 +23,7 @@ WRONG = ("split of channels", "split of rows")
 def missing():
     """Why nothing runs on a GPU here, or ""."""
     try:
-        run_on_gpu(pretrained_file("denoise-s", ".tflite"))
+        run_on_gpu(op_file("relu"))
     except LpieError as error:
         return str(error)
     return ""
@@ -34,9 +35,11 @@ def _gpu():
         pytest.skip(missing())
 
 
-@pytest.mark.parametrize(
-    ("name", "recipe"), [*((n, "float32") for n in ALL_OPS), *((n, "int8") for n in SOME)]
-)
+CASES = [*((n, "float32") for n in ALL_OPS), *((n, "int8") for n in SOME)]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("name", "recipe"), soak.some(CASES, 50))
 def test_verdicts_are_those_of_the_accelerator(name, recipe):
     expected = check_delegate(op_file(name, recipe), "mldrift")
     result = run_on_gpu(op_file(name, recipe))
@@ -60,6 +63,8 @@ def test_a_pretrained_network_runs_whole_and_right():
     assert result.differences["float16"] < 0.02
 
 
+@pytest.mark.soak
+@pytest.mark.skipif(not soak.FULL, reason="a software GPU takes minutes for it: make soak")
 def test_a_network_in_int8_runs_whole(tmp_path):
     keras = pytest.importorskip("keras")
     net = load_pretrained("denoise-s")

@@ -20,6 +20,7 @@ from lpie.models.load import load_keras  # noqa: E402
 from lpie.models.nafftnet import _fft_block  # noqa: E402
 from lpie.restore.keras_network import forward  # noqa: E402
 from lpie.restore.restorer import Restorer  # noqa: E402
+from tests import soak  # noqa: E402
 from tests.conftest import ROOT, released_state  # noqa: E402
 
 ONES = {"encoder_blocks": (1, 1, 1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1, 1, 1)}
@@ -292,7 +293,11 @@ ON_JAX = ("nafnet", "tlc", "nafftnet-do-conv", "mirnet")
 ON_TENSORFLOW = (*ON_JAX, "baseline", "plain")
 
 
-@pytest.mark.parametrize(("backend", "cases"), [("tensorflow", ON_TENSORFLOW), ("jax", ON_JAX)])
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("backend", "cases"),
+    [("tensorflow", soak.some(ON_TENSORFLOW, 2)), ("jax", soak.some(ON_JAX, 1))],
+)
 def test_every_network_learns(backend, cases):
     pytest.importorskip(backend)
     script = (

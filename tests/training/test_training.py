@@ -4,7 +4,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from lpie.config.config import load_config
 from lpie.errors import InputError, LpieError
 from lpie.training.run import read_log
 from lpie.training.trainer import train
-from tests.conftest import assert_one_sentence, run_lpie
+from tests.conftest import assert_one_sentence, run_lpie, wait_until
 
 
 def weights(run):
@@ -58,6 +57,12 @@ def test_the_saved_models_hold_the_moving_average(tiny_run, tiny_model):
     assert max(differs) > 1e-4
 
 
+def last_step(run):
+    """The step of the log's last row, or 0."""
+    rows = read_log(run) if (run / "log.jsonl").exists() else []
+    return rows[-1]["step"] if rows else 0
+
+
 def test_killed_at_any_moment_and_resumed_ends_with_the_same_weights(
     tiny_config, tiny_run, tmp_path
 ):
@@ -65,12 +70,7 @@ def test_killed_at_any_moment_and_resumed_ends_with_the_same_weights(
     run = tmp_path / "killed"
     for until in (3, 12):
         process = start(tiny_config, run)
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and process.poll() is None:
-            rows = read_log(run) if (run / "log.jsonl").exists() else []
-            if rows and rows[-1]["step"] >= until:
-                break
-            time.sleep(0.02)
+        wait_until(lambda: last_step(run) >= until, process)  # noqa: B023
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
     result = run_lpie("train", tiny_config, "--workdir", run, "--json")
