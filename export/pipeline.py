@@ -280,7 +280,7 @@ def _verify(work: Work) -> None:
         checked = small(single)
         files.setdefault(checked.image, checked)
     recipe = work.request.recipe
-    results = [verify(work.network, each, work.photos, recipe=recipe) for each in files.values()]
+    results = [verify(work.network, one, work.photos, recipe=recipe) for one in files.values()]
     work.verification = next((r for r in results if not r.passed), results[0])
     if not work.verification.passed:
         raise LpieError(

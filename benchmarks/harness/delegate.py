@@ -4,8 +4,9 @@ import re
 from dataclasses import dataclass
 
 from lpie.errors import InputError
+from lpie.tflite.delegates import DELEGATES
 
-NAMES = ("cpu", "xnnpack", "gpu", "gpu-cl", "gpu-gl", "nnapi", "npu")
+NAMES = tuple(name for name, delegate in DELEGATES.items() if delegate.timed)
 CPU = ("cpu", "xnnpack")
 
 

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpie.errors import unknown_name
+from lpie.errors import InputError, unknown_name
 from lpie.export.delegates import conditions as c
 from lpie.export.delegates import gpu, mldrift, nnapi, xnnpack
 from lpie.export.delegates.rule import Delegate, Rule
+from lpie.tflite.delegates import DELEGATES as NAMED
 from lpie.tflite.model import Op, TfliteModel
 
 DELEGATES: Mapping[str, Delegate] = {
@@ -71,7 +72,7 @@ def check_delegate(path_or_model: Path | str | TfliteModel, delegate: str) -> Ve
 
     Args:
         path_or_model: The path of a `.tflite` file, or a parsed one.
-        delegate: A name of `lpie.export.delegates.DELEGATES`: gpu, gpu-gl, mldrift, xnnpack or
+        delegate: gpu (or gpu-cl), gpu-gl, mldrift, xnnpack, nnapi (the newest level known), or
             nnapi-27 to nnapi-31 (NNAPI of that Android API level).
 
     Returns:
@@ -79,11 +80,10 @@ def check_delegate(path_or_model: Path | str | TfliteModel, delegate: str) -> Ve
         partitions that the delegate would run.
 
     Raises:
-        InputError: For an unknown delegate, and for a file that is missing, damaged or no
+        InputError: For a delegate that is unknown or has no rules, and for a file that is missing, damaged or no
             `.tflite`.
     """
-    if delegate not in DELEGATES:
-        raise unknown_name("delegate", delegate, DELEGATES)
+    delegate = find_rules(delegate)
     if isinstance(path_or_model, TfliteModel):
         model = path_or_model
     else:
@@ -98,6 +98,21 @@ def check_delegate(path_or_model: Path | str | TfliteModel, delegate: str) -> Ve
         refused=refused,
         partitions=0 if fails else count_partitions(model.ops, left_out),
     )
+
+
+def find_rules(delegate: str) -> str:
+    """The key in `DELEGATES` of what people call `delegate`; an `InputError` where there is none."""
+    if delegate in DELEGATES:
+        return delegate
+    if delegate not in NAMED:
+        judged = [name for name, named in NAMED.items() if named.rules]
+        raise unknown_name("delegate", delegate, [*DELEGATES, *judged])
+    if not NAMED[delegate].rules:
+        raise InputError(
+            f"lpie has no rules for the delegate {delegate} ({NAMED[delegate].about}). "
+            f"Choose one of: {', '.join(DELEGATES)}."
+        )
+    return NAMED[delegate].rules
 
 
 def count_partitions(ops: Sequence[Op], left_out: set[int]) -> int:

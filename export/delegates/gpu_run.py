@@ -1,7 +1,7 @@
-"""A file on this machine's own GPU by LiteRT's accelerator, ML Drift: what it takes, how exactly.
+"""A file on this computer's own GPU by LiteRT's accelerator, ML Drift: what it takes, how exactly.
 
 Vulkan is enough, Mesa's lavapipe too, which computes on the CPU: right or wrong, never how fast.
-A file that the accelerator dislikes may end the process, so each runs in one of its own.
+A file that the accelerator dislikes may end the process, so every file runs in a process of its own.
 """
 
 import importlib.metadata
@@ -26,7 +26,7 @@ CPU_RAN, DIFFERENCES = "lpie: the CPU ran it", "lpie: differences "
 
 @dataclass(frozen=True)
 class GpuRun:
-    """What the accelerator of `runtime` made of a file on `adapter`.
+    """How the accelerator of `runtime` ran a file on `adapter`.
 
     refused: each op that it leaves to the CPU, and why; failure: why it did not start, or "".
     differences: {"float32": d, "float16": d}, the largest difference of an output from the CPU's
@@ -63,8 +63,8 @@ def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
         raise LpieError(f"{name} did not end on the GPU within {LIMIT_S} s.") from None
     adapter = re.search(r"Selected adapter: (.*?), arch", printed)
     if CPU_RAN not in printed:
-        said = re.sub(r"^INFO: .*$", "", printed, flags=re.MULTILINE)
-        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {last_line(said)}")
+        messages = re.sub(r"^INFO: .*$", "", printed, flags=re.MULTILINE)
+        raise LpieError(f"{name} does not run by LiteRT's CompiledModel: {last_line(messages)}")
     if adapter is None:
         raise LpieError(
             "No GPU to run on: LiteRT's accelerator found none by Vulkan. Install its driver; "
@@ -84,12 +84,12 @@ def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
 
 def _failure(printed: str) -> str:
     """The accelerator's own words for why it did not start."""
-    found = re.search(r"DelegateKernelLiteRt: (.*)|\.cc:\d+\] (Check failed: .*)", printed)
-    return (found[1] or found[2]) if found else last_line(printed)
+    reason = re.search(r"DelegateKernelLiteRt: (.*)|\.cc:\d+\] (Check failed: .*)", printed)
+    return (reason[1] or reason[2]) if reason else last_line(printed)
 
 
 def _run(path: str, accelerator: Any, gpu: Any = None) -> list[NDArray[Any]]:
-    """The outputs for one random input each, between 0 and 1 or over all levels."""
+    """The outputs for random inputs, between 0 and 1 or over all levels."""
     from ai_edge_litert.compiled_model import CompiledModel
     from ai_edge_litert.options import Options
 
@@ -118,17 +118,17 @@ def _main(path: str) -> None:
     from ai_edge_litert.hardware_accelerator import HardwareAccelerator
     from ai_edge_litert.options import GpuOptions
 
-    expected, found = _run(path, HardwareAccelerator.CPU), {}
+    expected, differences = _run(path, HardwareAccelerator.CPU), {}
     sys.stdout.write(f"\n{CPU_RAN}\n")
     sys.stdout.flush()  # before what may end the process
     for precision in ("float32", "float16"):
         gpu = GpuOptions(enforce_f32=precision == "float32")
         actual = _run(path, HardwareAccelerator.GPU, gpu)
-        found[precision] = max(
+        differences[precision] = max(
             float(np.abs(a.astype(np.float64) - b).max())
             for a, b in zip(actual, expected, strict=True)
         )
-    sys.stdout.write(f"\n{DIFFERENCES}{json.dumps(found)}\n")
+    sys.stdout.write(f"\n{DIFFERENCES}{json.dumps(differences)}\n")
 
 
 if __name__ == "__main__":

@@ -65,9 +65,9 @@ def least_exact(
         table = io.StringIO()
         debugger.layer_statistics_dump(table)
     table.seek(0)
-    found = [_inexact(row) for row in csv.DictReader(table) if float(row["scale"] or 0) > 0]
-    found = [each for each in found if each.steps > 2 * ROUNDING]
-    return sorted(found, key=lambda each: -each.steps)[:most]
+    ops = [_inexact(row) for row in csv.DictReader(table) if float(row["scale"] or 0) > 0]
+    inexact = [op for op in ops if op.steps > 2 * ROUNDING]
+    return sorted(inexact, key=lambda op: -op.steps)[:most]
 
 
 def layer_of(name: str) -> str:

@@ -62,4 +62,4 @@ def _absorb(layer: Any, before: NDArray, after: NDArray) -> None:
         kernel = kernel * (after / before)[:, None]
     else:
         kernel = kernel * (after / before[:, None])
-    layer.set_weights([kernel, *(each * after for each in bias)])
+    layer.set_weights([kernel, *(values * after for values in bias)])

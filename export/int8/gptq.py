@@ -36,12 +36,12 @@ def preround(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
         exact = keras.ops.convert_to_numpy(layer.kernel)
         matrix = exact.reshape(-1, exact.shape[-1])
         compressed = is_compressed(exact)
-        found = round_alone(matrix) if compressed else round_together(matrix, moments)
+        rounded = round_alone(matrix) if compressed else round_together(matrix, moments)
         same = twin.get_layer(layer.name)
-        same.kernel.assign(found.reshape(exact.shape))
+        same.kernel.assign(rounded.reshape(exact.shape))
         if layer.use_bias:
             bias = keras.ops.convert_to_numpy(layer.bias)
-            same.bias.assign(bias + mean @ (matrix - found))
+            same.bias.assign(bias + mean @ (matrix - rounded))
     return twin
 
 
@@ -63,9 +63,9 @@ def round_together(kernel: NDArray[np.float32], moments: NDArray[np.float64]) ->
         levels[i] = np.where(largest == k, np.sign(kernel[k]) * 127, nearest)
         error = (left[i] - levels[i] * step) / upper[i, i]
         left[i + 1 :] -= np.outer(upper[i, i + 1 :], error)
-    found = np.empty_like(kernel)
-    found[order] = levels * step
-    return found
+    rounded = np.empty_like(kernel)
+    rounded[order] = levels * step
+    return rounded
 
 
 def round_alone(kernel: NDArray[np.float32]) -> NDArray:

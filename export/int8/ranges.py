@@ -49,9 +49,8 @@ def find_scales(model: TfliteEditor, tiles: Sequence[NDArray[np.float32]]) -> di
         together = np.sum([counts[i] for i in group], axis=0)
         is_output = not before_end.isdisjoint(group)
         function = _readers_function(model, group)
-        found = best_scale(together, old[group[0]], function)
-        found = to_scale(0.0, 1.0) if is_output else found
-        new.update(dict.fromkeys(group, found))
+        best = best_scale(together, old[group[0]], function)
+        new.update(dict.fromkeys(group, to_scale(0.0, 1.0) if is_output else best))
     least = _least_steps(model, {**old, **new})
     for group in groups:
         step, zero = new[group[0]]
@@ -80,12 +79,12 @@ def _least_steps(model: TfliteEditor, scales: dict[int, Scale]) -> dict[int, flo
 
     Only units that never fire have a smaller one: their range is nothing but zero.
     """
-    graph, found = model.graph, {}
+    graph, steps = model.graph, {}
     for op in graph.operators:
         if model.op_name(op) in WEIGHTED and op.inputs[0] in scales:
             kernel = graph.tensors[op.inputs[1]].quantization.scale
-            found[int(op.outputs[0])] = scales[op.inputs[0]][0] * float(max(kernel)) / MOST_RATIO
-    return found
+            steps[int(op.outputs[0])] = scales[op.inputs[0]][0] * float(max(kernel)) / MOST_RATIO
+    return steps
 
 
 def activations(model: TfliteEditor) -> dict[int, Scale]:
@@ -114,7 +113,7 @@ def _groups(model: TfliteEditor, scales: dict[int, Scale]) -> list[list[int]]:
 
 
 def _readers_function(model: TfliteEditor, tensors: Sequence[int]) -> Callable[[NDArray], NDArray]:
-    """What alone is made of `tensors`; themselves where there are several readers."""
+    """What the one kind of op that reads `tensors` computes; else the values themselves."""
     readers = [op for op in model.graph.operators if not {*op.inputs}.isdisjoint(tensors)]
     kinds = {model.op_name(op) for op in readers}
     return FUNCTIONS[kinds.pop()] if len(kinds) == 1 and kinds <= {*FUNCTIONS} else identity

@@ -33,12 +33,12 @@ def merge_rank_one(model: keras.Model) -> keras.Model:
     A mean that another layer reads too stays, and so do its convolutions: C x C products instead
     of C would then save no map.
     """
-    wires, made = wiring(model), {}
+    wires, replaced = wiring(model), {}
     for mean in model.layers:
         readers = wires.readers[mean.name]
         if isinstance(mean, ChannelMean) and _all_pointwise(readers, wires):
-            made.update({conv.name: partial(_merged, mean, conv) for conv in readers})
-    return rebuilt(model, made)
+            replaced.update({conv.name: partial(_merged, mean, conv) for conv in readers})
+    return rebuilt(model, replaced)
 
 
 def split_concatenation(model: keras.Model) -> keras.Model:
@@ -46,23 +46,23 @@ def split_concatenation(model: keras.Model) -> keras.Model:
 
     Joined maps of full size are the largest that LPIENet has.
     """
-    wires, made = wiring(model), {}
+    wires, replaced = wiring(model), {}
     for join in model.layers:
         readers = wires.readers[join.name]
         if _joins_channels(join) and _all_pointwise(readers, wires):
-            made.update({conv.name: partial(_split, join, conv) for conv in readers})
-    return rebuilt(model, made)
+            replaced.update({conv.name: partial(_split, join, conv) for conv in readers})
+    return rebuilt(model, replaced)
 
 
 def _folded_once(model: keras.Model) -> keras.Model:
     """`model` with pairs as one that have no layer in common; itself where there are none."""
-    wires, made = wiring(model), {}
+    wires, replaced = wiring(model), {}
     for second in model.layers:
         first = wires.source(second)
-        free = first is not None and first.name not in made
+        free = first is not None and first.name not in replaced
         if free and wires.only_reader(first) is second and _foldable(first, second):
-            made[second.name] = partial(_folded, first, second)
-    return rebuilt(model, made)
+            replaced[second.name] = partial(_folded, first, second)
+    return rebuilt(model, replaced)
 
 
 def _foldable(first: Any, second: Any) -> bool:
@@ -79,34 +79,34 @@ def _foldable(first: Any, second: Any) -> bool:
     return together <= apart and not bordered
 
 
-def _folded(first: Any, second: Any, given: Inputs) -> Any:
+def _folded(first: Any, second: Any, inputs: Inputs) -> Any:
     """What both make of what the first reads."""
     kernel, bias = _weights(first)
     if isinstance(second, ChannelScale):
         scale = np.asarray(second.get_weights()[0], np.float64)
-        return _convolved(given[first.name][0], second.name, first, kernel * scale, bias * scale)
+        return _convolved(inputs[first.name][0], second.name, first, kernel * scale, bias * scale)
     outer, more = _weights(second)
     joined = np.einsum("hwim,yxmo->hwyxio", kernel, outer)  # one of both is 1x1
     *_, channels, filters = joined.shape
     size = [a * b for a, b in zip(first.kernel_size, second.kernel_size, strict=True)]
     joined, bias = joined.reshape(*size, channels, filters), bias @ outer.sum((0, 1)) + more
     wide = first if _is_1x1(second) else second
-    return _convolved(given[first.name][0], second.name, wide, joined, bias, second.activation)
+    return _convolved(inputs[first.name][0], second.name, wide, joined, bias, second.activation)
 
 
-def _merged(mean: Any, conv: Any, given: Inputs) -> Any:
-    """The convolution of a mean over channels, made of the channels."""
-    (x,) = given[mean.name]
+def _merged(mean: Any, conv: Any, inputs: Inputs) -> Any:
+    """The convolution of a mean over channels, computed from the channels."""
+    (x,) = inputs[mean.name]
     kernel, bias = _weights(conv)
     spread = np.repeat(kernel / x.shape[-1], x.shape[-1], axis=2)  # [1, 1, C, filters]
     return _convolved(x, conv.name, conv, spread, bias, conv.activation)
 
 
-def _split(join: Any, conv: Any, given: Inputs) -> Any:
-    """The sum of the convolution's parts, each made of one of the maps that were joined."""
+def _split(join: Any, conv: Any, inputs: Inputs) -> Any:
+    """The sum of the convolution's parts, each computed from one of the maps that were joined."""
     kernel, bias = _weights(conv)
     parts, done = [], 0
-    for n, x in enumerate(given[join.name]):
+    for n, x in enumerate(inputs[join.name]):
         rows = kernel[:, :, done : done + x.shape[-1]]
         parts.append(_convolved(x, f"{conv.name}_part{n}", conv, rows, None if n else bias))
         done += x.shape[-1]

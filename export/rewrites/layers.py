@@ -158,8 +158,8 @@ class _HalvingMax(keras.layers.Layer):
     def call(self, x: Any) -> Any:
         while (channels := x.shape[-1]) > 1:
             half = -(-channels // 2)  # of an odd number both have the one in the middle
-            each = np.eye(channels, dtype=np.float32)[None, None]
-            halves = each[..., :half], each[..., -half:]
+            unit = np.eye(channels, dtype=np.float32)[None, None]
+            halves = unit[..., :half], unit[..., -half:]
             x = keras.ops.maximum(*(keras.ops.conv(x, kernel) for kernel in halves))
         return x
 

@@ -46,9 +46,9 @@ class Verification:
 
     def sentence(self) -> str:
         """The numbers beside their budget, in one line."""
-        found = asdict(self)
+        numbers = asdict(self)
         return ", ".join(
-            f"{key} {found[key]:.5g} (at least {least:g})" for key, least in self.budget.items()
+            f"{key} {numbers[key]:.5g} (at least {least:g})" for key, least in self.budget.items()
         )
 
 
@@ -106,7 +106,7 @@ def pictures(
     tflite = small(tflite)
     count = min(len(photos), 3 if tflite.image.pixels <= MOST_PX else 1)
     turned = [[*photos[i:], *photos[:i]] for i in range(count)]
-    return tflite, np.stack([to_float(mosaic(each, *tflite.image)) for each in turned])
+    return tflite, np.stack([to_float(mosaic(order, *tflite.image)) for order in turned])
 
 
 def small(tflite: TfliteModel) -> TfliteModel:
@@ -118,12 +118,12 @@ def compare(
     image: NDArray[np.float32], expected: NDArray[np.float32], actual: NDArray[np.float32]
 ) -> dict[str, float]:
     """PSNR of the outputs, and PSNR and correlation of the residuals; all [N, H, W, 3]."""
-    wanted, found = (np.clip(x, 0, 1).astype(np.float64) - image for x in (expected, actual))
-    mse = float(np.mean((wanted - found) ** 2))
-    spread = wanted.std() * found.std()
-    covariance = np.mean((wanted - wanted.mean()) * (found - found.mean()))
+    wanted, computed = (np.clip(x, 0, 1).astype(np.float64) - image for x in (expected, actual))
+    mse = float(np.mean((wanted - computed) ** 2))
+    spread = wanted.std() * computed.std()
+    covariance = np.mean((wanted - wanted.mean()) * (computed - computed.mean()))
     # Two constant residuals are equal or not; a correlation says nothing of them.
-    correlation = covariance / spread if spread > 0 else float(np.array_equal(wanted, found))
+    correlation = covariance / spread if spread > 0 else float(np.array_equal(wanted, computed))
     return {
         "output_psnr_db": psnr_db(1.0, mse),
         "residual_psnr_db": psnr_db(float(np.abs(wanted).max()), mse),

@@ -17,8 +17,8 @@ import numpy as np
 
 def main(model: str, inputs: str, outputs: str, kernels: str) -> None:
     run = on_gpu if kernels.startswith("gpu") else on_cpu
-    name, found = run(model, np.load(inputs), kernels)
-    np.save(outputs, np.stack(found))
+    name, results = run(model, np.load(inputs), kernels)
+    np.save(outputs, np.stack(results))
     sys.stdout.write(f"\nlpie: {name} on {platform.machine()}\n")
 
 
@@ -40,12 +40,12 @@ def on_cpu(model: str, inputs: Any, kernels: str) -> tuple[str, list[Any]]:
     interpreter = Interpreter(model_path=model, experimental_op_resolver_type=resolver)
     interpreter.allocate_tensors()
     (source,), (result,) = interpreter.get_input_details(), interpreter.get_output_details()
-    found = []
+    results = []
     for tensor in inputs:
         interpreter.set_tensor(source["index"], tensor)
         interpreter.invoke()
-        found.append(interpreter.get_tensor(result["index"]))
-    return f"{package} {importlib.metadata.version(package)}", found
+        results.append(interpreter.get_tensor(result["index"]))
+    return f"{package} {importlib.metadata.version(package)}", results
 
 
 def on_gpu(model: str, inputs: Any, kernels: str) -> tuple[str, list[Any]]:
@@ -62,13 +62,13 @@ def on_gpu(model: str, inputs: Any, kernels: str) -> tuple[str, list[Any]]:
     (name, *_) = compiled.get_signature_list()
     (detail,) = compiled.get_output_tensor_details(name).values()
     sources, results = compiled.create_input_buffers(0), compiled.create_output_buffers(0)
-    found = []
+    arrays = []
     for tensor in inputs:
         sources[0].write(np.ascontiguousarray(tensor))
         compiled.run_by_index(0, sources, results)
         values = results[0].read(int(np.prod(detail["shape"])), np.dtype(detail["dtype"]))
-        found.append(np.asarray(values).reshape(detail["shape"]))
-    return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}", found
+        arrays.append(np.asarray(values).reshape(detail["shape"]))
+    return f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}", arrays
 
 
 if __name__ == "__main__":

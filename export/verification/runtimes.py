@@ -1,4 +1,4 @@
-"""One `.tflite` in several places, kernels, runtimes and machines, beside its Keras network."""
+"""One `.tflite` run by several kernels, runtimes and processors, beside its Keras network."""
 
 import shlex
 import shutil
@@ -25,7 +25,7 @@ from lpie.tflite.model import Tensor, TfliteModel
 from lpie.tflite.scales import from_levels, to_levels
 
 TILE_PX, ZOOM = 32, 8
-SAID = "lpie: "  # begins what the child says, among much that runtimes print
+MARK = "lpie: "  # begins the child's own line, among much that runtimes print
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ GPU = (Place("GPU float32", "gpu-float32"), Place("GPU float16", "gpu-float16"))
 
 
 @dataclass(frozen=True)
-class Found:
+class Comparison:
     """What a file computed in a place beside the Keras network, or why it did not run.
 
     complete: that of the place. runtime: its name, version and machine. failure: why it did not
@@ -80,15 +80,17 @@ class Found:
         return all(getattr(self, key) >= least for key, least in budget.items())
 
 
-def also(given: str) -> Place:
-    """A place given as `NAME=COMMAND`: a Python, started by COMMAND, that has a runtime."""
-    name, _, command = given.partition("=")
+def also(text: str) -> Place:
+    """The place that `NAME=COMMAND` describes: a Python, started by COMMAND, that has a runtime."""
+    name, _, command = text.partition("=")
     try:
         words = shlex.split(command)
     except ValueError:  # a quotation that does not end
         words = []
     if not (name.strip() and words and words[0]):
-        raise InputError(f"--also takes NAME=COMMAND, the command of a Python. Received: {given}.")
+        raise InputError(
+            f"--also takes NAME=COMMAND, the command of a Python. Received: {text}. Try old=old/bin/python."
+        )
     return Place(name.strip(), python=tuple(words))
 
 
@@ -97,7 +99,7 @@ def compare_places(
     tflite: TfliteModel,
     photos: Sequence[NDArray[np.uint8]],
     places: Sequence[Place],
-) -> tuple[list[Found], NDArray[np.uint8] | None]:
+) -> tuple[list[Comparison], NDArray[np.uint8] | None]:
     """What the file computes in each of `places`, and a picture of its worst tile.
 
     tflite, photos: as of `verify`. The picture, [H, W, 3] sRGB, of the first place in which the
@@ -108,17 +110,18 @@ def compare_places(
     images = np.concatenate([images, _ramp(height, width)[None]])
     reference = Restorer(model)
     expected = np.stack([reference.restore(image) for image in images])
-    found, first, worst = [], None, None
+    results: list[Comparison] = []
+    first, worst = None, None
     for place in places:
         try:
             runtime, actual = run_in(place, tflite, images)
         except LpieError as error:
-            found.append(Found(place.name, place.complete, "", str(error)))
+            results.append(Comparison(place.name, place.complete, "", str(error)))
             continue
         if first is None:
             first, worst = actual, _worst_tile(expected[:-1], actual[:-1])
-        found.append(_found(place, runtime, images, expected, actual, first))
-    return found, worst
+        results.append(_compared(place, runtime, images, expected, actual, first))
+    return results, worst
 
 
 def run_in(
@@ -152,11 +155,11 @@ def _run(place: Place, arguments: Sequence[str]) -> str:
         raise LpieError(f"It did not end within {LIMIT_S} s.") from None
     except OSError as error:
         raise LpieError(f"{place.python[0]} cannot be started: {error.strerror}.") from None
-    said = [line.removeprefix(SAID) for line in printed.splitlines() if line.startswith(SAID)]
-    if process.returncode or not said:
+    lines = [line.removeprefix(MARK) for line in printed.splitlines() if line.startswith(MARK)]
+    if process.returncode or not lines:
         by_signal = f"ended by signal {-process.returncode}: " if process.returncode < 0 else ""
         raise LpieError(f"{by_signal}{last_line(printed)}")
-    return said[-1]
+    return lines[-1]
 
 
 def _quantization(tensor: Tensor) -> tuple[float, int]:
@@ -177,18 +180,18 @@ def _levels(image: NDArray[np.float32]) -> int:
     return len(np.unique(to_uint8(image)[image.shape[0] // 2, :, 1]))
 
 
-def _found(
+def _compared(
     place: Place,
     runtime: str,
     images: NDArray[np.float32],
     expected: NDArray[np.float32],
     actual: NDArray[np.float32],
     first: NDArray[np.float32],
-) -> Found:
+) -> Comparison:
     """The last of the images is the ramp."""
     pairs = zip(expected[:-1], actual[:-1], strict=True)
     errors = [error for pair in pairs for error, _, _ in _tiles(*pair)]
-    return Found(
+    return Comparison(
         place.name,
         place.complete,
         runtime,
@@ -215,11 +218,11 @@ def _worst_tile(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> N
     """The network's tile, the file's and a heat map of their difference, side by side."""
     _, i, y, x = max(
         (*tile[:1], i, *tile[1:])
-        for i, each in enumerate(zip(expected, actual, strict=True))
-        for tile in _tiles(*each)
+        for i, pair in enumerate(zip(expected, actual, strict=True))
+        for tile in _tiles(*pair)
     )
     ours, theirs = (
-        each[i, y : y + TILE_PX, x : x + TILE_PX].clip(0, 1) for each in (expected, actual)
+        image[i, y : y + TILE_PX, x : x + TILE_PX].clip(0, 1) for image in (expected, actual)
     )
     difference = np.abs(ours - theirs).max(axis=-1)
     heat = to_uint8(difference / max(float(difference.max()), 1e-9))

@@ -46,7 +46,7 @@ class Session:
         return to_levels(image[None], self._input["dtype"], *self._input["quantization"])
 
     def set_input(self, tensor: NDArray[Any]) -> None:
-        """Hand `tensor`, made by `quantized`, to the interpreter."""
+        """Hand `tensor`, the result of `quantized`, to the interpreter."""
         self._interpreter.set_tensor(self._input["index"], tensor)
 
     def invoke(self) -> None:

@@ -168,7 +168,7 @@ class TfliteModel:
     @property
     def sizes(self) -> tuple[str, ...]:
         """The signatures WIDTHxHEIGHT of a model of several sizes; empty for one of one size."""
-        keys = [each.signatureKey.decode() for each in self._schema.signatureDefs or []]
+        keys = [entry.signatureKey.decode() for entry in self._schema.signatureDefs or []]
         return tuple(key for key in keys if key[:1].isdigit())
 
     @functools.cached_property

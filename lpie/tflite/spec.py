@@ -1,4 +1,4 @@
-"""What travels with an exported model: how to feed it, how it was made, how it was checked."""
+"""What travels with an exported model: how to feed it, where it comes from, how it was checked."""
 
 import dataclasses
 import json
@@ -34,7 +34,7 @@ class ModelSpec:
     float_layers: tuple[str, ...] = ()
     # Of a file of several sizes: WIDTHxHEIGHT of each, the names of its signatures.
     signatures: tuple[str, ...] = ()
-    # The exact rewrites of `lpie.export.rewrites.targets` that found something in the network.
+    # The exact rewrites of `lpie.export.rewrites.targets` that changed the network.
     rewrites: tuple[str, ...] = ()
     color: str = "RGB, sRGB transfer"
     value_range: tuple[float, float] = (0.0, 1.0)

@@ -90,7 +90,8 @@ def test_require_full_passes_and_fails(model):
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["--delegate", "nnapi"], "Unknown delegate 'nnapi'"),
+        (["--delegate", "nnapy"], "Unknown delegate 'nnapy'. Did you mean 'nnapi'"),
+        (["--delegate", "npu"], "lpie has no rules for the delegate npu"),
         (["--size", "big"], "A size is WIDTHxHEIGHT"),
         (["--size", "33x32"], "cannot take that size"),
     ],
@@ -98,6 +99,17 @@ def test_require_full_passes_and_fails(model):
 def test_wrong_requests_are_sentences(model, arguments, sentence):
     with pytest.raises(InputError, match=sentence):
         run(model, *arguments)
+
+
+def test_delegates_are_called_as_in_bench(model):
+    for name, same in (("gpu-cl", "gpu"), ("nnapi", "nnapi-31"), ("xnnpack", "xnnpack")):
+        (verdict,) = json.loads(run(model, "--json", "--delegate", name))["delegates"]
+        assert verdict["delegate"] == same
+
+
+def test_a_wrong_file_comes_before_a_wrong_delegate(tmp_path):
+    with pytest.raises(InputError, match=r"gone\.tflite does not exist"):
+        run(tmp_path / "gone.tflite", "--delegate", "nobody")
 
 
 def test_unreadable_files_are_sentences(tmp_path, model):

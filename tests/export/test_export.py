@@ -161,6 +161,13 @@ def test_a_wrong_question_is_one_sentence(tiny_run, tmp_path, arguments, code, w
     assert {path.name for path in tmp_path.iterdir()} == {"EMPTY", "SMALL"}
 
 
+def test_a_wrong_model_comes_before_a_wrong_output(tmp_path):
+    for output in ("m.onnx", "there.tflite"):
+        (tmp_path / output).write_text("")
+        result = run_lpie("export", "denoize", "-o", output, "--into-app", "no", cwd=tmp_path)
+        assert_one_sentence(result, 2, "denoize does not exist")
+
+
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 @pytest.mark.parametrize("moment", ["lpie.export.pipeline.verify", "os.fsync"])
 def test_an_interrupted_export_leaves_nothing(tiny_run, tmp_path, stop, moment):

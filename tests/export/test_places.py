@@ -142,7 +142,9 @@ def test_command_line(tiny_run, tiny_tflite, tmp_path):
     [
         (["MODEL", "missing.tflite"], 2, "missing.tflite does not exist"),
         (["denoize", "FILE"], 2, "denoize does not exist"),
-        (["MODEL", "FILE", "--heat-map", "map.jpg"], 2, "must end in .png"),
+        (["MODEL", "FILE", "--heat-map", "map.jpg"], 2, "--heat-map must end in .png"),
+        (["denoize", "FILE", "--heat-map", "map.jpg"], 2, "denoize does not exist"),
+        (["MODEL", "missing.tflite", "--heat-map", "map.jpg"], 2, "missing.tflite does not exist"),
         (["MODEL", "FILE", "--also", "python"], 2, "--also takes NAME=COMMAND"),
         (["MODEL", "FILE", "--photos", "missing"], 2, "missing"),
     ],

@@ -27,16 +27,30 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
-    "--delegate", "delegates", multiple=True, help="Ask this delegate; repeatable.  [default: all]"
+    "--delegate",
+    "delegates",
+    multiple=True,
+    help="Judge the file for this delegate: xnnpack, gpu, gpu-gl, mldrift, nnapi or nnapi-LEVEL "
+    "(27 to 31, the Android API level). Repeatable.  [default: all of them]",
 )
-@click.option("--size", help="WIDTHxHEIGHT, fhd or 4k.  [default: the size in the file]")
+@click.option(
+    "--size",
+    help="Judge the file at this image size: WIDTHxHEIGHT, fhd or 4k.  [default: the size in the "
+    "file]",
+)
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
-    help="Degraded photos: look for values that float16 cannot hold.",
+    help="Folder of degraded photos to run the file on, to find values that float16 cannot hold.",
 )
-@click.option("--run-gpu", is_flag=True, help="Also run it on this machine's GPU, by LiteRT.")
-@click.option("--require-full", is_flag=True, help="Exit with 1 if one refuses an op.")
+@click.option(
+    "--run-gpu",
+    is_flag=True,
+    help="Also run the file on this computer's GPU by LiteRT, and compare it with the CPU.",
+)
+@click.option(
+    "--require-full", is_flag=True, help="Exit with 1 if a delegate does not take every op."
+)
 @json_option
 def inspect(
     file: Path,
@@ -47,11 +61,11 @@ def inspect(
     require_full: bool,
     as_json: bool,
 ) -> None:
-    """Show what is in FILE, a .tflite or a pretrained network, its cost and which delegate takes it.
+    """Show what FILE (a .tflite or a pretrained network) holds, costs, and which delegates run it.
 
-    Delegates are judged by rules read in their sources, not by running them; those of XNNPACK and
-    ML Drift have been compared with the real ones. Peak memory is an estimate. --run-gpu runs FILE
-    by LiteRT's GPU accelerator (ML Drift) and compares it with the CPU; Mesa's lavapipe will do.
+    Delegates are judged by rules that were read in their sources, not by running them; the rules
+    of XNNPACK and ML Drift agree with the real delegates in the tests. Peak memory is an estimate.
+    --run-gpu uses LiteRT's GPU accelerator (ML Drift); Mesa's lavapipe suffices as a GPU.
 
     \b
     Examples:
@@ -64,8 +78,8 @@ def inspect(
     from lpie.export.delegates import check_delegate
     from lpie.weights import tflite_file
 
-    file, names = tflite_file(file), _names(delegates)
-    model = _read(file, size)
+    file = tflite_file(file)
+    model, names = _read(file, size), _names(delegates)
     verdicts = [check_delegate(model, name) for name in names]
     high = _peaks(model, photos) if photos else None
     run = _on_gpu(file, model, size) if run_gpu else None
@@ -90,20 +104,17 @@ def inspect(
 
 
 def _names(delegates: tuple[str, ...]) -> list[str]:
-    """The delegates to ask, in the order of the table."""
-    from lpie.errors import unknown_name
-    from lpie.export.delegates import DELEGATES
+    """The delegates to judge, in the order of the table."""
+    from lpie.export.delegates import DELEGATES, find_rules
 
-    for name in delegates:
-        if name not in (*DELEGATES, "all"):
-            raise unknown_name("delegate", name, [*DELEGATES, "all"])
     if not delegates or "all" in delegates:
         return list(DELEGATES)
-    return [name for name in DELEGATES if name in delegates]
+    names = {find_rules(name) for name in delegates}
+    return [name for name in DELEGATES if name in names]
 
 
 def _read(file: Path, size: str | None) -> "TfliteModel":
-    """The model in `file`, at another size when one is given."""
+    """The model in `file`, at `size` unless that is None."""
     from lpie.size import Size
     from lpie.tflite.model import TfliteModel
 
@@ -120,7 +131,7 @@ def _peaks(model: "TfliteModel", photos: Path) -> list["Peak"]:
 
 
 def _on_gpu(file: Path, model: "TfliteModel", size: str | None) -> "GpuRun":
-    """The file, at `size` where one is given, on this machine's GPU."""
+    """The file, at `size` unless that is None, run on this computer's GPU."""
     import tempfile
 
     from lpie.export.delegates.gpu_run import run_on_gpu

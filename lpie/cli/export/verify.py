@@ -9,7 +9,7 @@ import click
 from lpie.cli.format import json_option, print_json, print_table
 
 if TYPE_CHECKING:
-    from lpie.export.verification.runtimes import Found
+    from lpie.export.verification.runtimes import Comparison
 
 
 @click.command()
@@ -18,20 +18,23 @@ if TYPE_CHECKING:
 @click.option(
     "--photos",
     type=click.Path(path_type=Path),
-    help="Degraded photos to compare on.  [default: those of the run, or built-in]",
+    help="Folder of degraded photos to compare on.  [default: those of the run, or built-in ones]",
 )
-@click.option("--gpu", is_flag=True, help="Also on this machine's GPU, in float32 and float16.")
+@click.option(
+    "--gpu", is_flag=True, help="Also run the file on this computer's GPU, in float32 and float16."
+)
 @click.option(
     "--also",
     "others",
     multiple=True,
     metavar="NAME=COMMAND",
-    help="Also with the Python that COMMAND starts: an old runtime, an emulator. Repeatable.",
+    help="Also run the file with the Python that COMMAND starts, such as one with an old runtime or "
+    "in an emulator, and call the result NAME. Repeatable.",
 )
 @click.option(
     "--heat-map",
     type=click.Path(path_type=Path),
-    help="Write a PNG of the worst tile: the network's, the file's, their difference.",
+    help="Write a PNG of the tile that differs most: the network's, the file's, their difference.",
 )
 @json_option
 def verify(
@@ -45,9 +48,10 @@ def verify(
 ) -> None:
     """Compare FILE (a .tflite) with MODEL (a run, a .keras file or a pretrained network) it came from.
 
-    It runs by XNNPACK, TFLite's built-in and its reference kernels, which lack ops, and where the
-    options say; of several sizes the first, beyond 512x512 at 256x256. Exits with 1 where it does
-    not run, but for the reference kernels, or strays further than its recipe may.
+    FILE runs by XNNPACK, by TFLite's built-in kernels, by its reference kernels, which lack some
+    ops, and where the options say. Of a file of several sizes the first is compared; a file larger
+    than 512x512 is compared at 256x256. The command exits with 1 if FILE does not run somewhere
+    (the reference kernels excepted), or strays from MODEL further than its recipe allows.
 
     \b
     Columns:
@@ -72,41 +76,46 @@ def verify(
     from lpie.models.load import load_keras
     from lpie.tflite.model import TfliteModel
 
-    if heat_map and heat_map.suffix.lower() != ".png":
-        raise InputError(f"The heat map's name must end in .png. Received: {heat_map}.")
-    places = [*CPU, *(GPU if gpu else ()), *map(also, others)]
     exported = TfliteModel.read(file)
+    places = [*CPU, *(GPU if gpu else ()), *map(also, others)]
     spec = exported.spec
     recipe = RECIPES[spec.recipe if spec and spec.recipe in RECIPES else "int8"]  # asks least
     network = load_keras(model)
-    found, worst = compare_places(network, exported, photos_for(model, photos), places)
+    if heat_map and heat_map.suffix.lower() != ".png":
+        raise InputError(
+            f"The name of `heat_map` must end in .png. Received: {heat_map}. "
+            f"Try {heat_map.with_suffix('.png')}."
+        )
+    results, worst = compare_places(network, exported, photos_for(model, photos), places)
     if heat_map and worst is not None:
         write_image(heat_map, worst)
-    bad = [each.place for each in found if not each.within(recipe.budget)]
+    bad = [result.place for result in results if not result.within(recipe.budget)]
     if as_json:
-        print_json({"file": str(file), "places": [dataclasses.asdict(each) for each in found]})
+        print_json(
+            {"file": str(file), "places": [dataclasses.asdict(result) for result in results]}
+        )
     else:
-        _show(found)
+        _show(results)
     if bad:
         raise LpieError(f"{file} is not what its recipe promises on: {', '.join(bad)}.")
 
 
-def _show(found: list["Found"]) -> None:
+def _show(results: list["Comparison"]) -> None:
     header = ("place", "output", "residual", "correlation", "worst tile", "ramp", "largest")
     rows = [
         (
-            each.place,
-            f"{each.output_psnr_db:.1f}",
-            f"{each.residual_psnr_db:.1f}",
-            f"{each.residual_correlation:.5f}",
-            f"{each.worst_tile_psnr_db:.1f}",
-            f"{each.ramp_levels} of {each.network_levels}",
-            f"{each.largest_difference:.2g}",
+            result.place,
+            f"{result.output_psnr_db:.1f}",
+            f"{result.residual_psnr_db:.1f}",
+            f"{result.residual_correlation:.5f}",
+            f"{result.worst_tile_psnr_db:.1f}",
+            f"{result.ramp_levels} of {result.network_levels}",
+            f"{result.largest_difference:.2g}",
         )
-        for each in found
-        if not each.failure
+        for result in results
+        if not result.failure
     ]
     if rows:
         print_table(header, rows)
-    for each in found:
-        click.echo(f"{each.place}: {each.failure or each.runtime}")
+    for result in results:
+        click.echo(f"{result.place}: {result.failure or result.runtime}")
