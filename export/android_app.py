@@ -1,4 +1,4 @@
-"""The model that the Android demo is built with, in place of the pretrained network it comes with."""
+"""The model that the Android demo is built with, in place of the one that it comes with."""
 
 from pathlib import Path
 

@@ -80,8 +80,8 @@ def check_delegate(path_or_model: Path | str | TfliteModel, delegate: str) -> Ve
         partitions that the delegate would run.
 
     Raises:
-        InputError: For a delegate that is unknown or has no rules, and for a file that is missing, damaged or no
-            `.tflite`.
+        InputError: For a delegate that is unknown or has no rules, and for a file that is missing,
+            damaged or no `.tflite`.
     """
     delegate = find_rules(delegate)
     if isinstance(path_or_model, TfliteModel):
@@ -101,7 +101,7 @@ def check_delegate(path_or_model: Path | str | TfliteModel, delegate: str) -> Ve
 
 
 def find_rules(delegate: str) -> str:
-    """The key in `DELEGATES` of what people call `delegate`; an `InputError` where there is none."""
+    """The key in `DELEGATES` of what people call `delegate`; an `InputError` for none."""
     if delegate in DELEGATES:
         return delegate
     if delegate not in NAMED:

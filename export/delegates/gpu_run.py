@@ -1,7 +1,7 @@
 """A file on this computer's own GPU by LiteRT's accelerator, ML Drift: what it takes, how exactly.
 
 Vulkan is enough, Mesa's lavapipe too, which computes on the CPU: right or wrong, never how fast.
-A file that the accelerator dislikes may end the process, so every file runs in a process of its own.
+A file that the accelerator dislikes may end the process, so every file has a process of its own.
 """
 
 import importlib.metadata

@@ -29,7 +29,7 @@ MOST_RATIO = 128
 
 
 def narrow(model: TfliteEditor, tiles: Sequence[NDArray[np.float32]]) -> None:
-    """Choose the ranges of an int8 `model` that takes and returns uint8 anew, in place; weights stay.
+    """Choose new ranges for an int8 `model` that takes and returns uint8, in place; weights stay.
 
     tiles: [H, W, 3] at the model's size. Tensors that an op only moves about keep one range, and
     other ops that want certain ranges keep theirs. The output, an image, spans [0, 1].

@@ -28,10 +28,11 @@ class Rewrite:
 
 
 # In the order in which they are applied: a mean is merged where it can be, else exchanged. For
-# `cpu` only what `python -m lpie.benchmarks.studies.export.rewrites` measured not to be slower: at 512x512 on one
-# core of an AMD EPYC with other work (2026-11-22), LPIENet in float32, the median ratio of the
-# times, and that of the fastest runs, stand in brackets. int8 files lose nothing to speak of:
-# LPIENet with ReLU has 34.5 dB in its residual as it is, 34.7 for `gpu` and 34.4 for `nnapi`.
+# `cpu` only what `python -m lpie.benchmarks.studies.export.rewrites` measured not to be slower: at
+# 512x512 on one core of an AMD EPYC with other work (2026-11-22), LPIENet in float32; the median
+# ratio of the times, and that of the fastest runs, stand in brackets. int8 files lose next to
+# nothing: LPIENet with ReLU has 34.5 dB in its residual as it is, 34.7 for `gpu` and 34.4 for
+# `nnapi`.
 REWRITES = (
     Rewrite(
         "fold_linear",
@@ -66,7 +67,7 @@ REWRITES = (
         "lpie.export.rewrites.layers",
         ("gpu",),
         "OpenGL has no shader for REDUCE_MAX (gl/kernels/registry.cc), and the delegate fails "
-        "(1.06, 1.09). XNNPACK has no int8 MAXIMUM: such a file falls into many partitions on a CPU.",
+        "(1.06, 1.09). XNNPACK has no int8 MAXIMUM: many partitions on a CPU.",
     ),
     Rewrite(
         "upsample_by_means",

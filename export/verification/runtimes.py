@@ -89,7 +89,8 @@ def also(text: str) -> Place:
         words = []
     if not (name.strip() and words and words[0]):
         raise InputError(
-            f"--also takes NAME=COMMAND, the command of a Python. Received: {text}. Try old=old/bin/python."
+            f"--also takes NAME=COMMAND, the command of a Python. Received: {text}. "
+            "Try old=old/bin/python."
         )
     return Place(name.strip(), python=tuple(words))
 

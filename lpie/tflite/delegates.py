@@ -1,4 +1,4 @@
-"""The names of delegates, which are the same wherever one is typed: to inspect or to time a file."""
+"""The names of delegates, the same wherever one is typed: to inspect a file or to time it."""
 
 from dataclasses import dataclass
 

@@ -12,41 +12,59 @@ from lpie.system.files import to_json
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A TFLite file's facts. Written beside the file (FILE.spec.json) and inside it.
+    """The facts about a `.tflite` file, written beside it (FILE.spec.json) and inside it.
 
     Inside the file `sha256` and `file_bytes` are null, as no file can hold its own digest.
+
+    Args:
+        network: The name of the network.
+        recipe: The recipe of the export, as it was typed (`lpie.export.recipes`).
+        width: Width of the image in px; of several sizes that of the first.
+        height: Height of the image in px; of several sizes that of the first.
+        multiple: Image sides must be multiples of this, in px.
+        halo_px: How far the network looks beyond a pixel, in px; None when it looks over the whole
+            image.
+        parameters: How many numbers the network learned.
+        input_dtype: Type of the input: float32, uint8, int8 or int16.
+        output_dtype: Type of the output, likewise.
+        source_sha256: SHA-256 of the file that the weights come from, or "".
+        versions: Of the packages that wrote the file.
+        float_layers: The layers of an int8 file that the recipe `mixed` left in float.
+        signatures: WIDTHxHEIGHT of each size of a file of several, the names of its signatures.
+        rewrites: The exact rewrites (`lpie.export.rewrites.targets`) that changed the network.
+        color: The colour space of input and output.
+        value_range: What the type's least and greatest value of a pixel mean.
+        layout: The order of dimensions: batch, height, width, channels.
+        verified: What `lpie.export.verify` measured; None when it was skipped.
+        file: The file's name.
+        file_bytes: The file's size in bytes.
+        sha256: The file's SHA-256.
     """
 
     network: str
     recipe: str
     width: int
     height: int
-    # Image sides must be multiples of this (px).
     multiple: int
-    # How far the network looks beyond a pixel (px); null when it looks over the whole image.
     halo_px: int | None
     parameters: int
     input_dtype: str
     output_dtype: str
     source_sha256: str
     versions: dict[str, str]
-    # Of an int8 file: the layers that the recipe `mixed` left in float.
     float_layers: tuple[str, ...] = ()
-    # Of a file of several sizes: WIDTHxHEIGHT of each, the names of its signatures.
     signatures: tuple[str, ...] = ()
-    # The exact rewrites of `lpie.export.rewrites.targets` that changed the network.
     rewrites: tuple[str, ...] = ()
     color: str = "RGB, sRGB transfer"
     value_range: tuple[float, float] = (0.0, 1.0)
     layout: str = "NHWC"
-    # What `verify` measured, null when it was skipped.
     verified: dict[str, Any] | None = None
     file: str = ""
     file_bytes: int | None = None
     sha256: str | None = None
 
     def to_json(self) -> str:
-        """The spec as JSON; infinite numbers (equal outputs) become null."""
+        """The spec as JSON text; infinite numbers (equal outputs) become null."""
         return to_json(dataclasses.asdict(self))
 
     @staticmethod

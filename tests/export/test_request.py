@@ -60,7 +60,8 @@ def test_old_keywords_mean_the_same():
     from lpie.export.pipeline import _requested
 
     old = {"recipe": "int8", "size": (1920, 1080), "more_sizes": ["4k"], "io": "int8",
-           "target": "gpu", "rewrites": ["fold_linear"], "verified": False, "force": True}  # fmt: skip
+           "target": "gpu", "rewrites": ["fold_linear"], "verified": False,
+           "force": True}  # fmt: skip
     assert _requested(None, old) == ExportRequest(
         recipe="int8", sizes=("1920x1080", "3840x2160"), io="int8", hardware_target="gpu",
         rewrites=("fold_linear",), verify=False, overwrite=True,

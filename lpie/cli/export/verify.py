@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     "others",
     multiple=True,
     metavar="NAME=COMMAND",
-    help="Also run the file with the Python that COMMAND starts, such as one with an old runtime or "
-    "in an emulator, and call the result NAME. Repeatable.",
+    help="Also run the file with the Python that COMMAND starts, such as one with an old runtime "
+    "or in an emulator, and call the result NAME. Repeatable.",
 )
 @click.option(
     "--heat-map",
@@ -46,7 +46,7 @@ def verify(
     heat_map: Path | None,
     as_json: bool,
 ) -> None:
-    """Compare FILE (a .tflite) with MODEL (a run, a .keras file or a pretrained network) it came from.
+    """Compare FILE (a .tflite) with its MODEL (a run, a .keras file or a pretrained network).
 
     FILE runs by XNNPACK, by TFLite's built-in kernels, by its reference kernels, which lack some
     ops, and where the options say. Of a file of several sizes the first is compared; a file larger
