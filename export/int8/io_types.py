@@ -16,10 +16,8 @@ def set_io(model: TfliteEditor, io: str) -> None:
         _rename(model, int(graph.inputs[0]), int(first.outputs[0]))
         _rename(model, int(graph.outputs[0]), int(last.inputs[0]))
     if io == "float32":
-        from ai_edge_litert import schema_py_generated as schema
-
         for i in (graph.inputs[0], graph.outputs[0]):
-            graph.tensors[i].type, graph.tensors[i].quantization = schema.TensorType.FLOAT32, None
+            model.make_float(i)
         model.turn_into(last, "DEQUANTIZE", CONVERSIONS["DEQUANTIZE"])
 
 

@@ -111,6 +111,13 @@ class TfliteEditor:
         tensor.quantization.scale = np.array([step], np.float32)
         tensor.quantization.zeroPoint = np.array([zero], np.int64)
 
+    def make_float(self, i: int) -> None:
+        """Let tensor `i` hold float32 values instead of levels."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        tensor = self.graph.tensors[i]
+        tensor.type, tensor.quantization = schema.TensorType.FLOAT32, None
+
     def new_tensor(self, like: int) -> int:
         """The index of a new float tensor of the shape of `like`, without values or scale."""
         from ai_edge_litert import schema_py_generated as schema

@@ -11,6 +11,7 @@ from lpie.size import Size
 from lpie.tflite.interpreter import Session
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
+from tests.conftest import ROOT
 
 
 def resized(data, height, width):
@@ -103,3 +104,11 @@ def test_sizes_as_people_say_them(text, size):
 def test_a_wrong_size_names_the_nearest(text, words):
     with pytest.raises(InputError, match=words):
         Size.parse(text, multiple=4)
+
+
+def test_only_this_package_works_on_the_objects_of_the_schema():
+    own = ("schema_py_generated", "flatbuffer_utils", "lpie.tflite.schema", "tflite import schema")
+    for folder in ("lpie", "export", "benchmarks"):
+        for path in (ROOT / folder).rglob("*.py"):
+            if path.parent != ROOT / "lpie" / "tflite":
+                assert not [name for name in own if name in path.read_text()], path
