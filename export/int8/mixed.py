@@ -62,65 +62,80 @@ def mix(
     degraded: Images,
     target: Images,
     restored: Images,
-    max_drop: float,
+    max_drop_db: float,
 ) -> Mix:
-    """The int8 model of `converter`, set up for `int8`, that loses at most `max_drop` dB.
+    """The int8 model of `converter`, set up for `int8`, that loses at most `max_drop_db`.
 
     calibration: [H, W, 3] tiles at the size of its model. degraded, target, restored: more of
-    them, what they should be and what the float network makes of them. Raises `LpieError` where
+    them, their ground truth and what the float network restores. Raises `LpieError` where
     even the float model loses more.
     """
     quantize = _quantizer(converter)
     whole = quantize(())
     fold_elu(whole)
     chosen = find_scales(whole, calibration)
-    scales = _by_name(whole, chosen)
-    all_scales = _by_name(whole, {**activations(whole), **chosen})
-    names = _outputs(whole)
+    trials = _Trials(quantize, _by_name(whole, chosen), (degraded, target, restored))
+    ops = _outputs(whole)
+    ranking = trials.ranking([*ops], _by_name(whole, {**activations(whole), **chosen}))
+    worst = [name for _, name in ranking]
+    kept = _fewest(lambda n: trials.lost_db(trials.model(worst[:n])) <= max_drop_db, len(worst))
+    model = trials.model(worst[:kept])
+    lost_db = trials.lost_db(model)
+    if lost_db > max_drop_db:
+        raise LpieError(
+            f"With all layers in float the file still loses {lost_db:.3f} dB, of which "
+            f"{max_drop_db:g} are allowed. Allow more by `max_drop_db`."
+        )
+    floats = [name for name, (_, dtype) in _outputs(model).items() if dtype != "int8"]
+    floats.sort(key=lambda name: worst.index(name) if name in worst else len(worst))
+    return Mix(
+        model.finish(),
+        [Sensitivity(layer_of(name), ops[name][0], loss_db) for loss_db, name in ranking],
+        tuple(dict.fromkeys(layer_of(name) for name in floats)),
+        lost_db,
+        trials.lost_db(trials.model([])),
+    )
 
-    def with_float(kept: Sequence[str]) -> TfliteEditor:
-        model = quantize(kept)
+
+@dataclass(frozen=True)
+class _Trials:
+    """Int8 models of one network with some tensors in float, and what each of them loses.
+
+    scales: of int8 tensors, by name. images: degraded, their ground truth, and restored in float.
+    """
+
+    quantize: Callable[[Sequence[str]], TfliteEditor]
+    scales: Mapping[str, Scale]
+    images: tuple[Images, Images, Images]
+
+    def model(self, kept: Sequence[str]) -> TfliteEditor:
+        """The model in which the tensors called `kept` stay in float."""
+        model = self.quantize(kept)
         fold_elu(model, but=kept)
-        apply_scales(model, _by_index(model, scales))
+        apply_scales(model, _by_index(model, self.scales))
         return model
 
-    def lost_db(model: TfliteEditor, step: int = 1) -> float:
+    def lost_db(self, model: TfliteEditor, step: int = 1) -> float:
+        """How many dB `model` loses against the float network, on every `step`th image."""
         session = Session(model.to_bytes())
-        some = (images[::step] for images in (degraded, target, restored))
+        some = (images[::step] for images in self.images)
         losses = [
             psnr(np.clip(best, 0, 1), clean) - psnr(np.clip(session.run(image), 0, 1), clean)
             for image, clean, best in zip(*some, strict=True)
         ]
         return float(np.mean(losses))
 
-    plain = with_float([*names])
-    ops = {plain.tensor_name(op.outputs[0]): op for op in plain.graph.operators}
+    def ranking(self, names: Sequence[str], scales: Mapping[str, Scale]) -> list[tuple[float, str]]:
+        """(what the network loses in dB with it alone in int8, tensor), the worst first."""
+        plain = self.model(names)
+        ops = {plain.tensor_name(op.outputs[0]): op for op in plain.graph.operators}
+        step = max(len(self.images[0]) // RANKED, 1)
 
-    def sensitivity(name: str) -> float:
-        with in_int8(plain, ops[name], all_scales):
-            return lost_db(plain, max(len(degraded) // RANKED, 1))
+        def sensitivity(name: str) -> float:
+            with in_int8(plain, ops[name], scales):
+                return self.lost_db(plain, step)
 
-    ranking = sorted(((sensitivity(name), name) for name in names), reverse=True)
-    worst = [name for _, name in ranking]
-    kept = _fewest(lambda n: lost_db(with_float(worst[:n])) <= max_drop, len(names))
-    model = with_float(worst[:kept])
-    rank = {name: n for n, name in enumerate(worst)}
-    floats = [name for name, (_, dtype) in _outputs(model).items() if dtype != "int8"]
-    floats.sort(key=lambda name: rank.get(name, len(rank)))
-    lost = lost_db(model)
-    result = Mix(
-        model.finish(),
-        [Sensitivity(layer_of(name), names[name][0], loss) for loss, name in ranking],
-        tuple(dict.fromkeys(layer_of(name) for name in floats)),
-        lost,
-        lost_db(with_float([])),
-    )
-    if result.lost_db > max_drop:
-        raise LpieError(
-            f"With all layers in float the file still loses {result.lost_db:.3f} dB, of which "
-            f"{max_drop:g} are allowed. Allow more by `max_drop_db`."
-        )
-    return result
+        return sorted(((sensitivity(name), name) for name in names), reverse=True)
 
 
 @contextlib.contextmanager
@@ -222,7 +237,7 @@ def _by_name(model: TfliteEditor, scales: dict[int, Scale]) -> dict[str, Scale]:
     return {model.tensor_name(i): scale for i, scale in scales.items() if i in written}
 
 
-def _by_index(model: TfliteEditor, scales: dict[str, Scale]) -> dict[int, Scale]:
+def _by_index(model: TfliteEditor, scales: Mapping[str, Scale]) -> dict[int, Scale]:
     """The scales of the model's own tensors; what is quantized anew has its float tensor's."""
     own = {
         i: scales[name]
