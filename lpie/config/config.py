@@ -28,9 +28,9 @@ class ModelConfig:
 class DataConfig:
     """The photos to train and validate on, and how crops are cut from them."""
 
-    # Where photos come from: "builtin" (photographs inside scikit-image), "clean" (a folder of clean
-    # photos, which are degraded synthetically), "pairs" (folders `degraded` and `target` of photos
-    # of the same names) or "shards" (what `lpie data prepare` writes).
+    # Where photos come from: "builtin" (photographs inside scikit-image), "clean" (a folder of
+    # clean photos, which are degraded synthetically), "pairs" (folders `degraded` and `target` of
+    # photos of the same names) or "shards" (what `lpie data prepare` writes).
     source: Literal["builtin", "clean", "pairs", "shards"] = "builtin"
     # Folder of the photos; relative to the TOML file. Not for "builtin".
     folder: str = ""

@@ -43,9 +43,9 @@ def lpienet_rt(
 ) -> keras.Model:
     """LPIENet-RT: [N, H, W, 3] RGB in [0, 1] to the same shape, unclipped.
 
-    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: the defaults of `widths`
-    and of the numbers of blocks; decoder_blocks, from the deepest level up, by default mirror
-    encoder_blocks. trunk_scale: all layers but the last sum run at 1 / trunk_scale of the
+    H and W must be multiples of trunk_scale * 2 ** (len(widths) - 1). size: the defaults of
+    `widths` and of the numbers of blocks; decoder_blocks, from the deepest level up, by default
+    mirror encoder_blocks. trunk_scale: all layers but the last sum run at 1 / trunk_scale of the
     resolution, or less. block: `inverted` (depthwise convolution, 1x1 to `expansion` times the
     channels, activation, 1x1 back), `residual` (two convolutions) or `fused` (a convolution that
     expands, 1x1 back). block, expansion, kernel_size: one for all or one for each width.

@@ -110,10 +110,10 @@ class SelectiveSum(keras.layers.Layer):
 
 
 class _Layers:
-    """Layers by name; asked for again, the same one."""
+    """Layers by name: the same name gives the same layer."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Any] = {}
+        self._layers: dict[str, Any] = {}
 
     def conv(self, width: int, kernel: int, name: str) -> Any:
         return self._once(
@@ -143,9 +143,9 @@ class _Layers:
         )
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
-        if name not in self._made:
-            self._made[name] = make()
-        return self._made[name]
+        if name not in self._layers:
+            self._layers[name] = make()
+        return self._layers[name]
 
 
 class _Block:

@@ -95,9 +95,9 @@ class Run:
             np.savez(temporary, state=np.array(json.dumps(state)), **arrays)  # type: ignore[arg-type]
 
     def load_checkpoint(self) -> tuple[Arrays, dict[str, Any]] | None:
-        """What `save_checkpoint` stored, or None in a new run.
+        """The arrays and state of `save_checkpoint`, or None in a new run.
 
-        Rows of the log that are younger than the checkpoint are dropped: they will be written again.
+        Rows of the log that are younger than the checkpoint are dropped; they come again.
         """
         if not self._checkpoint.exists():
             if self._writes:

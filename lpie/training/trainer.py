@@ -97,7 +97,7 @@ def _check_split(config: Config, devices: Devices) -> None:
 
 
 class _Trainer:
-    """The live state of a run: learner, step and best score."""
+    """The state of a run in memory: learner, step and best score."""
 
     def __init__(
         self,
@@ -124,8 +124,8 @@ class _Trainer:
         # Before anything else that all processes must do alike.
         if self._from_first(self._step) != self._step:
             raise LpieError(
-                f"Process {self._devices.process} found the checkpoint of step {self._step}, "
-                "process 0 another. The workdir must be a folder that all hosts share."
+                f"Process {self._devices.process} has the checkpoint of step {self._step}, process 0 "
+                "another one. `workdir` must be a folder that all hosts share."
             )
         if stored is None:
             self._learner.start(make_batch(self._pools, self._config, 0)[0])
@@ -195,7 +195,7 @@ class _Trainer:
             )
 
     def _from_first(self, value: int) -> int:
-        """The value that process 0 has; all must ask at the same point."""
+        """The value of process 0; all processes must ask at the same point."""
         return int(self._devices.from_first(np.array([value], np.int32))[0])
 
     def _due(self, every: int) -> bool:
@@ -229,7 +229,7 @@ class _Trainer:
         self._shown |= {"loss": f"{row['loss']:.4f}", "img/s": f"{row['images_per_second']:.0f}"}
 
     def _validate(self, writer: EventWriter) -> None:
-        """Score the averaged weights, keep the best; all processes learn whether to end."""
+        """Score the averaged weights and keep the best; all processes learn whether to end."""
         model = self._learner.averaged()
         if self._chief:
             restorer = Restorer(self._learner.as_trained(model), max_memory_mb=math.inf)

@@ -22,7 +22,7 @@ Image = NDArray[np.uint8]
 
 # Phones reach 200 million; decoded this takes 0.8 GB.
 MOST_PIXELS = 2**28
-# How many bytes of a file hold its size; a JPEG may carry a preview and a colour profile before that.
+# How many bytes of a file hold its size; a JPEG may have a preview and a colour profile first.
 HEAD_BYTES = {".png": 32, ".npy": 512, ".jpg": 2**18, ".jpeg": 2**18}
 PNG = b"\x89PNG\r\n\x1a\n"
 

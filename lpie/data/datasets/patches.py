@@ -70,7 +70,7 @@ def cut_split(
     config: PrepareConfig,
     progress: Progress,
 ) -> None:
-    """Write the shards of `split` that its record in `index` lacks, and the index after each one."""
+    """Write the shards that the record of `split` in `index` lacks, and the index after each."""
     record = index["splits"][split]
     written = _resume(record)
     with contextlib.closing(_patches(reader, pairs, record, written, config, progress)) as patches:

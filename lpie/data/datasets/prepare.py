@@ -48,8 +48,8 @@ def prepare(
     """Cut the data set `name` from `source` (a folder or archive) into `out`; returns `summary`.
 
     When it is stopped at any moment and run again, it goes on after the last complete shard and
-    ends with the same bytes. Raises `InputError` for a source or settings that cannot be used, and `LpieError`
-    when the disk does not take the result.
+    ends with the same bytes. Raises `InputError` for a source or settings that cannot be used, and
+    `LpieError` when the disk does not take the result.
     """
     config = config or PrepareConfig()
     find_layout(name)

@@ -43,8 +43,8 @@ class CameraNoise(Degradation):
     0.6 to 1.5, gains 1.1 to 2.8, corrections 0 to 1.2.
     """
 
-    # Variance on the sensor per unit of raw signal, drawn on a logarithmic scale; Brooks et al. 2019
-    # use 0.0001 to 0.012 (DND), CycleISP 0.0007 to 0.022 (SIDD).
+    # Variance on the sensor per unit of raw signal, drawn on a logarithmic scale; Brooks et al.
+    # 2019 use 0.0001 to 0.012 (DND), CycleISP 0.0007 to 0.022 (SIDD).
     shot_noise: Range = setting((0.0003, 0.03), 1e-6, 1)
     # Standard deviation of the read noise, relative to what is usual at that shot noise; drawn on a
     # logarithmic scale.

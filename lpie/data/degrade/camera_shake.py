@@ -2,8 +2,8 @@
 
 Each is centred on its centroid, so that blur moves nothing: a target photo stays aligned.
 
-`camera_shake.npz` holds 18 kernels as distributed with KAIR (github.com/cszn/KAIR, MIT, Kai Zhang): the
-8 camera shakes measured by Levin et al. (CVPR 2009), 2 motions and 8 Gaussians of USRNet (Zhang
+`camera_shake.npz` holds 18 kernels as distributed with KAIR (github.com/cszn/KAIR, MIT, Kai Zhang):
+the 8 camera shakes measured by Levin et al. (CVPR 2009), 2 motions and 8 Gaussians of USRNet (Zhang
 et al., CVPR 2020). It is made by `pack`; tests/data/test_kernels.py compares it with the originals.
 """
 

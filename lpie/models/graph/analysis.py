@@ -110,8 +110,8 @@ def held_per_pixel(model: keras.Model, size: int = 256) -> float:
     """The most values held at once, per pixel of an image of size x size.
 
     Each map is held from the layer that makes it to the last one that reads it, as
-    `lpie.restore.keras_network.forward` does; in a model that it calls as a whole, all maps are held
-    to the end.
+    `lpie.restore.keras_network.forward` does; in a model that it calls as a whole, all maps are
+    held to the end.
     """
     shapes = _shapes(model, size)
     if not is_plain(model):

@@ -24,10 +24,10 @@ class CompressedTwin:
     """A network in tf_keras, with the same weights, whose kernels are pruned or clustered.
 
     sparsity: the share of each kernel's weights that ends at zero. clusters: how many different
-    values each kernel has from the start; exactly one of the two is set. calls: how often the stepper
+    values each kernel has from the start; exactly one of both is set. calls: how often the stepper
     will run. Kernels of fewer than 64 weights, or than two for each cluster, stay as they are, and
     so do depthwise ones, for which tensorflow-model-optimization knows neither. Takes and returns
-    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer which has no twin in tf_keras.
+    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer without a tf_keras twin.
     """
 
     def __init__(

@@ -25,7 +25,7 @@ class QuantizedTwin:
 
     Kernels lie on 255 levels for each filter, what layers return on 256 in ranges that `calibrate`
     chooses, of channels that it makes span alike as `lpie export` does. Takes and returns
-    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer that has no twin in tf_keras.
+    [N, H, W, 3] RGB in [0, 1]. Raises an `InputError` that names a layer without a tf_keras twin.
     """
 
     fixed = None

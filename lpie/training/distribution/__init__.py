@@ -67,7 +67,8 @@ def find_devices(wanted: str = "1", *, job: "Job | None" = None) -> Devices:
     simulated, count = _parse(wanted)
     if job and not simulated and count not in ("all", "tpu", 1):
         raise InputError(
-            f"With `hosts` each process uses all its devices: use `devices` all. Received: {wanted}."
+            "With `hosts` each process uses all its devices: `devices` must be all. "
+            f"Received: {wanted}."
         )
     if wanted == "1" and job is None:
         return OneDevice()
