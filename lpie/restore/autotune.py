@@ -142,7 +142,8 @@ def _read() -> dict[str, dict[str, Any]]:
 
 def _rates(entry: Mapping[str, Any]) -> Rates:
     """The rates of which `dataclasses.asdict` and JSON made `entry`."""
-    return Rates(**{k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()})
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+    return Rates(**values)
 
 
 def _plausible(rates: Rates) -> bool:

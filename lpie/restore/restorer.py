@@ -146,7 +146,7 @@ class Restorer:
         plan = plan or self._plan(Size(h, w), result_mb=out.nbytes / 1e6)
         if plan.size.height < h or plan.size.width < w:
             raise InputError(f"`plan` is for images up to {plan.size}. Received: {Size(h, w)}.")
-        if _overlap(image, out) and len(plan.tiles()) > 1:
+        if len(plan.tiles()) > 1 and np.shares_memory(image, out):
             raise InputError("`out` must not share memory with `image`, of which tiles overlap.")
         self.prepare(plan)
         images, outs = (x if x.ndim == 4 else x[None] for x in (image, out))  # [N, H, W, 3]
@@ -235,10 +235,3 @@ def _check_out(out: NDArray, image: NDArray) -> None:
             f"`out` must have the shape {image.shape} and the type uint8, uint16 or float32. "
             f"Received: {out.shape}, {out.dtype}."
         )
-
-
-def _overlap(image: NDArray, out: NDArray) -> bool:
-    try:
-        return np.shares_memory(image, out, max_work=1000)
-    except np.exceptions.TooHardError:
-        return False

@@ -66,8 +66,9 @@ class TfliteNetwork:
         self._opened: tuple[Size, int, int] | None = None
         exact_px = spec.halo_px if spec else None
         self.fixed: tuple[int, int] | None = size if exact_px is None else None
-        fast = halo == "fast" and exact_px is not None
-        self.halo_px: int | None = self._fast_halo(exact_px) if fast else exact_px
+        self.halo_px: int | None = exact_px
+        if halo == "fast" and exact_px is not None:
+            self.halo_px = self._fast_halo(exact_px)
 
     @functools.cached_property
     def key(self) -> str:
