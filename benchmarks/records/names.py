@@ -1,6 +1,7 @@
 """How a record is called in tables, charts and messages."""
 
 from lpie.benchmarks.records.schema import Record
+from lpie.benchmarks.records.verdict import CPU
 
 
 def device_name(record: Record) -> str:
@@ -29,7 +30,7 @@ def short_name(record: Record) -> str:
     """Return model, size, mode and any delegate but the CPU, for a row of the terminal."""
     request = record["requested"]
     parts = [record["model"]["file"], request["size"], request["mode"]]
-    if request["delegate"] not in (None, "cpu"):
+    if request["delegate"] not in (None, *CPU):
         parts.append(request["delegate"])
     return " ".join(part for part in parts if part) or "model unknown"
 

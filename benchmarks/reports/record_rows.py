@@ -101,6 +101,9 @@ COLUMNS = {
 CSV = tuple(COLUMNS.values())
 
 # Columns for people alone, which hold what CSV spreads over several or spells differently.
+_FILE = Column(
+    "file", "model", lambda r: (r["model"]["file"] or "").removesuffix(".tflite") or None
+)
 _NAME = Column("name", "model", short_name)
 _REQUEST = Column("request", "requested", request_name)
 _VERDICT = Column("verdict", "verdict", verdict_name)
@@ -114,7 +117,7 @@ def _columns(*columns: Column | str) -> tuple[Column, ...]:
 
 
 HTML = _columns(
-    "model", "device", _REQUEST, "size", _VERDICT, "init_ms", _LATENCY, _INTERVAL, "p90_ms",
+    _FILE, "device", _REQUEST, "size", _VERDICT, "init_ms", _LATENCY, _INTERVAL, "p90_ms",
     "runs", "peak_mb",
 )  # fmt: skip
 MARKDOWN = _columns(

@@ -208,14 +208,20 @@ def _quality(evaluations: dict[str, Json], scores: tuple[Json, str] | None) -> s
     head = ["Model", "Images", "Degradation", *numbers]
     tables = [table("Means over images", head, means, words=3)]
     tables += [_per_image(file, r, numbers) for file, r in evaluations.items()]
-    restored = ""
-    if scores:
-        restored = headline(f"{scores[0]['psnr_db']:.2f} dB", f"PSNR, restored, {scores[1]}")
-    return restored + "".join(tables)
+    return _similarity(scores) + "".join(tables)
+
+
+def _similarity(scores: tuple[Json, str] | None) -> str:
+    """Return SSIM as the headline: the gain of PSNR is that of the pictures."""
+    record, where = scores or ({}, "")
+    before, after = record.get("degraded_ssim"), record.get("ssim")
+    if not finite(before) or not finite(after):
+        return ""
+    return headline(f"{after:.3f}", f"SSIM, restored ({before:.3f} degraded), {where}")
 
 
 def _last(model: object) -> str | None:
-    """Return the last part of a path: folders say nothing on another machine."""
+    """Return the last part of a path: folders mean nothing on another computer."""
     return Path(str(model)).name if model else None
 
 

@@ -88,7 +88,7 @@ def measure(
     """Batches per second of each source, degradation and number of workers, and the step beside."""
     settings = {"data": {"patch_px": patch_px}, "train": {"batch_size": batch_size}}
     config = config_from(settings)
-    machine, load = environment(), round(os.getloadavg()[0], 2)
+    computer, load = environment(), round(os.getloadavg()[0], 2)
     was_given = step_ms is not None
     step_ms = step_ms or _step_ms(config, progress)
     rows = []
@@ -102,7 +102,7 @@ def measure(
     return {
         "patch_px": patch_px, "batch_size": batch_size, "seconds": seconds, "step_ms": step_ms,
         "step_was_given": was_given, "cores": len(os.sched_getaffinity(0)), "load": load,
-        "machine": machine, "results": rows,
+        "environment": computer, "results": rows,
     }  # fmt: skip
 
 
@@ -140,12 +140,12 @@ def _step_ms(config: Config, progress: Callable[[str], None]) -> float:
 
 def _text(result: dict[str, Any]) -> str:
     """The result as a Markdown table under its conditions."""
-    machine = result["machine"]
+    computer = result["environment"]
     how = "given" if result["step_was_given"] else "measured"
     about = (
         f"{result['patch_px']}x{result['patch_px']} px, batch {result['batch_size']}, a step takes "
-        f"{result['step_ms']:,.0f} ms ({how}), {result['cores']} cores of {machine['cpu']}, load "
-        f"{result['load']}, {machine['date']}"
+        f"{result['step_ms']:,.0f} ms ({how}), {result['cores']} cores of {computer['cpu']}, load "
+        f"{result['load']}, {computer['date']}"
     )
     header = ["source, degradation", "workers", "batches/s", "CPU ms", "to the step", "keeps up"]
     rows = [

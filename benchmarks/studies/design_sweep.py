@@ -109,7 +109,7 @@ def main(as_json: bool, plot: Path | None, **options: Any) -> None:
     A design that has been trained in --out is neither trained nor exported again, one that was
     stopped goes on.
     Quality is the mean PSNR on Kodak24 at each noise level; time is the median of --rounds
-    interleaved rounds on this machine, a whole picture, relative to LPIENet's float32.
+    interleaved rounds on this computer, a whole picture, relative to LPIENet's float32.
 
     \b
     Example:
@@ -163,7 +163,13 @@ def sweep(
         _time_large(rows, large, rounds)
     for row in rows:
         row["front"] = _is_on_front(row, rows)
-    return {"size": size, "large": large, "limit": limit, "machine": environment(), "results": rows}
+    return {
+        "size": size,
+        "large": large,
+        "limit": limit,
+        "environment": environment(),
+        "results": rows,
+    }
 
 
 def read_designs(path: Path, names: Sequence[str] = ()) -> dict[str, Design]:
@@ -332,7 +338,7 @@ def table(result: dict[str, Any]) -> str:
         ]
         for row in rows
     ]
-    about = measured_on(result["size"], result["machine"])
+    about = measured_on(result["size"], result["environment"])
     return f"{about}; partitions on {', '.join(DELEGATES)}\n\n{markdown(header, cells)}"
 
 

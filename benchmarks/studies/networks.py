@@ -101,13 +101,13 @@ def measure(
     with tempfile.TemporaryDirectory() as folder:
         rows = _export(chosen, Path(folder), size, progress)
         files = {f["path"]: f for row in rows for f in row["files"].values() if not f["refused"]}
-        machine = environment()
+        computer = environment()
         timings = time_in_rounds(
             list(files), size=size, rounds=rounds, seconds=seconds, progress=progress
         )
     for path, timing in timings.items():
         files[path].update(timing)
-    return {"size": size, "rounds": rounds, "machine": machine, "results": rows}
+    return {"size": size, "rounds": rounds, "environment": computer, "results": rows}
 
 
 def _export(
@@ -183,7 +183,7 @@ def table(result: dict[str, Any]) -> str:
     header = ["network", "parameters", "MAC/pixel", "float32 ms", "int8 ms", "peak MB, float32",
               "float32 to Keras, dB", "int8 to Keras, dB (correlation)",
               "partitions on GPU, NNAPI, XNNPACK"]  # fmt: skip
-    about = measured_on(result["size"], result["machine"])
+    about = measured_on(result["size"], result["environment"])
     return f"{about}\n\n{markdown(header, [_row(row) for row in result['results']])}"
 
 

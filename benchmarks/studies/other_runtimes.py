@@ -82,7 +82,7 @@ def compare(
 ) -> dict[str, Any]:
     """For each size a row of each program, ours first; how outputs differ, and who cannot run."""
     file, threads = tflite_file(model), threads or os.cpu_count() or 1
-    machine, results = environment(), []
+    computer, results = environment(), []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         checked = _check(file, runtimes or list(RUNTIMES), peer_python, threads, folder, progress)
@@ -102,7 +102,7 @@ def compare(
                 row["ratios"] = {key: ratio(rows[0], row, key) for key in ("ready_ms", "run_ms")}
             results.append({"width": width, "height": height, "rows": rows})
     differences = {name: difference for name, (difference, _) in checked.items()}
-    return {"model": model, "machine": machine, "rounds": rounds, "threads": threads,
+    return {"model": model, "environment": computer, "rounds": rounds, "threads": threads,
             "differences": differences, "results": results}  # fmt: skip
 
 
@@ -120,7 +120,7 @@ def table(result: dict[str, Any]) -> str:
                 name = f"{name}: {row['refused']}"
             rows.append([name, *numbers(row), *shown])
     differences = {k: v for k, v in result["differences"].items() if v is not None}
-    about = measured_on(f"{result['model']}, {result['rounds']} rounds", result["machine"])
+    about = measured_on(f"{result['model']}, {result['rounds']} rounds", result["environment"])
     equal = ", ".join(f"{name} {value:.1e}" for name, value in differences.items())
     return "\n\n".join([about, markdown(header, rows), f"Largest difference from LiteRT: {equal}"])
 

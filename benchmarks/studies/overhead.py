@@ -68,7 +68,7 @@ def measure(model: str, size: str, threads: int, rounds: int, seconds: float) ->
             medians = _medians(runner, job, Path(folder), rounds, seconds)
         finally:
             runner.release()
-    about = {"model": model, "size": size, "threads": threads, "machine": environment()}
+    about = {"model": model, "size": size, "threads": threads, "environment": environment()}
     return {**about, **medians}
 
 

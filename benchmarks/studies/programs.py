@@ -82,7 +82,7 @@ def own_programs(
 ) -> list[Program]:
     """Return lpie with the tiles that are best on this computer, and LiteRT on the whole image."""
     restorer = Restorer(model, threads=threads, halo=halo)
-    restorer.plan(3000, 4000)  # a first large photo, at which this machine is measured
+    restorer.plan(3000, 4000)  # a first large photo, at which this computer is measured
     plan = restorer.plan(height, width)
     restorer.close()
     job = {"model": str(model), "width": width, "height": height, "threads": threads}

@@ -59,7 +59,7 @@ def compare(
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """A row for each model and size: `tiles` and `whole` as `time_programs` measured them, ratios."""
-    machine = environment()
+    computer = environment()
     results: list[dict[str, Any]] = []
     for model in models:
         first: float | None = None
@@ -87,7 +87,7 @@ def compare(
                     k: ratio(rows[0], rows[1], k) for k in ("run_ms", "ready_ms", "peak_mb")
                 }
             results.append(row)
-    return {"machine": machine, "rounds": rounds, "halo": halo, "results": results}
+    return {"environment": computer, "rounds": rounds, "halo": halo, "results": results}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -104,7 +104,7 @@ def table(result: dict[str, Any]) -> str:
         rows.append([name, row["tiles"]["name"], *numbers(row["tiles"]), *own])
         if whole := row.get("whole"):
             rows.append([name, whole["refused"] or whole["name"], *numbers(whole), *[""] * 5])
-    about = measured_on(f"{result['rounds']} rounds, {result['halo']} halo", result["machine"])
+    about = measured_on(f"{result['rounds']} rounds, {result['halo']} halo", result["environment"])
     return "\n\n".join([about, markdown(header, rows)])
 
 

@@ -131,12 +131,12 @@ def compare(
     compiled: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Rate, spread and memory of each implementation, beside the machine and the conditions."""
+    """Rate, spread and memory of each implementation, beside the computer and the conditions."""
     _check(backends, precisions, torch_python)
     entered = implementations(
         backends, precisions=precisions, batch_size=batch_size, compiled=compiled
     )
-    machine = environment()
+    computer = environment()
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         files = Path(folder)
         differences = check_equal_work(backends, files, torch_python) if "torch" in backends else {}
@@ -156,7 +156,7 @@ def compare(
         _add_ratio(row, rows)
     return {
         "patch_px": patch_px, "batch_size": batch_size, "rounds": rounds, "seconds": seconds,
-        "cores": len(os.sched_getaffinity(0)), "loads": loads, "machine": machine,
+        "cores": len(os.sched_getaffinity(0)), "loads": loads, "environment": computer,
         "differences": differences, "limits": limits, "results": rows,
     }  # fmt: skip
 
@@ -363,11 +363,11 @@ def _add_ratio(row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
 
 def _text(result: dict[str, Any]) -> str:
     """The result as a Markdown table under its conditions."""
-    machine = result["machine"]
+    computer = result["environment"]
     loads = "/".join(map(str, result["loads"]))
     about = (
         f"{result['patch_px']}x{result['patch_px']} px, batch {result['batch_size']}, "
-        f"{result['cores']} cores of {machine['cpu']}, load {loads}, {machine['date']}"
+        f"{result['cores']} cores of {computer['cpu']}, load {loads}, {computer['date']}"
     )
     header = ["training", "images/s", "least", "most", "ms/step", "to PyTorch", "peak MB"]
     shared = any("share_of_bandwidth" in row for row in result["results"])

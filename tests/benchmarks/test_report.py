@@ -110,7 +110,7 @@ def test_a_page_is_about_its_run_not_about_a_pretrained_network_beside_it(full: 
 def test_every_section_has_its_headline_and_every_verdict_its_tooltip(full: Path) -> None:
     page = _page(full)
     headlines = re.findall(r'<p class="headline"><strong>(.*?)</strong>', page)
-    assert headlines == ["+7.10 dB", "27.30 dB", "27.30 dB", "260 kB", "640 ms"]
+    assert headlines == ["+7.10 dB", "27.30 dB", "0.790", "260 kB", "640 ms"]
     tips = re.findall(r'role="tooltip">(.*?)</span>', page)
     assert len(tips) == 3  # of the export and of two records
     assert tips[0].endswith("It must reach output_psnr_db ≥ 40.")

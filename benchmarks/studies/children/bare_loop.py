@@ -15,9 +15,9 @@ def main() -> None:
     job = read_job()
     interpreter = Interpreter(model_path=job["model"], num_threads=job["threads"])
     interpreter.allocate_tensors()
-    (given,) = interpreter.get_input_details()
-    image = np.random.default_rng(0).random(given["shape"], np.float32)
-    interpreter.set_tensor(given["index"], image.astype(given["dtype"]))
+    (source,) = interpreter.get_input_details()
+    image = np.random.default_rng(0).random(source["shape"], np.float32)
+    interpreter.set_tensor(source["index"], image.astype(source["dtype"]))
     interpreter.invoke()
 
     def reply(request: dict[str, Any]) -> dict[str, Any]:

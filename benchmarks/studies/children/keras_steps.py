@@ -75,8 +75,10 @@ def _first_gradient(
             prediction, _ = model.stateless_call(weights, [], degraded)
             return total_loss(config, prediction, target)[0]
 
-        value, found = jax.value_and_grad(value_at)([w.value for w in model.trainable_variables])
-        return np.asarray(value), [np.asarray(g) for g in found]
+        value, gradients = jax.value_and_grad(value_at)(
+            [w.value for w in model.trainable_variables]
+        )
+        return np.asarray(value), [np.asarray(g) for g in gradients]
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
@@ -95,10 +97,8 @@ def _about() -> dict[str, Any]:
     else:
         import tensorflow as tf
 
-        found = tf.config.list_physical_devices("GPU")
-        name = (
-            tf.config.experimental.get_device_details(found[0])["device_name"] if found else "cpu"
-        )
+        gpus = tf.config.list_physical_devices("GPU")
+        name = tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "cpu"
     versions = {package: importlib.metadata.version(package) for package in ("keras", backend)}
     return {"device": name, "versions": versions}
 

@@ -29,13 +29,13 @@ def main() -> None:
     """Answers requests for batches of a source, a kind of degradation and a number of workers."""
     config = config_from(read_job()["settings"])
     with tempfile.TemporaryDirectory() as folder:
-        found = photos(Path(folder), config.data.patch_px + MARGIN_PX)
+        photos_of = photos(Path(folder), config.data.patch_px + MARGIN_PX)
 
         def reply(request: dict[str, Any]) -> dict[str, Any]:
             chosen = _configured(config, request)
-            return make(found[request["source"]], chosen, request["seconds"])
+            return make(photos_of[request["source"]], chosen, request["seconds"])
 
-        answer_requests({"sources": list(found), "kinds": list(DEGRADATIONS)}, reply)
+        answer_requests({"sources": list(photos_of), "kinds": list(DEGRADATIONS)}, reply)
 
 
 def photos(folder: Path, patch_px: int) -> dict[str, Sequence[Photo]]:
@@ -45,12 +45,12 @@ def photos(folder: Path, patch_px: int) -> dict[str, Sequence[Photo]]:
         (folder / kind).mkdir(parents=True)
         for item in items:
             shutil.copy(item.target, folder / kind)
-    found: dict[str, Sequence[Photo]] = {"photos": [sources.load(item) for item in items]}
+    photos_of: dict[str, Sequence[Photo]] = {"photos": [sources.load(item) for item in items]}
     for kind, name in (("clean", "shards"), ("pairs", "shards of pairs")):
         out = folder / f"prepared-{kind}"
         prepare(kind, folder / kind, out, PrepareConfig(patch_px=patch_px, stride_px=patch_px // 4))
-        found[name] = open_shards(out / "train")
-    return found
+        photos_of[name] = open_shards(out / "train")
+    return photos_of
 
 
 def make(photos: Sequence[Photo], config: Config, seconds: float) -> dict[str, float]:

@@ -86,14 +86,14 @@ def _prepare_mnn(model: Path, image: np.ndarray, threads: int) -> tuple[Run, str
     network = MNN.Interpreter(str(model))
     session = network.createSession({"numThread": threads, "backend": "CPU", "precision": "high"})
     shape, kind = image.shape, MNN.Tensor_DimensionType_Caffe
-    given = MNN.Tensor(shape, MNN.Halide_Type_Float, image, kind)
-    found = MNN.Tensor(shape, MNN.Halide_Type_Float, np.zeros(shape, np.float32), kind)
+    source = MNN.Tensor(shape, MNN.Halide_Type_Float, image, kind)
+    output = MNN.Tensor(shape, MNN.Halide_Type_Float, np.zeros(shape, np.float32), kind)
 
     def run() -> np.ndarray:
-        network.getSessionInput(session).copyFrom(given)
+        network.getSessionInput(session).copyFrom(source)
         network.runSession(session)
-        network.getSessionOutput(session).copyToHostTensor(found)
-        return found.getNumpyData()
+        network.getSessionOutput(session).copyToHostTensor(output)
+        return output.getNumpyData()
 
     return run, MNN.version()
 
@@ -108,11 +108,11 @@ def _prepare_ncnn(model: Path, image: np.ndarray, threads: int) -> tuple[Run, st
             setattr(network.opt, f"use_{name}", False)
     network.load_param(str(model.with_suffix(".ncnn.param")))
     network.load_model(str(model.with_suffix(".ncnn.bin")))
-    given = ncnn.Mat(np.ascontiguousarray(image[0]))
+    source = ncnn.Mat(np.ascontiguousarray(image[0]))
 
     def run() -> np.ndarray:
         extractor = network.create_extractor()
-        extractor.input("in0", given)
+        extractor.input("in0", source)
         return np.array(extractor.extract("out0")[1])
 
     return run, ncnn.__version__
@@ -137,8 +137,8 @@ def _tool(name: str, *arguments: object) -> None:
 
 def _timed(run: Run) -> tuple[Any, float]:
     start = time.perf_counter()
-    found = run()
-    return found, 1e3 * (time.perf_counter() - start)
+    output = run()
+    return output, 1e3 * (time.perf_counter() - start)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from run_tflite import answer_requests, read_job
 
 
 def main() -> None:
-    """Answers requests for steps, for a comparison with lpie, and for the machine's limits."""
+    """Answers requests for steps, for a comparison with lpie, and for the computer's limits."""
     job = read_job()
     training = Training(job, job["settings"])
     batches = load_batches(training, job["batches"]) if job["batches"] else []
@@ -160,8 +160,8 @@ def limits(training: Training, degraded: Any, target: Any) -> dict[str, float]:
     """
     moved: list[int] = []
 
-    def count(_: Any, given: Any, out: Any) -> None:
-        moved.append(3 * (given[0].numel() + out.numel()) * out.element_size())
+    def count(_: Any, inputs: Any, out: Any) -> None:
+        moved.append(3 * (inputs[0].numel() + out.numel()) * out.element_size())
 
     hooks = [
         module.register_forward_hook(count)

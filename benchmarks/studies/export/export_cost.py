@@ -74,7 +74,7 @@ def measure(
         }
         for size, exports in zip(sizes, costs, strict=True)
     ]
-    facts = {"model": model, "recipe": recipe, "rounds": rounds, "machine": environment()}
+    facts = {"model": model, "recipe": recipe, "rounds": rounds, "environment": environment()}
     return {**facts, "results": rows}
 
 
@@ -97,7 +97,7 @@ def _export(model: str, recipe: str, size: str, file: Path) -> tuple[float, floa
 
 def table(result: dict[str, Any]) -> str:
     """Return the rows as Markdown, with the ratios to the first."""
-    first, machine = result["results"][0], result["machine"]
+    first, computer = result["results"][0], result["environment"]
     cells = [
         [
             row["size"],
@@ -108,7 +108,7 @@ def table(result: dict[str, Any]) -> str:
     ]
     about = (
         f"{result['model']}, {result['recipe']}, medians of {result['rounds']}, "
-        f"{machine['cores']} cores of {machine['cpu']}, {machine['date']}"
+        f"{computer['cores']} cores of {computer['cpu']}, {computer['date']}"
     )
     return f"{about}\n\n{markdown(['size', 'time', 'peak'], cells)}"
 

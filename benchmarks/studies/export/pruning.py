@@ -52,7 +52,7 @@ def measure(
                 file = Path(folder) / f"{len(rows)}.tflite"
                 rows.append(_row(model, recipe, file, clean, noise_sigma, size))
     facts = {"clean": clean.name, "noise_sigma": noise_sigma, "size": size}
-    return {**facts, "machine": environment(), "results": rows}
+    return {**facts, "environment": environment(), "results": rows}
 
 
 def _row(
@@ -90,10 +90,10 @@ def table(result: dict[str, Any]) -> str:
             f"{row['values']:.0f}", f"{row['psnr_db']:.2f}", f"{best - row['psnr_db']:.2f}",
         ])  # fmt: skip
     header = ["model", "recipe", "kB", "compressed", "zeros", "values in a kernel", "dB", "lost"]
-    machine = result["machine"]
+    computer = result["environment"]
     about = (
-        f"{noisy(result)}, files of {result['size']}, {machine['cores']} cores of "
-        f"{machine['cpu']}, {machine['date']}; of the values in a kernel the median"
+        f"{noisy(result)}, files of {result['size']}, {computer['cores']} cores of "
+        f"{computer['cpu']}, {computer['date']}; of the values in a kernel the median"
     )
     return f"{about}\n\n{markdown(header, cells)}"
 

@@ -77,7 +77,7 @@ def measure(
         "clean": clean.name,
         "noise_sigma": noise_sigma,
         "size": size,
-        "machine": environment(),
+        "environment": environment(),
     }
     return {**facts, "results": rows}
 
@@ -137,7 +137,7 @@ def table(result: dict[str, Any]) -> str:
         "left in float",
         *DELEGATES,
     ]
-    about = f"{measured_on(result['size'], result['machine'])}; {noisy(result)}"
+    about = f"{measured_on(result['size'], result['computer'])}; {noisy(result)}"
     return f"{about}; partitions on each delegate\n\n{markdown(header, cells)}"
 
 

@@ -80,7 +80,7 @@ def measure(
             row = _export(model, name, recipe, size, Path(folder) / f"{n}.tflite")
             if not name or row["rewrites"]:
                 rows.append(row)
-        machine = environment()
+        computer = environment()
         files = [row["file"] for row in rows]
         timings = time_in_rounds(
             files, size=size, rounds=rounds, seconds=seconds, progress=progress
@@ -88,7 +88,13 @@ def measure(
     for row in rows:
         plain = next(other for other in rows if other["model"] == row["model"])
         row.update(_compared(timings[row["file"]]["rounds"], timings[plain["file"]]["rounds"]))
-    return {"size": size, "recipe": recipe, "rounds": rounds, "machine": machine, "results": rows}
+    return {
+        "size": size,
+        "recipe": recipe,
+        "rounds": rounds,
+        "environment": computer,
+        "results": rows,
+    }
 
 
 def _export(model: str, name: str, recipe: str, size: str, file: Path) -> dict[str, Any]:
@@ -125,7 +131,7 @@ def table(result: dict[str, Any]) -> str:
     """Return the rows as Markdown; the spread is that of the middle half of the rounds."""
     header = ["network", "rewrite", "ms", "ratio", "middle half", "of the fastest", "peak MB",
               "output to Keras, dB"]  # fmt: skip
-    about = measured_on(result["size"], result["machine"])
+    about = measured_on(result["size"], result["environment"])
     rows = markdown(header, [_cells(row) for row in result["results"]])
     return f"{result['recipe']}, {about}; medians of {result['rounds']} rounds\n\n{rows}"
 
