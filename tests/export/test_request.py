@@ -83,10 +83,12 @@ def test_a_request_loads_neither_tensorflow_nor_keras():
 
 
 def test_a_request_is_exported_and_a_file_is_parsed_once(tmp_path, photos, monkeypatch):
-    """Once as it is converted; `lpie inspect` and a restorer read it once too."""
+    """Once as it is converted; `lpie inspect`, a restorer and a benchmark parse it once too."""
     pytest.importorskip("tensorflow")
     from click.testing import CliRunner
 
+    from lpie.benchmarks.harness.delegate import parse_delegate
+    from lpie.benchmarks.harness.job import make_job
     from lpie.cli.export.inspect import inspect
     from lpie.export import export_tflite
     from lpie.models.load import load_pretrained
@@ -106,6 +108,7 @@ def test_a_request_is_exported_and_a_file_is_parsed_once(tmp_path, photos, monke
     for program in (
         lambda: CliRunner().invoke(inspect, [str(path), "--size", "fhd"], catch_exceptions=False),
         lambda: Restorer(path).restore(photos[0]),
+        lambda: make_job(path, "96x64", parse_delegate("xnnpack"), threads=1).data(),
     ):
         names.clear()
         program()
