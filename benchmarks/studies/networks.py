@@ -132,7 +132,7 @@ def _export(
 def opened_network(name: str, options: dict[str, Any]) -> "keras.Model":
     """Build a network as it starts, but with every branch open and a residual of realistic size."""
     from lpie.backend import keras
-    from lpie.export.calibration_photos import photos_for
+    from lpie.export.calibration import photos_for
     from lpie.models import NETWORKS, build_model
     from lpie.models.layers import ChannelScale
     from lpie.restore.keras_network import forward

@@ -155,7 +155,7 @@ def export(
 
     The spec has `compressed_bytes` and `float_ops` too, what of an int8 file is left in float.
     """
-    from lpie.export.calibration_photos import pairs_for, photos_for
+    from lpie.export.calibration import pairs_for, photos_for
     from lpie.export.int8.diagnosis import float_ops
     from lpie.export.pipeline import export_tflite
     from lpie.export.recipes import find_recipe
