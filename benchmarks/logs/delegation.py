@@ -8,7 +8,7 @@ from lpie.benchmarks.logs.lines import Line, all_matches, first_match
 
 _REPLACING = (
     r"Replacing (?P<taken>\d{1,9})(?: out of (?P<total>\d{1,9}))? node\(s\) with delegate "
-    r"\((?P<name>[^)]*)\) node, yielding (?P<pieces>\d{1,9}) partitions"
+    r"\((?P<name>[^)]*)\) node, yielding (?P<partitions>\d{1,9}) partitions"
     r"(?: for (?:the whole graph|subgraph (?P<graph>\d+)))?"
 )
 # Delegates as the runtime names them, and as the tool does.
@@ -73,7 +73,7 @@ def find_execution(lines: Sequence[Line], requested: str | None) -> dict[str, An
         ),
         "nodes_total": _whole(replaced, "total"),
         "nodes_delegated": _whole(replaced, "taken"),
-        "partitions": _whole(replaced, "pieces"),
+        "partitions": _whole(replaced, "partitions"),
         "reasons": _reasons(lines),
     }
 
