@@ -90,7 +90,8 @@ ALL = (
         options=("hardware_target", "rewrites", "max_drop_db"), needs_pairs=True,
     ),
     Recipe(
-        "static_wi8_ai16", "int8 weights, int16 activations: for NPUs; slow on CPUs",
+        "static_wi8_ai16", "int8 weights, int16 activations, for the few NPUs that\n"
+        "take both; slow on CPUs",
         (*BEGIN, "calibrate", "gptq", "convert", *END), "int8", "int16", _budget(35, 0.99),
     ),
 )  # fmt: skip

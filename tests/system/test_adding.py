@@ -108,6 +108,19 @@ def test_a_delegate_rule(copy):
     assert copy.run("-c", program) == "{'CONV_2D'}\n"
 
 
+def test_a_recipe(copy):
+    row = (
+        "    Recipe(\n"
+        '        "mine", "float32, verified less strictly",\n'
+        '        (*BEGIN, "convert", *END), "float32", "float32", _budget(80, 0.999),\n'
+        "    ),\n"
+    )
+    copy.insert("lpie/export/recipes.py", '    Recipe(\n        "float16",', row)
+    assert "verified less strictly" in copy.run("-m", "lpie", "export", "--help")
+    program = "from lpie.export import ExportRequest; print(ExportRequest(recipe='mine').recipe)"
+    assert copy.run("-c", program) == "mine\n"
+
+
 def test_a_network(copy):
     copy.write(
         "lpie/models/mine.py",

@@ -1,5 +1,6 @@
 """The site builds without a warning, with a page for each command and every public name."""
 
+import inspect
 import os
 import re
 import subprocess
@@ -46,6 +47,20 @@ def test_each_public_name_is_in_the_reference(site):
     anchors = set(re.findall(r'id="(lpie[\w.]+)"', (site / "reference/api.html").read_text()))
     for package in (lpie, lpie.export, lpie.benchmarks):
         assert {f"{home}.{name}" for name, home in package._HOME.items()} <= anchors
+
+
+def test_each_public_function_documents_its_arguments():
+    import lpie
+    import lpie.benchmarks
+    import lpie.export
+
+    for package in (lpie, lpie.export, lpie.benchmarks):
+        for name in package._HOME:
+            thing = getattr(package, name)
+            assert thing.__doc__.strip().splitlines()[0].endswith(".")
+            if inspect.isfunction(thing):
+                assert "Args:" in thing.__doc__, name
+                assert "Raises:" in thing.__doc__ or "Returns:" in thing.__doc__, name
 
 
 def test_no_page_loads_anything_from_elsewhere(site):
