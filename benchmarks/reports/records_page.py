@@ -32,10 +32,10 @@ _HEADINGS = {
 _LEAST_ROUNDS = 6
 _MOST_OPS = 12
 _NOTHING = {
-    "throttling": f"A record needs {_LEAST_ROUNDS} rounds; <code>lpie bench --rounds 20</code>, or "
-    "<code>--sustained</code> on a device.",
-    "quality": "No record says how good the output is; <code>lpie bench --device</code> does.",
-    "ops": "No record has a profile; <code>lpie bench --device SERIAL --profile</code> makes one.",
+    "throttling": f"A curve over time needs {_LEAST_ROUNDS} rounds. Run: "
+    "<code>lpie bench MODEL --rounds 20</code>, or add <code>--sustained MINUTES</code> on a device.",
+    "quality": "No record says how good the output is. Run: <code>lpie bench MODEL</code>",
+    "ops": "No record has a profile. Run: <code>lpie bench MODEL --device SERIAL --profile</code>",
 }
 
 

@@ -230,7 +230,7 @@ def test_what_did_not_do_what_was_asked_is_never_drawn(tmp_path: Path) -> None:
         assert "77.2" not in page
         assert "78.2" not in page
         assert "Asked for gpu; the graph ran on xnnpack." in page
-    assert "needs 6 rounds" in (tmp_path / "page.html").read_text()
+    assert "A curve over time needs 6 rounds" in (tmp_path / "page.html").read_text()
 
 
 def test_a_doubtful_measurement_is_drawn_pale(tmp_path: Path) -> None:
