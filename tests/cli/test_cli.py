@@ -33,8 +33,10 @@ def test_light_verbs_never_import_tensorflow_or_keras():
     code = (
         "import sys; from click.testing import CliRunner; from lpie.cli.main import lpie as cli\n"
         "import lpie, lpie.export, lpie.benchmarks, lpie.restore.restorer, lpie.export.delegates\n"
-        "import lpie.benchmarks.bench, lpie.benchmarks.reports.run_page, lpie.benchmarks.reports.records_page\n"
-        "import lpie.benchmarks.logs.read, lpie.benchmarks.records.compare, lpie.benchmarks.predict.predict\n"
+        "import lpie.benchmarks.bench\n"
+        "import lpie.benchmarks.reports.run_page, lpie.benchmarks.reports.records_page\n"
+        "import lpie.benchmarks.logs.read\n"
+        "import lpie.benchmarks.records.compare, lpie.benchmarks.predict.predict\n"
         "import lpie.evaluation.evaluate\n"
         "lpie.export.check_delegate; lpie.benchmarks.benchmark; lpie.psnr; lpie.ModelSpec\n"
         f"for verb in {sorted(COMMANDS)!r}:\n"

@@ -142,9 +142,17 @@ def test_markdown(result):
 def test_command_line(dev, tiny_tflite, tmp_path):
     written = tmp_path / "out" / "scores.json"
     result = run_lpie(
-        "evaluate", f"deblur={tiny_tflite['int8']}", "--suite", "dev", "--task", "deblur",
-        "--json", "-o", written, env={"LPIE_DEV_DATA": str(dev)},
-    )  # fmt: skip
+        "evaluate",
+        f"deblur={tiny_tflite['int8']}",
+        "--suite",
+        "dev",
+        "--task",
+        "deblur",
+        "--json",
+        "-o",
+        written,
+        env={"LPIE_DEV_DATA": str(dev)},
+    )
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout) == json.loads(written.read_text())
     (one,) = json.loads(result.stdout)["tables"]
@@ -229,7 +237,9 @@ def test_the_development_sets_fit_the_layout():
         pytest.skip("no ../shared/data/dev beside this clone")
     result = compare(data=folder, tasks=["lowlight", "deblur"], limit=1)
     assert [one["folder"] for one in result["tables"]] == [
-        "lowlight_sice", "lowlight_lol", "deblur_gopro",
-    ]  # fmt: skip
+        "lowlight_sice",
+        "lowlight_lol",
+        "deblur_gopro",
+    ]
     assert result["tables"][2]["degraded"]["psnr_db"] == pytest.approx(24.05, abs=0.01)
     assert len(SUITES) == 1

@@ -24,8 +24,9 @@ def measured(fits=lambda workers, area: True):
 def test_what_was_measured_is_remembered(cache):
     key, found = measured()
     assert [(r.workers, r.threads, r.areas_px) for r in found] == [
-        (2, 1, (64**2, 96**2)), (1, 2, (64**2, 96**2)),
-    ]  # fmt: skip
+        (2, 1, (64**2, 96**2)),
+        (1, 2, (64**2, 96**2)),
+    ]
     assert rates.known_rates(key, 2) == found
     assert rates.known_rates(key, 3) is None
     rates.remember(key, "fast_halo_px", 8)
@@ -40,9 +41,16 @@ def test_only_what_fits_is_tried():
 
 
 @pytest.mark.parametrize(
-    "damage", ["", "no json", "[1]", '{"KEY": 3}', '{"KEY": {"rates": [{"workers": "x"}]}}',
-               '{"KEY": {"rates": [{"workers": 2, "threads": 1, "pixels_per_s": [0]}]}}'],
-)  # fmt: skip
+    "damage",
+    [
+        "",
+        "no json",
+        "[1]",
+        '{"KEY": 3}',
+        '{"KEY": {"rates": [{"workers": "x"}]}}',
+        '{"KEY": {"rates": [{"workers": 2, "threads": 1, "pixels_per_s": [0]}]}}',
+    ],
+)
 def test_a_damaged_cache_is_measured_anew(cache, damage):
     key, _ = measured()
     cache.write_text(damage.replace("KEY", key))

@@ -115,8 +115,10 @@ def test_command_line_on_a_photo_and_a_folder(tiny_run, astronaut, tmp_path):
     result = run_lpie("restore", tiny_run, tmp_path / "in", tmp_path / "out", "--json")
     assert result.returncode == 0, result.stderr
     assert {p.name for p in (tmp_path / "out").iterdir()} == {
-        "photo.jpg", "photo_restored.jpg", "other.webp",
-    }  # fmt: skip
+        "photo.jpg",
+        "photo_restored.jpg",
+        "other.webp",
+    }
     assert len(json.loads(result.stdout)["restored"]) == 3
     assert photo.read_bytes() == before
 

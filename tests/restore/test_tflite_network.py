@@ -42,10 +42,17 @@ def whole(image, name=NAME):
 @pytest.mark.parametrize(
     ("size", "tile_px"),
     [
-        ((1, 1), None), ((7, 3), None), ((136, 137), 136), ((301, 299), 200), ((1, 1537), 160),
-        ((2049, 3), 160), ((90, 1500), 136), ((511, 640), 264), ((2049, 1537), None),
+        ((1, 1), None),
+        ((7, 3), None),
+        ((136, 137), 136),
+        ((301, 299), 200),
+        ((1, 1537), 160),
+        ((2049, 3), 160),
+        ((90, 1500), 136),
+        ((511, 640), 264),
+        ((2049, 1537), None),
     ],
-)  # fmt: skip
+)
 def test_tiles_are_what_the_whole_image_gives(photo, size, tile_px):
     image = photo[: size[0], : size[1]]
     restorer = Restorer(NAME, tile_px=tile_px, threads=2, max_memory_mb=120)

@@ -44,7 +44,7 @@ def test_the_two_forms_are_one_network(name, astronaut):
 
 
 @pytest.mark.parametrize(("sigma", "gain_db"), [(15, 6), (25, 8), (50, 11)])
-def test_denoise_denoises_without_being_told_the_level(astronaut, sigma, gain_db):
+def test_denoise_needs_no_noise_level(astronaut, sigma, gain_db):
     photo = to_float(astronaut)
     noise = np.random.default_rng(1).normal(0, sigma / 255, photo.shape)
     noisy = (photo + noise).astype(np.float32)
