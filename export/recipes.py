@@ -46,6 +46,11 @@ class Recipe:
         """Whether activations are integers, whose ranges are chosen beforehand on photos."""
         return self.activations in ("int8", "int16")
 
+    @property
+    def fully_quantized(self) -> bool:
+        """Whether every op should compute in integers: what stays in float is worth telling."""
+        return self.static and "mix" not in self.stages
+
 
 def _budget(psnr_db: float, correlation: float) -> dict[str, float]:
     return {

@@ -158,22 +158,21 @@ def export(
     from lpie.export.calibration import pairs_for, photos_for
     from lpie.export.int8.diagnosis import float_ops
     from lpie.export.pipeline import export_tflite
-    from lpie.export.recipes import find_recipe
+    from lpie.export.request import ExportRequest
     from lpie.models.load import load_keras
     from lpie.system.files import compressed_bytes
     from lpie.tflite.model import TfliteModel
 
-    path, mixed = Path(model), recipe == "mixed"
-    photos, targets = pairs_for(path) if mixed else (photos_for(path), None)
-    spec = export_tflite(
-        load_keras(path), file, recipe=recipe, size=size, photos=photos, targets=targets,
-        rewrites=rewrites, verified=verified, force=True,
-    )  # fmt: skip
-    quantized = find_recipe(recipe).static and not mixed
+    request = ExportRequest(
+        recipe=recipe, sizes=(size,), rewrites=tuple(rewrites), verify=verified, overwrite=True
+    )
+    path, paired = Path(model), request.chosen.needs_pairs
+    photos, ground_truth = pairs_for(path) if paired else (photos_for(path), None)
+    spec = export_tflite(load_keras(path), file, request, photos=photos, ground_truth=ground_truth)
     return {
         **dataclasses.asdict(spec),
         "compressed_bytes": compressed_bytes(file),
-        "float_ops": float_ops(TfliteModel.read(file)) if quantized else {},
+        "float_ops": float_ops(TfliteModel.read(file)) if request.chosen.fully_quantized else {},
     }
 
 

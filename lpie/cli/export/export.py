@@ -211,8 +211,7 @@ def _report(path: Path, spec: "ModelSpec", request: ExportRequest, *, as_json: b
 
     file = TfliteModel.read(path)
     verdicts = [check_delegate(file, name) for name in DELEGATES]
-    recipe = request.chosen
-    left = float_ops(file) if recipe.static and "mix" not in recipe.stages else {}
+    left = float_ops(file) if request.chosen.fully_quantized else {}
     if as_json:
         packed = {"compressed_bytes": compressed_bytes(path)}
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
