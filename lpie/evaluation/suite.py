@@ -132,7 +132,8 @@ def _folder(suite: str, tasks: Mapping[str, Task], data: Path | None) -> Path:
     if missing:
         held = [path.name for path in sorted(data.iterdir())] if data.is_dir() else []
         raise InputError(
-            f"{data} lacks {', '.join(missing)}. {expected}. It holds: {', '.join(held) or 'nothing'}."
+            f"{data} lacks {', '.join(missing)}. {expected}. "
+            f"It holds: {', '.join(held) or 'nothing'}."
         )
     return data
 
