@@ -136,7 +136,7 @@ def released_state(path):
     return {re.sub(r"^\d+/", "", k): v for k, v in weights.items()}, arrays
 
 
-def run_lpie(*arguments, timeout=300, env=None, cwd=None):
+def run_lpie(*arguments, timeout=800, env=None, cwd=None):
     """The real command line in a process of its own."""
     words, environment = list(map(str, arguments)), {**os.environ, **(env or {})}
     if not AT_IMPORT & set(env or {}):

@@ -44,7 +44,7 @@ def test_light_verbs_never_import_tensorflow_or_keras():
         "heavy = {m.split('.')[0] for m in sys.modules} & {'tensorflow', 'keras', 'jax'}\n"
         "assert not heavy, heavy\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=800)
 
 
 def test_the_installed_command_is_python_m_lpie():

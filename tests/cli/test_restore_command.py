@@ -102,7 +102,7 @@ def test_mutated_files(tmp_path, astronaut):
         path.write_bytes(mutated(rng, path.read_bytes()) if n % 10 else path.read_bytes())
     before = contents(source)
     given = ["--json", "--max-megapixels", 4]
-    result = run_lpie("restore", MODEL, source, tmp_path / "out", *given, timeout=280)
+    result = run_lpie("restore", MODEL, source, tmp_path / "out", *given, timeout=800)
     assert result.returncode == 1, result.stderr
     assert "Traceback" not in result.stderr
     found = json.loads(result.stdout)

@@ -114,7 +114,7 @@ class Network:
         assert self._holder.stdout.readline() == b"up\n"
         self._entered = ["nsenter", f"--net=/proc/{self._holder.pid}/ns/net"]
 
-    def run(self, *command: object, timeout: float = 120, **options):
+    def run(self, *command: object, timeout: float = 600, **options):
         """`command` inside, to its end."""
         return subprocess.run(
             [*self._entered, *map(str, command)], capture_output=True, text=True, timeout=timeout,
@@ -127,7 +127,7 @@ class Network:
             [*self._entered, *map(str, command)], env=self.environment(), **options
         )
 
-    def lpie(self, *arguments: object, timeout: float = 120, **options):
+    def lpie(self, *arguments: object, timeout: float = 600, **options):
         """The real command line, inside."""
         return self.run(sys.executable, "-m", "lpie", *arguments, timeout=timeout, **options)
 
@@ -234,7 +234,7 @@ class Phone:
             "unshare", "-m", "--pid", "--fork", "--kill-child", HERE / "start.sh", self.root,
             self.port, *sorted(shown), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        until = time.monotonic() + 20
+        until = time.monotonic() + 300
         while time.monotonic() < until:
             said = self.network.run("adb", "connect", self.serial).stdout
             # It says "connected" of an offline one too.

@@ -17,7 +17,7 @@ from lpie.benchmarks.harness.delegate import parse_delegate
 from lpie.benchmarks.harness.job import make_job
 from lpie.benchmarks.records.record import read_records
 from lpie.weights import pretrained_file
-from tests.conftest import assert_one_sentence, run_lpie
+from tests.conftest import assert_one_sentence, run_lpie, wait_until
 from tests.device import phones
 from tests.networks import write_networks
 
@@ -192,12 +192,10 @@ def test_it_waits_for_a_hot_phone(phone, network, binaries):
         phone.serial, "--binary", binaries["classic"], *QUICK, "--json",
         stdout=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until = time.monotonic() + 60
-    while not phone.running("benchmark_model --graph") and time.monotonic() < until:
-        time.sleep(0.05)
+    wait_until(lambda: phone.running("benchmark_model --graph"), process)
     time.sleep(2)  # the check is over; the rounds would have begun
     phone.heat(0, 33.0)
-    record = json.loads(process.communicate(timeout=60)[0])
+    record = json.loads(process.communicate()[0])
     assert record["rounds"][0]["state"]["temperatures_c"]["skin"] == 33.0
 
 
@@ -265,13 +263,11 @@ def test_stopped_it_leaves_the_phone_as_it_was(phone, network, binaries, number)
         sys.executable, "-m", "lpie", "bench", "denoise-s", "--size", "96x64", "--device",
         phone.serial, "--binary", binaries["classic"],
     )  # fmt: skip
-    until = time.monotonic() + 60
-    while not phone.running("benchmark_model --graph") and time.monotonic() < until:
-        time.sleep(0.1)
+    wait_until(lambda: phone.running("benchmark_model --graph"), process)
     assert phone.setting(STAY_ON) == "7"
     assert len(phone.left()) == 1
     process.send_signal(number)
-    assert process.wait(timeout=60) == 128 + number
+    assert process.wait() == 128 + number
     assert phone.setting(STAY_ON) is None
     assert (phone.state / "wakefulness").read_text() == "Asleep\n"
     assert phone.left() == []

@@ -3,14 +3,13 @@
 import os
 import subprocess
 import sys
-import time
 
 import pytest
 
 from lpie.benchmarks.adb.adb import Adb, choose, find_adb, list_devices
 from lpie.benchmarks.adb.failures import PhoneError
 from lpie.errors import InputError
-from tests.conftest import assert_one_sentence, run_lpie
+from tests.conftest import assert_one_sentence, run_lpie, wait_until
 
 LIST = """* daemon not running; starting now at tcp:5037
 * daemon started successfully
@@ -41,7 +40,7 @@ def adb(tmp_path):
         (tmp_path / "err").write_text(err)
         path = tmp_path / "adb"
         path.write_text(
-            f"#!/bin/sh\nsleep {sleep}\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit {code}\n"
+            f"#!/bin/sh\ntouch {tmp_path}/called\nsleep {sleep}\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit {code}\n"
         )
         path.chmod(0o755)
         return str(path)
@@ -136,11 +135,9 @@ def test_words_arrive_as_they_are(tmp_path):
 
 
 def test_a_hung_call_ends_at_its_limit(adb):
-    begin = time.monotonic()
     with pytest.raises(PhoneError, match="did not end `shell`") as caught:
-        Adb(adb(sleep=60), "X").shell("true", limit_s=0.3)
+        Adb(adb(sleep=1_000_000), "X").shell("true", limit_s=0.3)
     assert caught.value.kind == "hung"
-    assert time.monotonic() - begin < 20
 
 
 def test_a_hung_daemon_says_what_to_do(adb, monkeypatch):
@@ -188,11 +185,11 @@ def test_the_list_in_the_terminal(adb):
 
 def test_a_call_does_not_outlive_ctrl_c(adb, tmp_path):
     """adb hangs; the command ends at once all the same."""
-    program = adb(sleep=60)
+    program = adb(sleep=1_000_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "lpie", "bench", "--devices", "--adb", program],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(2)
+    wait_until((tmp_path / "called").exists, process)
     process.send_signal(2)
-    assert process.wait(timeout=20) == 130
+    assert process.wait() == 130

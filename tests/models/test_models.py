@@ -113,7 +113,7 @@ def test_save_load_and_clone_on_tensorflow_and_jax(tmp_path):
         [sys.executable, "-c", ON_JAX, str(tmp_path), *VARIANTS],
         env={**os.environ, "KERAS_BACKEND": "jax"},
         check=True,
-        timeout=300,
+        timeout=800,
     )
     for variant, y in expected.items():
         with np.load(tmp_path / f"{variant}.npz") as out:

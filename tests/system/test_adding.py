@@ -36,7 +36,7 @@ class Copy:
     def run(self, *arguments, **keywords):
         result = subprocess.run(
             [sys.executable, *map(str, arguments)], cwd=self.folder, text=True, capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(self.folder)}, timeout=300, **keywords,
+            env={**os.environ, "PYTHONPATH": str(self.folder)}, timeout=800, **keywords,
         )  # fmt: skip
         assert result.returncode == 0, result.stderr
         return result.stdout

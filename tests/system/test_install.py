@@ -54,7 +54,7 @@ def old_runtime(wheel, tmp_path_factory):
 def lpie(bin_folder, *arguments):
     return subprocess.run(
         [str(bin_folder / "lpie"), *map(str, arguments)],
-        capture_output=True, text=True, timeout=300, cwd=bin_folder, check=False,
+        capture_output=True, text=True, timeout=800, cwd=bin_folder, check=False,
     )  # fmt: skip
 
 

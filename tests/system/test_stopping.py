@@ -72,7 +72,7 @@ def test_a_benchmark_takes_its_measurement_with_it(tiny_tflite):
         children = psutil.Process(process.pid).children()
         process.terminate()
         assert process.wait() == 128 + signal.SIGTERM
-    gone, alive = psutil.wait_procs(children, timeout=300)
+    gone, alive = psutil.wait_procs(children, timeout=800)
     assert gone
     assert not alive
 

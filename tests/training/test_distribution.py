@@ -140,7 +140,7 @@ def wait_for(run, step, processes):
 
 
 def completed(process):
-    stdout, stderr = process.communicate(timeout=300)
+    stdout, stderr = process.communicate(timeout=800)
     return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
 

@@ -63,7 +63,7 @@ def test_one_killed_ends_all_with_a_sentence_that_names_it(victim):
     with workers(HANGS, HANGS, HANGS) as (hosts, processes):
         processes[victim].send_signal(signal.SIGKILL)
         for process in processes[:victim] + processes[victim + 1 :]:
-            _, stderr = process.communicate(timeout=60)
+            _, stderr = process.communicate(timeout=600)
             assert process.returncode == 1
             line = stderr.strip().splitlines()[-1]
             assert line.startswith(f"Error: Host {victim} ({hosts[victim]}) has stopped. Start all")
@@ -72,7 +72,7 @@ def test_one_killed_ends_all_with_a_sentence_that_names_it(victim):
 def test_the_error_of_one_is_told_to_all():
     fails = "from lpie.errors import InputError; raise InputError('No such photo.')"
     with workers(HANGS, fails) as (hosts, processes):
-        ends = [process.communicate(timeout=60)[1].strip() for process in processes]
+        ends = [process.communicate(timeout=600)[1].strip() for process in processes]
         assert [process.returncode for process in processes] == [1, 2]
         assert ends[1] == "Error: No such photo."
         assert ends[0] == f"Error: Host 1 ({hosts[1]}) has stopped: No such photo."
@@ -87,7 +87,7 @@ def test_sigterm_works_again_once_the_libraries_have_connected():
     with workers(HANGS, work) as (_, processes):
         assert processes[1].stdout.readline() == "ready\n"
         processes[1].terminate()
-        ends = [process.communicate(timeout=60)[1].strip() for process in processes]
+        ends = [process.communicate(timeout=600)[1].strip() for process in processes]
         assert [process.returncode for process in processes] == [1, 128 + signal.SIGTERM]
         assert "has stopped. Start all 2 again" in ends[0]
 
@@ -97,7 +97,7 @@ def test_an_error_that_the_end_of_another_brought_about_is_not_shown():
     fails = "import time; time.sleep(1); raise RuntimeError('Connection closed by peer')"
     with workers(fails, HANGS) as (_, processes):
         processes[1].send_signal(signal.SIGKILL)
-        _, stderr = processes[0].communicate(timeout=60)
+        _, stderr = processes[0].communicate(timeout=600)
         assert processes[0].returncode == 1
         assert "closed by peer" not in stderr
         assert "has stopped. Start all 2 again" in stderr
@@ -111,7 +111,7 @@ def test_all_leave_a_job_together():
 def test_a_job_ends_well_when_the_last_is_done():
     with workers("pass", "import time; time.sleep(0.5)", "pass") as (_, processes):
         for process in processes:
-            _, stderr = process.communicate(timeout=60)
+            _, stderr = process.communicate(timeout=600)
             assert (process.returncode, stderr) == (0, "")
 
 
