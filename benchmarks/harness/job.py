@@ -196,8 +196,8 @@ def _sizes(
             size = fitting
         if size != own and _is_fixed(network):
             raise InputError(
-                f"{network.name} cannot be timed at {size}: it takes {own or 'no image'} alone. "
-                "Omit --size to time it as it is."
+                f"{network.name} cannot be timed at {size}: it takes "
+                f"{f'{own} alone' if own else 'no image'}. Omit --size to time it as it is."
             )
         sized.append((size, _shapes(network, size), notes))
     return list(dict.fromkeys(sized))
