@@ -37,7 +37,9 @@ def test_a_network_of_one_size_is_timed_once_at_its_own(networks, name, size):
     assert record["quality"] is None
     assert "timed once, at its own size" in record["notes"][0]
     assert "The quality is left out" in record["notes"][1]
-    with pytest.raises(InputError, match=r"cannot be timed at 320x200: it takes (24x16 alone|no image)"):
+    with pytest.raises(
+        InputError, match=r"cannot be timed at 320x200: it takes (24x16 alone|no image)"
+    ):
         benchmark([networks[name]], sizes=["320x200"], **FEW)
     with pytest.raises(InputError, match="cannot be run by tiles"):
         benchmark([networks[name]], tiles=True, **FEW)
