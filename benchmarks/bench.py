@@ -283,7 +283,9 @@ def _file(folder: Path, record: Record) -> Path:
     """Where a record goes; a second one of the same name (sustained, whole before tiles) beside."""
     asked = record["requested"]
     words = [
-        record["device"]["serial"], str(record["model"]["file"]).removesuffix(".tflite"), asked["size"],
+        record["device"]["serial"],
+        str(record["model"]["file"]).removesuffix(".tflite"),
+        asked["size"],
         asked["mode"], asked["delegate"], asked["precision"], asked["accelerator"],
         asked["threads"] and f"{asked['threads']}threads",
     ]  # fmt: skip

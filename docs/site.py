@@ -1,6 +1,7 @@
 """Pages of the docs site that are generated, as hooks of MkDocs (`make docs`).
 
-The commands come from click, the list of public names from the packages, the pages about the project
+The commands come from click, the list of public names from the packages, the pages about the
+project
 and the cards of the pretrained networks from the files beside the code.
 """
 

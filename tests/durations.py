@@ -41,7 +41,7 @@ def pytest_collection_modifyitems(items):
 
 
 class _Clock:
-    """Adds up what each test took, its fixtures included, in the process that prints the results."""
+    """Adds up what each test took, with its fixtures, in the process that prints the results."""
 
     def __init__(self):
         self.seconds = defaultdict(lambda: defaultdict(float))

@@ -19,7 +19,7 @@ AT_IMPORT = {"KERAS_BACKEND", "PYTHONPATH"}
 
 
 def run_forked(arguments, environment, cwd, timeout, module="lpie"):
-    """What `python -m MODULE` of `arguments` in that environment and folder prints, and its code."""
+    """What `python -m MODULE` prints for these arguments in that folder, and its exit code."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
         child = FORKS.Process(

@@ -1,6 +1,7 @@
 """What the Android app must compute as lpie does: `python -m tests.golden_numbers` writes it anew.
 
-tests/system/test_golden.py compares the files with lpie, the app's JUnit tests compare them with the app.
+tests/system/test_golden.py compares the files with lpie, the app's JUnit tests compare them with
+the app.
 """
 
 import json

@@ -32,7 +32,8 @@ FAILURES = (
     (r"^(recovery|rescue|sideload|bootloader|host|detached|connecting|unknown)$", "not started",
      "{serial} does not run Android now: start it and wait until it shows its home screen."),
     (r"more than one device", "several devices",
-     "More than one device is connected: choose one with --device SERIAL (`lpie bench --list-devices` "
+     "More than one device is connected: choose one with --device SERIAL "
+    "(`lpie bench --list-devices` "
      "lists them)."),
     (r"no devices/emulators found", "no device",
      "No device is connected: plug it in and allow USB debugging in its developer options."),

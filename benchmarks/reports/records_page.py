@@ -33,7 +33,8 @@ _LEAST_ROUNDS = 6
 _MOST_OPS = 12
 _NOTHING = {
     "throttling": f"A curve over time needs {_LEAST_ROUNDS} rounds. Run: "
-    "<code>lpie bench MODEL --rounds 20</code>, or add <code>--sustained MINUTES</code> on a device.",
+    "<code>lpie bench MODEL --rounds 20</code>, or add <code>--sustained MINUTES</code> on a "
+    "device.",
     "quality": "No record says how good the output is. Run: <code>lpie bench MODEL</code>",
     "ops": "No record has a profile. Run: <code>lpie bench MODEL --device SERIAL --profile</code>",
 }

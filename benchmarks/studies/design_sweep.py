@@ -113,7 +113,8 @@ def main(as_json: bool, plot: Path | None, **options: Any) -> None:
 
     \b
     Example:
-      python -m lpie.benchmarks.studies.design_sweep configs/design-sweep.toml --photos PHOTOS --data DEV
+      python -m lpie.benchmarks.studies.design_sweep configs/design-sweep.toml \
+          --photos PHOTOS --data DEV
     """
     with sentences():
         if plot and plot.suffix.lower() != ".svg":
@@ -140,7 +141,7 @@ def sweep(
     rounds: int = 3,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """Return every design's hyperparameters, PSNR, latency and cost, and whether it is on the front."""
+    """Return each design's hyperparameters, PSNR, latency, cost and whether it is on the front."""
     chosen = read_designs(designs, names)
     out.mkdir(parents=True, exist_ok=True)
 

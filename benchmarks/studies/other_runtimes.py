@@ -53,7 +53,7 @@ CHECKED_PX = 256
 )
 @in_turns(SIZES)
 def main(as_json: bool, **options: Any) -> None:
-    """Run MODEL (a float .tflite or a pretrained network) by lpie, LiteRT and other runtimes in turns.
+    """Run MODEL (a float .tflite or a pretrained network) by lpie, LiteRT and others in turns.
 
     The others take the whole picture, in a graph that tf2onnx makes of the file (TensorFlow is
     needed here for that). Their outputs are compared with LiteRT's at 256x256 before anything is
@@ -62,7 +62,8 @@ def main(as_json: bool, **options: Any) -> None:
     \b
     Example:
       python -m venv peers && peers/bin/pip install onnxruntime openvino MNN ncnn pnnx tf2onnx
-      python -m lpie.benchmarks.studies.other_runtimes denoise-lpienet --peer-python peers/bin/python
+      python -m lpie.benchmarks.studies.other_runtimes denoise-lpienet \
+          --peer-python peers/bin/python
     """
     with sentences():
         result = compare(progress=lambda text: click.echo(text, err=True), **options)

@@ -33,7 +33,8 @@ LARGE_PX = 20e6
 def main(as_json: bool, **options: Any) -> None:
     """Restore a picture with each of MODELS (.tflite or pretrained), by tiles and whole, in turns.
 
-    Every program runs in a process of its own: the ratios are medians over the rounds of tiles by whole.
+    Every program runs in a process of its own: the ratios are medians, over the rounds, of
+    tiles by whole.
     Tiles are timed from pixels to pixels, the whole image without turning pixels into floats. Above
     20 megapixels there are tiles alone; their time per megapixel is compared with that at the first
     size.
@@ -58,7 +59,7 @@ def compare(
     halo: Halo = "exact",
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """A row for each model and size: `tiles` and `whole` as `time_programs` measured them, ratios."""
+    """A row for each model and size: `tiles` and `whole` by `time_programs`, and their ratios."""
     computer = environment()
     results: list[dict[str, Any]] = []
     for model in models:

@@ -162,7 +162,7 @@ def compare(
 
 
 def check_equal_work(backends: list[str], files: Path, torch_python: str) -> dict[str, float]:
-    """Return how far PyTorch's loss, gradient and weights are from lpie's, or raise an `LpieError`."""
+    """How far PyTorch's loss, gradient and weights are from lpie's; an `LpieError` if too far."""
     first = next(name for name in backends if name != "torch")
     batches = write_batches(files / "checked.npy", patch_px=32, batch_size=2)
     reference = str(files / "reference.npz")
@@ -255,7 +255,7 @@ def _variables(implementation: Implementation) -> dict[str, str]:
 
 
 def write_batches(path: Path, *, patch_px: int, batch_size: int) -> Path:
-    """Write [2, K, N, P, P, 3] float32 to `path`: noisy and clean batches for all; return `path`."""
+    """Write noisy and clean batches for all to `path`: [2, K, N, P, P, 3] float32."""
     rng = np.random.default_rng(0)
     target = np.broadcast_to(
         photo_like(patch_px, patch_px), (BATCHES, batch_size, patch_px, patch_px, 3)

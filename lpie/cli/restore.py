@@ -168,7 +168,7 @@ def _restore_all(
     alone: bool,
     as_json: bool,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """(rows of restored photos, rows of failed ones); a photo that stands alone raises its error."""
+    """(rows of restored photos, rows of failed ones); a single photo raises its error."""
     restored: list[dict[str, Any]] = []
     failed: list[dict[str, str]] = []
     headers = {} if as_json else _headers(jobs)

@@ -201,7 +201,7 @@ def _header(image: Image.Image, path: Path) -> Header:
 
 
 def _jpeg_parameters(image: JpegImagePlugin.JpegImageFile) -> list[int]:
-    """OpenCV's parameters for the file's quality (by the nearest tables), sampling and progression."""
+    """OpenCV's parameters for the file's quality (nearest tables), sampling and progression."""
     tables = [sum(table) for _, table in sorted(image.quantization.items())]
     luma, chroma = (
         min(range(1, 101), key=lambda q: abs(_table_sums()[q - 1][i] - tables[i])) for i in (0, -1)

@@ -124,7 +124,8 @@ class _Trainer:
         # Before anything else that all processes must do alike.
         if self._from_first(self._step) != self._step:
             raise LpieError(
-                f"Process {self._devices.process} has the checkpoint of step {self._step}, process 0 "
+                f"Process {self._devices.process} has the checkpoint of step {self._step}, "
+                "process 0 "
                 "another one. `workdir` must be a folder that all hosts share."
             )
         if stored is None:

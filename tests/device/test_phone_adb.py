@@ -40,7 +40,8 @@ def adb(tmp_path):
         (tmp_path / "err").write_text(err)
         path = tmp_path / "adb"
         path.write_text(
-            f"#!/bin/sh\ntouch {tmp_path}/called\nsleep {sleep}\ncat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit {code}\n"
+            f"#!/bin/sh\ntouch {tmp_path}/called\nsleep {sleep}\n"
+            f"cat {tmp_path}/out\ncat {tmp_path}/err >&2\nexit {code}\n"
         )
         path.chmod(0o755)
         return str(path)

@@ -129,7 +129,8 @@ def test_command_line_on_a_photo_and_a_folder(tiny_run, astronaut, tmp_path):
         (["gone.jpg"], "gone.jpg does not exist"),
         (
             ["a.png", "a.png"],
-            "Input and output are the same file (a.png). Choose another output: lpie never overwrites",
+            "Input and output are the same file (a.png). "
+            "Choose another output: lpie never overwrites",
         ),
         (["a.png", "a.gif"], "OUT must end in one of"),
         (["a.png", "b.png"], "b.png exists already"),

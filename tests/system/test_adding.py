@@ -87,7 +87,8 @@ def test_a_degradation(copy):
     copy.insert(config, "    EightBits,\n", "    Mine,\n")
     program = (
         "import numpy as np\nfrom lpie.config.config import config_from\n"
-        "config = config_from({'data': {'degrade': {'kinds': ['mine'], 'darkness': [0.25, 0.25]}}})\n"
+        "table = {'kinds': ['mine'], 'darkness': [0.25, 0.25]}\n"
+        "config = config_from({'data': {'degrade': table}})\n"
         "image = np.ones((2, 2, 3), np.float32)\n"
         "print(config.data.degrade.apply(image, np.random.default_rng(0)).mean())\n"
     )

@@ -140,7 +140,8 @@ def test_tflite_runtime_2_14_computes_the_same(old_runtime, tiny_tflite, photos,
     x = photos[0][:64, :96].astype(np.float32) / 255
     np.save(tmp_path / "x.npy", x)
     code = (
-        "import sys, numpy as np; from pathlib import Path; from lpie.tflite.interpreter import Session\n"
+        "import sys, numpy as np; from pathlib import Path\n"
+        "from lpie.tflite.interpreter import Session\n"
         "assert np.__version__.startswith('1.')\n"
         "data, x = Path(sys.argv[1]).read_bytes(), np.load(sys.argv[2])\n"
         "runs = {r[0]: Session(data, runtime=r).run(x) for r in ('ai-edge-litert',"

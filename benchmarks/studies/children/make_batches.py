@@ -1,4 +1,4 @@
-"""Batches as `lpie train` makes them, without a network, for `lpie.benchmarks.studies.data_pipeline`."""
+"""Batches as `lpie train` makes them, without a network, for the study `data_pipeline`."""
 
 import dataclasses
 import shutil

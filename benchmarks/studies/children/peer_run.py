@@ -1,4 +1,4 @@
-"""One network on another runtime, for `lpie.benchmarks.studies.other_runtimes`: run by a Python that has it.
+"""One network on another runtime, for the study `other_runtimes`: run by a Python that has it.
 
 Imports nothing of lpie, which that Python need not have.
 """

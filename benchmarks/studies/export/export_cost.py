@@ -79,7 +79,7 @@ def measure(
 
 
 def _export(model: str, recipe: str, size: str, file: Path) -> tuple[float, float]:
-    """Return (seconds, peak in 10^6 bytes) of one `lpie export`: its process is what is measured."""
+    """Return (seconds, peak in 10^6 bytes) of the process of one `lpie export`."""
     command = ["export", model, "--recipe", recipe, "--size", size, "-o", str(file), "--force"]
     began = time.perf_counter()
     with tempfile.TemporaryFile() as errors:

@@ -28,7 +28,8 @@ def main(as_json: bool, **options: Any) -> None:
 
     \b
     Example:
-      python -m lpie.benchmarks.studies.export.pruning denoise-s runs/sparse runs/clustered --clean PHOTOS
+      python -m lpie.benchmarks.studies.export.pruning denoise-s runs/sparse runs/clustered \
+          --clean PHOTOS
     """
     with sentences():
         result = measure(progress=lambda text: click.echo(text, err=True), **options)

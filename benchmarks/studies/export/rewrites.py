@@ -51,7 +51,7 @@ def main(cores: int | None, as_json: bool, **options: Any) -> None:
 
     \b
     Example:
-      python -m lpie.benchmarks.studies.export.rewrites denoise-lpienet denoise-lpienet-relu --cores 1
+      python -m lpie.benchmarks.studies.export.rewrites denoise-lpienet --cores 1
     """
     with sentences():
         keep_to(cores)

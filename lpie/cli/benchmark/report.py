@@ -59,7 +59,8 @@ def report(
     if any((path / "config.json").is_file() for path in results):
         if len(results) > 1 or kind != "html":
             raise InputError(
-                "A training run is reported alone and as HTML. Give its folder only, and an -o that "
+                "A training run is reported alone and as HTML. Give its folder only, and an -o "
+                "that "
                 "ends in .html."
             )
         write_report(results[0], output)
