@@ -167,8 +167,10 @@ def jobs_for(model: Path, sizes: Sequence[str], delegate: Delegate, threads: int
             Job(**facts, size=size, shapes=shapes, notes=notes, estimated_mb=_peak_mb(model, size))
             for size, shapes, notes in _sizes(network, sizes, facts["multiple"])
         ]
-    except (TypeError, IndexError, AttributeError, RecursionError, ZeroDivisionError) as error:
-        raise InputError(f"{model} is damaged: {type(error).__name__}, {error}.") from None
+    except (TypeError, IndexError, AttributeError, RecursionError, ZeroDivisionError):
+        raise InputError(
+            f"{model} is a damaged TFLite model: a part that it refers to is missing or wrong."
+        ) from None
     return sized
 
 

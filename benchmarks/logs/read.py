@@ -3,7 +3,7 @@
 import codecs
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,21 +95,11 @@ def read_log(path: Path) -> list[Record]:
 
 
 def _read(data: bytes, path: Path) -> list[Record]:
-    result = _result(data)
-    if result is not None:
-        return [log_record(result, file=path)]
+    for read in FORMATS:
+        result = read(data)
+        if result is not None:
+            return [log_record(result, file=path)]
     text = _text(data, path)
-    written = decode_json(text)
-    if written is not None:
-        parsed = Parsed(
-            round=written["round"],
-            summary=written["summary"],
-            model=written["model"],
-            runner={"name": "litert_benchmark"},
-            requested=written["requested"],
-            executed=written["executed"],
-        )
-        return [log_record(_doubted(parsed), file=path)]
     return [log_record(parsed, text=text, file=path) for parsed in parse_results(text)]
 
 
@@ -196,7 +186,7 @@ def _asked(name: str) -> dict[str, Any]:
     }
 
 
-def _result(data: bytes) -> Parsed | None:
+def _binary_result(data: bytes) -> Parsed | None:
     """What a binary result says; None when the data is none."""
     runner = {"name": "benchmark_model"}
     parts = decode_result(data)
@@ -212,13 +202,30 @@ def _result(data: bytes) -> Parsed | None:
     return Parsed(runner=runner, incomplete="The binary result is cut.") if cut else None
 
 
+def _json_result(data: bytes) -> Parsed | None:
+    """What a JSON result of litert-benchmark says; None when the data is none."""
+    parts = decode_json(_decoded(data))
+    if parts is None:
+        return None
+    return _doubted(Parsed(**parts, runner={"name": "litert_benchmark"}))
+
+
+# What reads a file that a tool wrote: each returns None for a file of another format. What no one
+# takes is read as the text that a tool printed.
+FORMATS: tuple[Callable[[bytes], Parsed | None], ...] = (_binary_result, _json_result)
+
+
+def _decoded(data: bytes) -> str:
+    """The text in `data`; of UTF-16, as PowerShell writes what it is told to keep, too."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8-sig", "replace")
+
+
 def _text(data: bytes, path: Path) -> str:
-    """The text of a log; of UTF-16, as PowerShell writes what it is told to keep, too."""
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16", "replace")
-    if b"\0" in data[:4096]:
+    """The text of a log; an `InputError` for a file that is neither text nor a known format."""
+    if b"\0" in data[:4096] and not data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise InputError(
             f"{path} is neither a log nor a result of benchmark_model. Give what the tool printed, "
             "or the file of its --result_file_path."
         )
-    return data.decode("utf-8-sig", "replace")
+    return _decoded(data)

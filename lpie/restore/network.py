@@ -1,6 +1,7 @@
 """A network that restores images, whatever it comes from: it plans its tiles, opens what runs
 them, and runs."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
@@ -88,13 +89,15 @@ def open_network(
     model: "keras.Model | ImageModel | Path | str",
     *,
     halo: Halo,
-    threads: int,
+    threads: int | None,
     runtime: RuntimeName,
 ) -> Network:
     """The network in `model`: a Keras model, a network of your own, a file, a run or a name.
 
     halo, threads, runtime: of a `.tflite`; see `lpie.Restorer`.
     """
+    if not isinstance(model, str | Path):
+        _refuse_options(threads, runtime)
     if isinstance(model, Network):
         return model
     if isinstance(model, ImageModel):
@@ -108,8 +111,9 @@ def open_network(
         )
     path = tflite_file(model)
     if path.suffix == ".tflite":
-        return TfliteNetwork(path, threads, runtime, halo)
+        return TfliteNetwork(path, threads or os.cpu_count() or 1, runtime, halo)
     if path.suffix == ".keras" or path.is_dir():
+        _refuse_options(threads, runtime)
         from lpie.models.load import load_keras
 
         return KerasNetwork(load_keras(path))
@@ -117,3 +121,17 @@ def open_network(
         f"{path} is not a model. Give the folder of a run, a .keras or a .tflite file, or the name "
         f"of a pretrained network: {', '.join(pretrained())}."
     )
+
+
+def _refuse_options(threads: int | None, runtime: RuntimeName) -> None:
+    """Raise an `InputError` for what only a `.tflite` can do."""
+    if threads is not None:
+        raise InputError(
+            f"`threads` is for a .tflite alone; Keras takes all cores. Received: {threads}. Leave "
+            "it out, or export the network first: lpie export MODEL."
+        )
+    if runtime != "ai-edge-litert":
+        raise InputError(
+            f"`runtime` is for a .tflite alone. Received: {runtime}. Leave it out, or export the "
+            "network first: lpie export MODEL."
+        )

@@ -1,6 +1,5 @@
 """Restores photos of any size with one network, whatever file it comes from."""
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -56,7 +55,8 @@ class Restorer:
         halo: How far the tiles of a `.tflite` overlap. "exact" is enough for the result of the
             whole image. "fast" is less, at an error of at most 1/1024 of a level of 255; networks
             of other kinds and int8 files keep the exact one.
-        threads: Threads of all interpreters of a `.tflite` together. All cores by default.
+        threads: Threads of all interpreters of a `.tflite` together. All cores by default. Other
+            networks choose their own.
         max_memory_mb: What restoring may take beside the photo, in 10^6 bytes: the result, the
             interpreters and their tiles.
         runtime: The runtime of a `.tflite`: "ai-edge-litert" or "tflite-runtime".
@@ -77,9 +77,7 @@ class Restorer:
     ) -> None:
         if halo not in HALOS:
             raise unknown_name("halo", halo, HALOS)
-        network = open_network(
-            model, halo=halo, threads=threads or os.cpu_count() or 1, runtime=runtime
-        )
+        network = open_network(model, halo=halo, threads=threads, runtime=runtime)
         check_tile_px(
             tile_px, multiple=network.multiple, halo_px=network.halo_px, fixed=network.fixed
         )

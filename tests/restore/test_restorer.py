@@ -191,3 +191,18 @@ def test_a_model_that_is_no_graph_of_layers():
 
     images = np.random.default_rng(0).random((2, 32, 48, 3), np.float32)
     np.testing.assert_array_equal(forward(Darker(), images), images / 2)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"threads": 2}, "`threads` is for"), ({"runtime": "tflite-runtime"}, "`runtime` is for")],
+)
+def test_options_of_a_tflite_are_refused_for_other_networks(options, words):
+    class Identity:
+        multiple, halo_px, fixed = 1, 0, None
+
+        def run(self, image):
+            return image
+
+    with pytest.raises(InputError, match=words):
+        Restorer(Identity(), **options)
