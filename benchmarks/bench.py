@@ -286,9 +286,12 @@ def _file(folder: Path, record: Record) -> Path:
         record["device"]["serial"],
         str(record["model"]["file"]).removesuffix(".tflite"),
         asked["size"],
-        asked["mode"], asked["delegate"], asked["precision"], asked["accelerator"],
+        asked["mode"],
+        asked["delegate"],
+        asked["precision"],
+        asked["accelerator"],
         asked["threads"] and f"{asked['threads']}threads",
-    ]  # fmt: skip
+    ]
     name = "-".join(str(word) for word in words if word)
     safe = "".join(c if c.isalnum() or c in "-_." else "_" for c in name)
     path, number = folder / f"{safe}.json", 2

@@ -43,9 +43,14 @@ Photos = Sequence[NDArray[np.uint8]]
 TILE = Size(256, 256)
 # The keywords of `export_tflite` before there was an `ExportRequest`.
 OLD_KEYWORDS = {
-    "recipe": "recipe", "io": "io", "max_drop": "max_drop_db", "target": "hardware_target",
-    "rewrites": "rewrites", "verified": "verify", "force": "overwrite",
-}  # fmt: skip
+    "recipe": "recipe",
+    "io": "io",
+    "max_drop": "max_drop_db",
+    "target": "hardware_target",
+    "rewrites": "rewrites",
+    "verified": "verify",
+    "force": "overwrite",
+}
 
 
 def export_tflite(

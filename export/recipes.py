@@ -12,9 +12,22 @@ from lpie.errors import unknown_name
 
 Number = Literal["float32", "float16", "int8", "int16"]
 Stage = Literal[
-    "rewrite", "choose_tile", "calibrate", "equalize", "gptq", "convert", "mix", "fold_elu",
-    "narrow_ranges", "set_io", "resize", "refuse_foreign_ops", "add_sizes", "verify", "write",
-]  # fmt: skip
+    "rewrite",
+    "choose_tile",
+    "calibrate",
+    "equalize",
+    "gptq",
+    "convert",
+    "mix",
+    "fold_elu",
+    "narrow_ranges",
+    "set_io",
+    "resize",
+    "refuse_foreign_ops",
+    "add_sizes",
+    "verify",
+    "write",
+]
 
 # What every export begins and ends with.
 BEGIN: tuple[Stage, ...] = ("rewrite", "choose_tile")
@@ -61,45 +74,84 @@ def _budget(psnr_db: float, correlation: float) -> dict[str, float]:
 
 
 INT8: tuple[Stage, ...] = (
-    *BEGIN, "calibrate", "equalize", "gptq", "convert", "fold_elu", "narrow_ranges", "set_io", *END,
-)  # fmt: skip
+    *BEGIN,
+    "calibrate",
+    "equalize",
+    "gptq",
+    "convert",
+    "fold_elu",
+    "narrow_ranges",
+    "set_io",
+    *END,
+)
 
 # `lpie demo` measured 141, 78 and 40 dB of output PSNR for float32, float16 and int8 (2026-11-21).
 # One kernel out of order in an export and it stays below each budget (tests/export/test_export.py).
 ALL = (
     Recipe(
-        "float32", "weights and activations in float32",
-        (*BEGIN, "convert", *END), "float32", "float32", _budget(90, 0.99999),
+        "float32",
+        "weights and activations in float32",
+        (*BEGIN, "convert", *END),
+        "float32",
+        "float32",
+        _budget(90, 0.99999),
     ),
     Recipe(
-        "float16", "float16 weights: half the size; GPUs compute in it",
-        (*BEGIN, "convert", *END), "float16", "float32", _budget(50, 0.999),
+        "float16",
+        "float16 weights: half the size; GPUs compute in it",
+        (*BEGIN, "convert", *END),
+        "float16",
+        "float32",
+        _budget(50, 0.999),
     ),
     Recipe(
-        "dynamic_wi8_afp32", "int8 weights, float32 activations: small, for CPUs",
-        (*BEGIN, "calibrate", "gptq", "convert", *END), "int8", "float32", _budget(35, 0.99),
+        "dynamic_wi8_afp32",
+        "int8 weights, float32 activations: small, for CPUs",
+        (*BEGIN, "calibrate", "gptq", "convert", *END),
+        "int8",
+        "float32",
+        _budget(35, 0.99),
     ),
     Recipe(
-        "static_wi8_ai8", "int8 weights and activations; takes and returns uint8",
-        INT8, "int8", "int8", _budget(30, 0.95),
-        options=("hardware_target", "rewrites", "io"), aliases=("int8",),
+        "static_wi8_ai8",
+        "int8 weights and activations; takes and returns uint8",
+        INT8,
+        "int8",
+        "int8",
+        _budget(30, 0.95),
+        options=("hardware_target", "rewrites", "io"),
+        aliases=("int8",),
     ),
     Recipe(
-        "qat_int8", "int8, of a run of `lpie quantize-aware`",
-        INT8, "int8", "int8", _budget(30, 0.95), options=("io",), needs_qat=True,
+        "qat_int8",
+        "int8, of a run of `lpie quantize-aware`",
+        INT8,
+        "int8",
+        "int8",
+        _budget(30, 0.95),
+        options=("io",),
+        needs_qat=True,
     ),
     Recipe(
-        "mixed", "int8, with the most sensitive layers in float, so that\n"
+        "mixed",
+        "int8, with the most sensitive layers in float, so that\n"
         "at most --max-drop dB are lost on --pairs",
-        (*BEGIN, "calibrate", "equalize", "gptq", "mix", *END), "int8", "int8", _budget(30, 0.95),
-        options=("hardware_target", "rewrites", "max_drop_db"), needs_pairs=True,
+        (*BEGIN, "calibrate", "equalize", "gptq", "mix", *END),
+        "int8",
+        "int8",
+        _budget(30, 0.95),
+        options=("hardware_target", "rewrites", "max_drop_db"),
+        needs_pairs=True,
     ),
     Recipe(
-        "static_wi8_ai16", "int8 weights, int16 activations, for the few NPUs that\n"
-        "take both; slow on CPUs",
-        (*BEGIN, "calibrate", "gptq", "convert", *END), "int8", "int16", _budget(35, 0.99),
+        "static_wi8_ai16",
+        "int8 weights, int16 activations, for the few NPUs that\ntake both; slow on CPUs",
+        (*BEGIN, "calibrate", "gptq", "convert", *END),
+        "int8",
+        "int16",
+        _budget(35, 0.99),
     ),
-)  # fmt: skip
+)
 RECIPES: Mapping[str, Recipe] = {
     name: recipe for recipe in ALL for name in (recipe.name, *recipe.aliases)
 }

@@ -91,9 +91,12 @@ def read_state(adb: Adb) -> State:
     """How the device feels now."""
     mark = "lpie-next"
     scripts = (
-        "dumpsys thermalservice", "dumpsys battery", CLOCKS, ZONES,
+        "dumpsys thermalservice",
+        "dumpsys battery",
+        CLOCKS,
+        ZONES,
         "settings get global low_power",
-    )  # fmt: skip
+    )
     printed = adb.shell(f"; echo {mark}; ".join(scripts)).text.split(mark)
     thermal, battery, clocks, zones, saver = (printed + [""] * len(scripts))[: len(scripts)]
     status, temperatures = thermal_state(thermal)
@@ -182,8 +185,9 @@ def zone_temperatures(text: str) -> dict[str, float]:
 
 
 def _soc(values: dict[str, str]) -> str | None:
-    whole = " ".join(values[f"ro.soc.{key}"] for key in ("manufacturer", "model")
-                     if values.get(f"ro.soc.{key}"))  # fmt: skip
+    whole = " ".join(
+        values[f"ro.soc.{key}"] for key in ("manufacturer", "model") if values.get(f"ro.soc.{key}")
+    )
     others = ("ro.board.platform", "ro.chipname", "ro.mediatek.platform", "ro.hardware")
     return whole or next((values[key] for key in others if values.get(key)), None)
 

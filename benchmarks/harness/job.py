@@ -20,8 +20,20 @@ from lpie.tflite.model import Tensor, TfliteModel
 SIZES = ("256x256", "fhd", "4k")
 # What a photo can be turned into, and back.
 IMAGE_TYPES = ("float32", "uint8", "int8")
-TYPES = ("float32", "float16", "float64", "int8", "uint8", "int16", "uint16", "int32", "uint32",
-         "int64", "uint64", "bool")  # fmt: skip
+TYPES = (
+    "float32",
+    "float16",
+    "float64",
+    "int8",
+    "uint8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "bool",
+)
 
 
 @dataclass(frozen=True)

@@ -33,10 +33,12 @@ class Ask:
         Warm-up and measurement stop by themselves before the call is stopped.
         """
         return [
-            f"--num_runs={self.runs}", f"--min_secs={self.seconds:g}",
-            f"--max_secs={self.limit_s / 2:g}", "--warmup_runs=1",
+            f"--num_runs={self.runs}",
+            f"--min_secs={self.seconds:g}",
+            f"--max_secs={self.limit_s / 2:g}",
+            "--warmup_runs=1",
             f"--warmup_min_secs={self.warmup_s:g}",
-        ]  # fmt: skip
+        ]
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,17 @@ from lpie.restore.tile_policy import DEFAULT_TILE_PX
 Mode = Literal["auto", "whole", "tiles"]
 
 _LOWEST = {
-    "rounds": 1, "runs": 1, "seconds": 0, "warmup_s": 0, "cool_to_c": 1, "cool_s": 0, "limit_s": 1,
-    "sustained_min": 0, "tile_px": 1, "max_memory_mb": 1,
-}  # fmt: skip
+    "rounds": 1,
+    "runs": 1,
+    "seconds": 0,
+    "warmup_s": 0,
+    "cool_to_c": 1,
+    "cool_s": 0,
+    "limit_s": 1,
+    "sustained_min": 0,
+    "tile_px": 1,
+    "max_memory_mb": 1,
+}
 
 
 @dataclass(frozen=True)

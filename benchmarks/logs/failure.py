@@ -24,9 +24,11 @@ EXITS = {
 _FAILURES = tuple(
     (re.compile(pattern), say)
     for pattern, say in (
-        (r"std::bad_alloc|OutOfMemoryError|[Oo]ut of memory|Cannot allocate memory"
-         r"|CL_OUT_OF_(?:HOST_MEMORY|RESOURCES)|CL_MEM_OBJECT_ALLOCATION_FAILURE",
-         "It ran out of memory: "),
+        (
+            r"std::bad_alloc|OutOfMemoryError|[Oo]ut of memory|Cannot allocate memory"
+            r"|CL_OUT_OF_(?:HOST_MEMORY|RESOURCES)|CL_MEM_OBJECT_ALLOCATION_FAILURE",
+            "It ran out of memory: ",
+        ),
         (r"^Failed to apply .* delegate", ""),
         (r"^Disallowed CPU fallback detected", ""),
         (r"^Failed to (?:allocate tensors|invoke|load model|construct interpreter)\b", ""),
@@ -38,13 +40,18 @@ _FAILURES = tuple(
         (r"^CANNOT LINK EXECUTABLE|Exec format error|compiled with lse enabled", ""),
         (r"Fatal signal \d+ \(SIG\w+\)", "It crashed: "),
         (r"^FATAL EXCEPTION", "It crashed: "),
-        (r"^(?:\S+: (?:line \d+: )?\d* *)?(?:Segmentation fault|Bus error|Illegal instruction|"
-         r"Aborted|Trace/breakpoint trap)\b", "It crashed: "),
-        (r"^(?:\S+: (?:line \d+: )?\d* *)?Killed\b",
-         "The system killed it, likely out of memory: "),
+        (
+            r"^(?:\S+: (?:line \d+: )?\d* *)?(?:Segmentation fault|Bus error|Illegal instruction|"
+            r"Aborted|Trace/breakpoint trap)\b",
+            "It crashed: ",
+        ),
+        (
+            r"^(?:\S+: (?:line \d+: )?\d* *)?Killed\b",
+            "The system killed it, likely out of memory: ",
+        ),
         (r"^Benchmarking failed", ""),
     )
-)  # fmt: skip
+)
 # Where a result follows all the same these were survived: the graph went on without the delegate,
 # or the app was ended after its work.
 _SURVIVED = re.compile(

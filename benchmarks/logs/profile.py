@@ -11,10 +11,17 @@ _ORDER = re.compile(r"^=+ Run Order =+$")
 _INSIDE = re.compile(r"^Delegate internal")
 # The columns have had other names and, until about 2.15, the one of the start.
 _COLUMNS = {
-    "node type": "type", "start": "start", "first": "first", "avg ms": "mean_ms",
-    "avg_ms": "mean_ms", "%": "percent", "cdf%": "cdf", "mem kb": "memory_kb",
-    "times called": "count", "name": "name",
-}  # fmt: skip
+    "node type": "type",
+    "start": "start",
+    "first": "first",
+    "avg ms": "mean_ms",
+    "avg_ms": "mean_ms",
+    "%": "percent",
+    "cdf%": "cdf",
+    "mem kb": "memory_kb",
+    "times called": "count",
+    "name": "name",
+}
 _CSV = re.compile(
     r"^node type, ?(?:start, ?)?first, ?avg[_ ]ms, ?%, ?cdf%, ?mem KB, ?times called, ?name"
 )

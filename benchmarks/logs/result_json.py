@@ -33,9 +33,11 @@ def decode_json(text: str) -> dict[str, dict[str, Any]] | None:
         },
         "model": {"file": model or None},
         "requested": {"delegate": asked, "threads": _whole(result.get("num_threads"))},
-        "executed": {"delegate": asked if full is True else None,
-                     "full": full if isinstance(full, bool) else None},
-    }  # fmt: skip
+        "executed": {
+            "delegate": asked if full is True else None,
+            "full": full if isinstance(full, bool) else None,
+        },
+    }
 
 
 def _asked(accelerators: object) -> str | None:

@@ -9,9 +9,17 @@ from collections.abc import Iterator
 from typing import Any
 
 _LATENCY = {
-    1: "mean_ms", 2: "min_ms", 3: "max_ms", 4: "std_ms", 5: "median_ms", 6: "p5_ms", 7: "p95_ms",
-    8: "init_ms", 9: "first_ms", 10: "warmup_ms",
-}  # fmt: skip
+    1: "mean_ms",
+    2: "min_ms",
+    3: "max_ms",
+    4: "std_ms",
+    5: "median_ms",
+    6: "p5_ms",
+    7: "p95_ms",
+    8: "init_ms",
+    9: "first_ms",
+    10: "warmup_ms",
+}
 _SUMMARY = ("init_ms", "first_ms", "warmup_ms")
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 

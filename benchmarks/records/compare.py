@@ -65,9 +65,14 @@ def _pairs(old: Sequence[Record], new: Sequence[Record]) -> list[tuple[Record, R
 def _key(record: Record) -> tuple[object, ...]:
     request = record["requested"]
     return (
-        record["model"]["file"], request["size"], _delegate(record), request["accelerator"],
-        request["precision"], request["threads"], request["mode"],
-    )  # fmt: skip
+        record["model"]["file"],
+        request["size"],
+        _delegate(record),
+        request["accelerator"],
+        request["precision"],
+        request["threads"],
+        request["mode"],
+    )
 
 
 def _refuse_mismatch(old: Record, new: Record) -> None:

@@ -117,17 +117,42 @@ def _columns(*columns: Column | str) -> tuple[Column, ...]:
 
 
 HTML = _columns(
-    _FILE, "device", _REQUEST, "size", _VERDICT, "init_ms", _LATENCY, _INTERVAL, "p90_ms",
-    "runs", "peak_mb",
-)  # fmt: skip
+    _FILE,
+    "device",
+    _REQUEST,
+    "size",
+    _VERDICT,
+    "init_ms",
+    _LATENCY,
+    _INTERVAL,
+    "p90_ms",
+    "runs",
+    "peak_mb",
+)
 MARKDOWN = _columns(
-    "model", "device", "size", _REQUEST, "ran_on", _LATENCY, _INTERVAL, "p90_ms", "peak_mb",
-    _QUALITY, _VERDICT,
-)  # fmt: skip
+    "model",
+    "device",
+    "size",
+    _REQUEST,
+    "ran_on",
+    _LATENCY,
+    _INTERVAL,
+    "p90_ms",
+    "peak_mb",
+    _QUALITY,
+    _VERDICT,
+)
 TERMINAL = _columns(
-    _NAME, "init_ms", "first_ms", "median_ms", "mean_ms", "p90_ms", "std_ms", "peak_mb",
+    _NAME,
+    "init_ms",
+    "first_ms",
+    "median_ms",
+    "mean_ms",
+    "p90_ms",
+    "std_ms",
+    "peak_mb",
     Column("verdict", "verdict", lambda r: r["verdict"]),
-)  # fmt: skip
+)
 
 
 DEVICES = _columns(

@@ -197,8 +197,17 @@ def _ops(records: Sequence[Record]) -> str:
 
 
 def _verdicts(records: Sequence[Record]) -> str:
-    head = ["Model", "Device", "Requested", "Ran on", "Verdict", "Why", "Nodes", "Delegated",
-            "Partitions"]  # fmt: skip
+    head = [
+        "Model",
+        "Device",
+        "Requested",
+        "Ran on",
+        "Verdict",
+        "Why",
+        "Nodes",
+        "Delegated",
+        "Partitions",
+    ]
     rows = []
     for record in records:
         ran = record["executed"]
@@ -206,9 +215,13 @@ def _verdicts(records: Sequence[Record]) -> str:
         counts = ran["nodes_total"], ran["nodes_delegated"], ran["partitions"]
         why = [text(line) for line in dict.fromkeys([record["why"], *ran["reasons"]]) if line]
         rows.append(
-            [*map(text, words), verdict_cell(record), "<br>".join(why) or text(None),
-             *map(text, counts)]
-        )  # fmt: skip
+            [
+                *map(text, words),
+                verdict_cell(record),
+                "<br>".join(why) or text(None),
+                *map(text, counts),
+            ]
+        )
     valid = sum(record["verdict"] == "valid" for record in records)
     return headline(f"{valid} of {len(records)}", "records are valid") + table(
         "The delegate that was asked for, and the one that ran", head, rows, words=6

@@ -201,10 +201,14 @@ def _quality(evaluations: dict[str, Json], scores: tuple[Json, str] | None) -> s
         "Restored SSIM",
     )
     means = [
-        [text(_last(r.get("model"))), text(r.get("source", file)), text(r.get("degradation")),
-         *_scores(r)]
+        [
+            text(_last(r.get("model"))),
+            text(r.get("source", file)),
+            text(r.get("degradation")),
+            *_scores(r),
+        ]
         for file, r in evaluations.items()
-    ]  # fmt: skip
+    ]
     head = ["Model", "Images", "Degradation", *numbers]
     tables = [table("Means over images", head, means, words=3)]
     tables += [_per_image(file, r, numbers) for file, r in evaluations.items()]
@@ -245,8 +249,17 @@ def _scores(record: Json) -> list[str]:
 def _exports(specs: list[Json]) -> str:
     if not specs:
         return ""
-    head = ["File", "Recipe", "Size", "Input", "Verified", "kB", "Output PSNR, dB",
-            "Residual PSNR, dB", "Residual correlation"]  # fmt: skip
+    head = [
+        "File",
+        "Recipe",
+        "Size",
+        "Input",
+        "Verified",
+        "kB",
+        "Output PSNR, dB",
+        "Residual PSNR, dB",
+        "Residual correlation",
+    ]
     caption = "Each export against its network; the residual is output minus input"
     return _smallest(specs) + table(caption, head, [_export(spec) for spec in specs], words=5)
 

@@ -60,11 +60,17 @@ class AppRunner(Runner):
         """One round in one start of the app."""
         name = secrets.token_hex(4)
         values = {
-            "id": name, "model": self._model(job), "size": str(job.size),
-            "delegate": job.delegate.name, "precision": job.delegate.precision or "fp16",
-            "accelerator": job.delegate.accelerator, "threads": str(job.threads or 4),
-            "rounds": "1", "seconds": f"{ask.seconds:.3f}", "tile": str(max(job.tile or (1,))),
-        }  # fmt: skip
+            "id": name,
+            "model": self._model(job),
+            "size": str(job.size),
+            "delegate": job.delegate.name,
+            "precision": job.delegate.precision or "fp16",
+            "accelerator": job.delegate.accelerator,
+            "threads": str(job.threads or 4),
+            "rounds": "1",
+            "seconds": f"{ask.seconds:.3f}",
+            "tile": str(max(job.tile or (1,))),
+        }
         extras = [word for key, value in values.items() if value for word in ("--es", key, value)]
         text, ended = start_and_follow(
             self._adb,

@@ -196,8 +196,9 @@ class ThisComputer:
         """What the program printed; exit codes are a shell's."""
         pipe = subprocess.PIPE
         try:
-            with child([*self._python, *words], stdout=pipe, stderr=subprocess.STDOUT,
-                       errors="replace") as process:  # fmt: skip
+            with child(
+                [*self._python, *words], stdout=pipe, stderr=subprocess.STDOUT, errors="replace"
+            ) as process:
                 text, _ = process.communicate(timeout=limit_s)
         except subprocess.TimeoutExpired:
             raise PhoneError("hung", "The program did not end.") from None

@@ -126,8 +126,9 @@ class Interpreted:
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
         self.input_type = self._inputs[0]["dtype"] if self._inputs else None
-        self.scales = [tensors[0]["quantization"] for tensors in (self._inputs, self._outputs)
-                       if tensors]  # fmt: skip
+        self.scales = [
+            tensors[0]["quantization"] for tensors in (self._inputs, self._outputs) if tensors
+        ]
 
     def files(self, paths: list[str]) -> list[tuple[str, Any]]:
         return [(path, tensor["dtype"]) for path, tensor in zip(paths, self._inputs)]

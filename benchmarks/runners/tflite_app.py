@@ -46,9 +46,14 @@ class ApkRunner(Runner):
             *ask.flags(),
         ]
         text, ended = start_and_follow(
-            self._adb, ACTIVITY, ["--es", "args", " ".join(flags)],
-            tags=TAGS, ended=ENDED, limit_s=ask.limit_s, sleep=self._sleep,
-        )  # fmt: skip
+            self._adb,
+            ACTIVITY,
+            ["--es", "args", " ".join(flags)],
+            tags=TAGS,
+            ended=ENDED,
+            limit_s=ask.limit_s,
+            sleep=self._sleep,
+        )
         if not ended:
             return Outcome(log=text, failed=f"The app said no result within {ask.limit_s:.0f} s.")
         return read_log(text, None, job)

@@ -100,10 +100,16 @@ def measure(
                 row = {"source": source, "kind": kind, "workers": workers}
                 rows.append({**row, **_rates(child.ask({**row, "seconds": seconds}), step_ms)})
     return {
-        "patch_px": patch_px, "batch_size": batch_size, "seconds": seconds, "step_ms": step_ms,
-        "step_was_given": was_given, "cores": len(os.sched_getaffinity(0)), "load": load,
-        "environment": computer, "results": rows,
-    }  # fmt: skip
+        "patch_px": patch_px,
+        "batch_size": batch_size,
+        "seconds": seconds,
+        "step_ms": step_ms,
+        "step_was_given": was_given,
+        "cores": len(os.sched_getaffinity(0)),
+        "load": load,
+        "environment": computer,
+        "results": rows,
+    }
 
 
 def _cases(about: dict[str, Any]) -> list[tuple[str, str]]:

@@ -37,9 +37,11 @@ REFERENCE = "lpienet"  # whose float32 time is 1
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 # For trainings beside each other.
 ONE_THREAD = {
-    "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1",
+    "TF_NUM_INTRAOP_THREADS": "1",
+    "TF_NUM_INTEROP_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
     "TF_CPP_MIN_LOG_LEVEL": "3",
-}  # fmt: skip
+}
 
 
 class Design(NamedTuple):
@@ -211,8 +213,11 @@ def _train(config: Path, photos: Path, run: Path, design: Design, overrides: Seq
     options = [word for assignment in assignments for word in ("--set", assignment)]
     child = subprocess.run(
         [sys.executable, "-m", "lpie", "train", str(config), "--workdir", str(run), *options],
-        capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD},
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **ONE_THREAD},
+    )
     if child.returncode:
         last = last_line(child.stderr)
         kind = InputError if child.returncode == InputError.exit_code else LpieError
@@ -318,10 +323,20 @@ def table(result: dict[str, Any]) -> str:
     rows = sorted(result["results"], key=mean_db, reverse=True)
     (unit,) = [r["median_ms"]["float32"] for r in rows if r["name"] == REFERENCE] or [None]
     levels, large = list(rows[0]["psnr_db"]), result["large"]
-    header = ["design", "parameters", "MAC/pixel", "MB moved, fp16",
-              *(f"sigma {level}" for level in levels), "mean dB", "ms, float32, int8",
-              "to LPIENet", *([f"{large} ms, float32, int8"] if large else []), "peak MB",
-              "partitions, float32, int8", "front"]  # fmt: skip
+    header = [
+        "design",
+        "parameters",
+        "MAC/pixel",
+        "MB moved, fp16",
+        *(f"sigma {level}" for level in levels),
+        "mean dB",
+        "ms, float32, int8",
+        "to LPIENet",
+        *([f"{large} ms, float32, int8"] if large else []),
+        "peak MB",
+        "partitions, float32, int8",
+        "front",
+    ]
     cells = [
         [
             row["name"],

@@ -180,9 +180,17 @@ def _exported(model: "keras.Model", path: Path, recipe: str, size: str) -> dict[
 
 def table(result: dict[str, Any]) -> str:
     """Return the result as a Markdown table under the environment."""
-    header = ["network", "parameters", "MAC/pixel", "float32 ms", "int8 ms", "peak MB, float32",
-              "float32 to Keras, dB", "int8 to Keras, dB (correlation)",
-              "partitions on GPU, NNAPI, XNNPACK"]  # fmt: skip
+    header = [
+        "network",
+        "parameters",
+        "MAC/pixel",
+        "float32 ms",
+        "int8 ms",
+        "peak MB, float32",
+        "float32 to Keras, dB",
+        "int8 to Keras, dB (correlation)",
+        "partitions on GPU, NNAPI, XNNPACK",
+    ]
     about = measured_on(result["size"], result["environment"])
     return f"{about}\n\n{markdown(header, [_row(row) for row in result['results']])}"
 

@@ -97,20 +97,35 @@ def compare(
             ]
             rows = time_programs(
                 [*own_programs(file, width, height, threads=threads), *peers],
-                rounds=rounds, runs=runs, progress=progress,
-            )  # fmt: skip
+                rounds=rounds,
+                runs=runs,
+                progress=progress,
+            )
             for row in rows[1:]:
                 row["ratios"] = {key: ratio(rows[0], row, key) for key in ("ready_ms", "run_ms")}
             results.append({"width": width, "height": height, "rows": rows})
     differences = {name: difference for name, (difference, _) in checked.items()}
-    return {"model": model, "environment": computer, "rounds": rounds, "threads": threads,
-            "differences": differences, "results": results}  # fmt: skip
+    return {
+        "model": model,
+        "environment": computer,
+        "rounds": rounds,
+        "threads": threads,
+        "differences": differences,
+        "results": results,
+    }
 
 
 def table(result: dict[str, Any]) -> str:
     """Return the rows as Markdown, under the environment."""
-    header = ["size and runtime", "set-up ms", "run ms", "set-up + run", "peak MB",
-              "lpie to it, set-up + run", "run"]  # fmt: skip
+    header = [
+        "size and runtime",
+        "set-up ms",
+        "run ms",
+        "set-up + run",
+        "peak MB",
+        "lpie to it, set-up + run",
+        "run",
+    ]
     rows = []
     for size in result["results"]:
         for row in size["rows"]:
@@ -127,9 +142,13 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _check(
-    file: Path, runtimes: Sequence[str], peer_python: Path, threads: int, folder: Path,
+    file: Path,
+    runtimes: Sequence[str],
+    peer_python: Path,
+    threads: int,
+    folder: Path,
     progress: Callable[[str], None],
-) -> dict[str, tuple[float | None, str]]:  # fmt: skip
+) -> dict[str, tuple[float | None, str]]:
     """{runtime: (largest difference from LiteRT's output, why it is not timed)}, one small run."""
     job = _job(file, CHECKED_PX, CHECKED_PX, threads, folder, peer_python)
     image = to_float(picture(CHECKED_PX, CHECKED_PX))
@@ -161,8 +180,12 @@ def _job(
         _convert(TfliteModel.read(file).resized(Size(height, width)), model, peer_python)
         pixels = to_float(picture(height, width)).transpose(2, 0, 1)[None]
         np.save(image, np.ascontiguousarray(pixels))
-    return {"model": str(model), "image": str(image), "output": str(here / "output.npy"),
-            "threads": threads}  # fmt: skip
+    return {
+        "model": str(model),
+        "image": str(image),
+        "output": str(here / "output.npy"),
+        "threads": threads,
+    }
 
 
 def _convert(network: TfliteModel, out: Path, peer_python: Path) -> None:
@@ -173,11 +196,26 @@ def _convert(network: TfliteModel, out: Path, peer_python: Path) -> None:
     # tf2onnx lies in the peers' environment, TensorFlow in ours.
     where = subprocess.run(
         [str(peer_python), "-c", "import site; print(site.getsitepackages()[0])"],
-        capture_output=True, text=True, check=True,
-    ).stdout.strip()  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
     code = f"import sys; sys.path.append({where!r}); from tf2onnx.convert import main; main()"
-    command = [sys.executable, "-c", code, "--tflite", str(file), "--output", str(out), "--opset",
-               "17", "--inputs-as-nchw", source, "--outputs-as-nchw", result]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        code,
+        "--tflite",
+        str(file),
+        "--output",
+        str(out),
+        "--opset",
+        "17",
+        "--inputs-as-nchw",
+        source,
+        "--outputs-as-nchw",
+        result,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not out.exists():
         raise InputError(f"tf2onnx could not convert the network: {last_line(done.stderr)}")

@@ -95,9 +95,11 @@ def compared(
     harness, bare: each gives the times of one round, in ms.
     """
     medians = interleave(
-        (harness, bare), lambda times_ms, _: statistics.median(times_ms()), rounds=rounds,
+        (harness, bare),
+        lambda times_ms, _: statistics.median(times_ms()),
+        rounds=rounds,
         alternate=True,
-    )  # fmt: skip
+    )
     ratios = [ours / theirs for ours, theirs in zip(*medians, strict=True)]
     return {
         "harness_ms": statistics.median(medians[0]),

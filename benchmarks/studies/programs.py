@@ -60,10 +60,14 @@ def time_programs(
 
     timings = interleave(programs, measure, rounds=rounds)
     return [
-        {"name": program.name, "refused": refused[program.name], "rounds": results,
-         **_medians(results)}
+        {
+            "name": program.name,
+            "refused": refused[program.name],
+            "rounds": results,
+            **_medians(results),
+        }
         for program, results in zip(programs, timings, strict=True)
-    ]  # fmt: skip
+    ]
 
 
 def _medians(results: Sequence[Mapping[str, Any]]) -> dict[str, float]:

@@ -48,14 +48,26 @@ def on_noisy_photos(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the arguments of a study that measures what files of MODELS lose on noisy photos."""
     for argument in (
         click.option("--json", "as_json", is_flag=True, help="Print one JSON object only."),
-        click.option("--size", default="512x512", show_default=True,
-                     help="Size of the exported files, WIDTHxHEIGHT."),
-        click.option("--noise-sigma", default=25.0, show_default=True,
-                     help="Standard deviation of the noise, on a scale of 255."),
-        click.option("--clean", required=True, type=click.Path(path_type=Path, exists=True),
-                     help="Folder of clean photos to measure on."),
+        click.option(
+            "--size",
+            default="512x512",
+            show_default=True,
+            help="Size of the exported files, WIDTHxHEIGHT.",
+        ),
+        click.option(
+            "--noise-sigma",
+            default=25.0,
+            show_default=True,
+            help="Standard deviation of the noise, on a scale of 255.",
+        ),
+        click.option(
+            "--clean",
+            required=True,
+            type=click.Path(path_type=Path, exists=True),
+            help="Folder of clean photos to measure on.",
+        ),
         click.argument("models", nargs=-1, required=True),
-    ):  # fmt: skip
+    ):
         command = argument(command)
     return command
 
@@ -66,15 +78,34 @@ def in_turns(sizes: Sequence[str]) -> Callable[[Callable[..., Any]], Callable[..
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for option in (
             click.option("--json", "as_json", is_flag=True, help="Print one JSON object only."),
-            click.option("--threads", type=click.IntRange(1),
-                         help="Threads of every program.  [default: all cores]"),
-            click.option("--runs", type=click.IntRange(0), default=2, show_default=True,
-                         help="Runs of a program in a round, after its first."),
-            click.option("--rounds", type=click.IntRange(1), default=5, show_default=True,
-                         help="Number of rounds."),
-            click.option("--size", "sizes", multiple=True, default=sizes, show_default=True,
-                         help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeatable."),
-        ):  # fmt: skip
+            click.option(
+                "--threads",
+                type=click.IntRange(1),
+                help="Threads of every program.  [default: all cores]",
+            ),
+            click.option(
+                "--runs",
+                type=click.IntRange(0),
+                default=2,
+                show_default=True,
+                help="Runs of a program in a round, after its first.",
+            ),
+            click.option(
+                "--rounds",
+                type=click.IntRange(1),
+                default=5,
+                show_default=True,
+                help="Number of rounds.",
+            ),
+            click.option(
+                "--size",
+                "sizes",
+                multiple=True,
+                default=sizes,
+                show_default=True,
+                help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeatable.",
+            ),
+        ):
             command = option(command)
         return command
 

@@ -69,9 +69,13 @@ def compare(
             large = width * height > LARGE_PX
             progress(f"{model} at {width}x{height}")
             programs = own_programs(
-                tflite_file(model), width, height, threads=threads or os.cpu_count() or 1,
-                halo=halo, whole=not large,
-            )  # fmt: skip
+                tflite_file(model),
+                width,
+                height,
+                threads=threads or os.cpu_count() or 1,
+                halo=halo,
+                whole=not large,
+            )
             rows = time_programs(
                 programs,
                 rounds=1 if large else rounds,
@@ -93,8 +97,19 @@ def compare(
 
 def table(result: dict[str, Any]) -> str:
     """Return the rows as Markdown, under the environment."""
-    header = ["model and size", "by", "set-up ms", "run ms", "set-up + run", "peak MB", "s/MP",
-              "run", "set-up + run", "memory", "s/MP to first"]  # fmt: skip
+    header = [
+        "model and size",
+        "by",
+        "set-up ms",
+        "run ms",
+        "set-up + run",
+        "peak MB",
+        "s/MP",
+        "run",
+        "set-up + run",
+        "memory",
+        "s/MP to first",
+    ]
     rows = []
     for row in result["results"]:
         name = f"{row['model']} {row['width']}x{row['height']}"

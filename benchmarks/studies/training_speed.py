@@ -155,10 +155,17 @@ def compare(
     for row in rows:
         _add_ratio(row, rows)
     return {
-        "patch_px": patch_px, "batch_size": batch_size, "rounds": rounds, "seconds": seconds,
-        "cores": len(os.sched_getaffinity(0)), "loads": loads, "environment": computer,
-        "differences": differences, "limits": limits, "results": rows,
-    }  # fmt: skip
+        "patch_px": patch_px,
+        "batch_size": batch_size,
+        "rounds": rounds,
+        "seconds": seconds,
+        "cores": len(os.sched_getaffinity(0)),
+        "loads": loads,
+        "environment": computer,
+        "differences": differences,
+        "limits": limits,
+        "results": rows,
+    }
 
 
 def check_equal_work(backends: list[str], files: Path, torch_python: str) -> dict[str, float]:
@@ -352,9 +359,10 @@ def _limits(rows: list[dict[str, Any]], children: list[Child]) -> dict[str, Any]
 def _add_ratio(row: dict[str, Any], rows: list[dict[str, Any]]) -> None:
     """Put lpie's rate over that of the fastest PyTorch of its precision into `row`."""
     rivals = [
-        other for other in rows
+        other
+        for other in rows
         if other["backend"] == "torch" and other["precision"] == row["precision"]
-    ]  # fmt: skip
+    ]
     if row["backend"] != "torch" and rivals:
         best = max(rivals, key=lambda other: other["median_images_per_s"])
         pairs = zip(row["images_per_s"], best["images_per_s"], strict=True)

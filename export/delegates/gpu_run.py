@@ -70,8 +70,9 @@ def run_on_gpu(path: Path, *, name: str = "") -> GpuRun:
             "No GPU to run on: LiteRT's accelerator found none by Vulkan. Install its driver; "
             "Mesa's (Debian: mesa-vulkan-drivers, 23 or later) needs no GPU."
         )
-    refused = re.search(r"not supported by GPU delegate:\n(.*?)\n(?:No|\d+) operations", printed,
-                        re.DOTALL)  # fmt: skip
+    refused = re.search(
+        r"not supported by GPU delegate:\n(.*?)\n(?:No|\d+) operations", printed, re.DOTALL
+    )
     answer = re.search(rf"^{DIFFERENCES}(.*)$", printed, re.MULTILINE)
     return GpuRun(
         f"ai-edge-litert {importlib.metadata.version('ai-edge-litert')}",

@@ -148,9 +148,11 @@ def run_in(
 def _run(place: Place, arguments: Sequence[str]) -> str:
     try:
         with child(
-            [*place.python, *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            [*place.python, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             errors="replace",
-        ) as process:  # fmt: skip
+        ) as process:
             printed, _ = process.communicate(timeout=LIMIT_S)
     except subprocess.TimeoutExpired:
         raise LpieError(f"It did not end within {LIMIT_S} s.") from None

@@ -36,13 +36,27 @@ SETTINGS: dict[str, Any] = {
 
 @click.command()
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), default="demo", show_default=True,
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    default="demo",
+    show_default=True,
     help="Folder for all results of the demo.",
-)  # fmt: skip
-@click.option("--steps", type=click.IntRange(1), default=SETTINGS["train"]["steps"],
-              show_default=True, help="Number of training steps.")  # fmt: skip
-@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True,
-              help="Number of timing rounds.")  # fmt: skip
+)
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    default=SETTINGS["train"]["steps"],
+    show_default=True,
+    help="Number of training steps.",
+)
+@click.option(
+    "--rounds",
+    type=click.IntRange(1),
+    default=3,
+    show_default=True,
+    help="Number of timing rounds.",
+)
 @json_option
 def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
     """Restore a photo, then train, export, verify and time a network of your own, and report.
@@ -71,11 +85,17 @@ def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
         report = _report(run, output / "report.html")
     gain_db = evaluation["psnr_db"] - evaluation["degraded_psnr_db"]
     if as_json:
-        print_json({
-            "report": str(report), "gain_db": gain_db, "seconds": clock.seconds,
-            "pretrained": pretrained, "training": scores, "evaluation": evaluation,
-            "bench": timings,
-        })  # fmt: skip
+        print_json(
+            {
+                "report": str(report),
+                "gain_db": gain_db,
+                "seconds": clock.seconds,
+                "pretrained": pretrained,
+                "training": scores,
+                "evaluation": evaluation,
+                "bench": timings,
+            }
+        )
     else:
         click.echo(
             f"\nDone in {sum(clock.seconds):.0f} s. The photo gained {gain_db:.2f} dB. "
@@ -168,9 +188,14 @@ def _export(run: Path) -> list[Path]:
     for recipe in RECIPES:
         path = run / "exports" / f"{model.name}_{recipe}_512x512.tflite"
         spec = export_tflite(
-            model, path, recipe=recipe, size=(512, 512), photos=photos,
-            source=run / "best.keras", force=True,
-        )  # fmt: skip
+            model,
+            path,
+            recipe=recipe,
+            size=(512, 512),
+            photos=photos,
+            source=run / "best.keras",
+            force=True,
+        )
         numbers = spec.verified or {}
         click.echo(
             f"{path}: {(spec.file_bytes or 0) / 1e3:.0f} kB, against Keras "

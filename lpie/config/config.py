@@ -230,10 +230,18 @@ def _check(config: Config) -> None:
 def _train_rules(config: Config) -> list[Rule]:
     train = config.train
     smallest = {
-        "steps": 1, "batch_size": 1, "accumulate": 1, "log_every": 1, "validate_every": 1,
-        "warmup_steps": 0, "patience": 0, "seed": 0, "clip_norm": 0, "weight_decay": 0,
+        "steps": 1,
+        "batch_size": 1,
+        "accumulate": 1,
+        "log_every": 1,
+        "validate_every": 1,
+        "warmup_steps": 0,
+        "patience": 0,
+        "seed": 0,
+        "clip_norm": 0,
+        "weight_decay": 0,
         "final_learning_rate": 0,
-    }  # fmt: skip
+    }
     values = {name: getattr(train, name) for name in smallest}
     even = train.accumulate < 1 or all(b % train.accumulate == 0 for _, b in config.stages())
     compressions = (train.quantization_aware, train.sparsity, train.clusters)
@@ -241,40 +249,84 @@ def _train_rules(config: Config) -> list[Rule]:
         *((values[k] >= n, f"train.{k}", f"at least {n}", values[k]) for k, n in smallest.items()),
         (train.learning_rate > 0, "train.learning_rate", "above 0", train.learning_rate),
         (0 <= train.ema_momentum < 1, "train.ema_momentum", "in [0, 1)", train.ema_momentum),
-        (even, "train.batch_size",
-         f"a multiple of train.accumulate = {train.accumulate} in every stage", train.batch_size),
-        (list(train.progressive) == sorted(train.progressive), "train.progressive",
-         "sorted by first step", train.progressive),
-        (all(p >= 16 and b >= 1 for _, p, b in train.progressive), "train.progressive",
-         "of patches of at least 16 px and batches of at least 1", train.progressive),
-        (train.precision == "float32" or not train.quantization_aware, "train.precision",
-         "float32 with train.quantization_aware, as bfloat16 has too few levels", train.precision),
+        (
+            even,
+            "train.batch_size",
+            f"a multiple of train.accumulate = {train.accumulate} in every stage",
+            train.batch_size,
+        ),
+        (
+            list(train.progressive) == sorted(train.progressive),
+            "train.progressive",
+            "sorted by first step",
+            train.progressive,
+        ),
+        (
+            all(p >= 16 and b >= 1 for _, p, b in train.progressive),
+            "train.progressive",
+            "of patches of at least 16 px and batches of at least 1",
+            train.progressive,
+        ),
+        (
+            train.precision == "float32" or not train.quantization_aware,
+            "train.precision",
+            "float32 with train.quantization_aware, as bfloat16 has too few levels",
+            train.precision,
+        ),
         (0 <= train.sparsity < 1, "train.sparsity", "in [0, 1)", train.sparsity),
-        (train.clusters == 0 or 2 <= train.clusters <= 256, "train.clusters",
-         "0 or in 2 to 256", train.clusters),
-        (train.compressions() <= 1, "train.quantization_aware, train.sparsity or train.clusters",
-         "used alone, as each undoes the others", compressions),
-        (train.precision == "float32" or not train.compressions(), "train.precision",
-         "float32 with train.sparsity or train.clusters", train.precision),
-    ]  # fmt: skip
+        (
+            train.clusters == 0 or 2 <= train.clusters <= 256,
+            "train.clusters",
+            "0 or in 2 to 256",
+            train.clusters,
+        ),
+        (
+            train.compressions() <= 1,
+            "train.quantization_aware, train.sparsity or train.clusters",
+            "used alone, as each undoes the others",
+            compressions,
+        ),
+        (
+            train.precision == "float32" or not train.compressions(),
+            "train.precision",
+            "float32 with train.sparsity or train.clusters",
+            train.precision,
+        ),
+    ]
 
 
 def _data_rules(data: DataConfig) -> list[Rule]:
     return [
         (data.patch_px >= 16, "data.patch_px", "at least 16", data.patch_px),
         (data.workers >= 1, "data.workers", "at least 1", data.workers),
-        (0 < data.validation_fraction < 1, "data.validation_fraction", "in (0, 1)",
-         data.validation_fraction),
-        (data.source == "builtin" or data.folder, "data.folder",
-         f"set for data.source = {data.source!r}, to the folder of the photos", "none"),
+        (
+            0 < data.validation_fraction < 1,
+            "data.validation_fraction",
+            "in (0, 1)",
+            data.validation_fraction,
+        ),
+        (
+            data.source == "builtin" or data.folder,
+            "data.folder",
+            f"set for data.source = {data.source!r}, to the folder of the photos",
+            "none",
+        ),
         (0 <= data.vary_colours <= 1, "data.vary_colours", "in [0, 1]", data.vary_colours),
-        (1 <= data.downscale[0] <= data.downscale[1] <= 16, "data.downscale",
-         "a pair low <= high of numbers in [1, 16]", data.downscale),
+        (
+            1 <= data.downscale[0] <= data.downscale[1] <= 16,
+            "data.downscale",
+            "a pair low <= high of numbers in [1, 16]",
+            data.downscale,
+        ),
         (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),
         (0 <= data.real_share < 1, "data.real_share", "in [0, 1)", data.real_share),
-        (bool(data.real_share) == bool(data.real_pairs), "data.real_share",
-         "above 0 exactly when data.real_pairs is set", data.real_share),
-    ]  # fmt: skip
+        (
+            bool(data.real_share) == bool(data.real_pairs),
+            "data.real_share",
+            "above 0 exactly when data.real_pairs is set",
+            data.real_share,
+        ),
+    ]
 
 
 def _loss_rules(config: Config) -> list[Rule]:
@@ -283,6 +335,10 @@ def _loss_rules(config: Config) -> list[Rule]:
     return [
         (any(weights.values()), "loss", "of at least one weight above 0", "all weights 0"),
         (not negative, "loss", "without a negative weight", ", ".join(negative)),
-        (bool(config.train.teacher) == bool(config.loss.distillation), "loss.distillation",
-         "above 0 exactly when train.teacher is set", config.loss.distillation),
-    ]  # fmt: skip
+        (
+            bool(config.train.teacher) == bool(config.loss.distillation),
+            "loss.distillation",
+            "above 0 exactly when train.teacher is set",
+            config.loss.distillation,
+        ),
+    ]

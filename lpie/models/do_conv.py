@@ -58,9 +58,11 @@ class DOConv2D(keras.layers.Layer):
             self.d = self.add_weight(shape, initializer="zeros", name="d")
             identity = np.broadcast_to(np.eye(area, dtype=np.float32), shape)
             self.d_identity = self.add_weight(
-                shape, trainable=False, name="d_identity",
+                shape,
+                trainable=False,
+                name="d_identity",
                 initializer=lambda shape, dtype=None: keras.ops.convert_to_tensor(identity, dtype),
-            )  # fmt: skip
+            )
         if self.use_bias:
             self.bias = self.add_weight((self.filters,), initializer=spread, name="bias")
 

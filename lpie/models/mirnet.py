@@ -29,8 +29,12 @@ def mirnet(
     `blocks` multi-scale blocks with `height` streams of `width` columns.
     """
     numbers = {
-        "features": features, "groups": groups, "blocks": blocks, "height": height, "width": width
-    }  # fmt: skip
+        "features": features,
+        "groups": groups,
+        "blocks": blocks,
+        "height": height,
+        "width": width,
+    }
     for name, value in numbers.items():
         if not isinstance(value, int) or value < 1:
             raise InputError(f"`{name}` must be a positive whole number. Received: {value!r}.")

@@ -10,9 +10,19 @@ from lpie.errors import InputError
 from lpie.tflite.model import Op, Tensor, TfliteModel
 
 TYPE_BITS = {
-    "int4": 4, "bool": 8, "int8": 8, "uint8": 8, "float16": 16, "int16": 16, "uint16": 16,
-    "float32": 32, "int32": 32, "uint32": 32, "float64": 64, "int64": 64,
-}  # fmt: skip
+    "int4": 4,
+    "bool": 8,
+    "int8": 8,
+    "uint8": 8,
+    "float16": 16,
+    "int16": 16,
+    "uint16": 16,
+    "float32": 32,
+    "int32": 32,
+    "uint32": 32,
+    "float64": 64,
+    "int64": 64,
+}
 INTEGER_TYPES = ("int32", "int64")
 WEIGHT_INPUTS = {
     "CONV_2D": (1, 2),

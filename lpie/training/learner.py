@@ -51,9 +51,12 @@ class Learner:
         elif self._config.train.start == "balanced":
             network = NETWORKS[self._config.model.name]
             balance(
-                self._average, degraded,
-                residual=network.residual, branches=network.branches, gates=network.gates,
-            )  # fmt: skip
+                self._average,
+                degraded,
+                residual=network.residual,
+                branches=network.branches,
+                gates=network.gates,
+            )
         weights = self._average.get_weights()
         vector = self._devices.from_first(np.concatenate([w.ravel() for w in weights]))
         parts = np.split(vector, np.cumsum([w.size for w in weights])[:-1])
@@ -188,9 +191,11 @@ def _twin(
     from lpie.models.tfmot.pruning import CompressedTwin
 
     return CompressedTwin(
-        model, sparsity=train.sparsity, clusters=train.clusters,
+        model,
+        sparsity=train.sparsity,
+        clusters=train.clusters,
         calls=train.steps * train.accumulate,
-    )  # fmt: skip
+    )
 
 
 def _is_pointwise(layer: keras.layers.Conv2D) -> bool:

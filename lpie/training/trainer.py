@@ -137,15 +137,22 @@ class _Trainer:
         """Steps up to the configured number, logging, validating and saving on the way."""
         train = self._config.train
         feed = batches(
-            self._pools, self._config, first=self._step,
+            self._pools,
+            self._config,
+            first=self._step,
             stop=self._step if self._state["ended"] else train.steps,
-            process=self._devices.process, processes=self._devices.processes,
-        )  # fmt: skip
+            process=self._devices.process,
+            processes=self._devices.processes,
+        )
         writer = EventWriter(self._run.folder / "tensorboard", writes=self._chief)
         bar = tqdm(
-            total=train.steps, initial=self._step, disable=not progress, unit="step",
-            dynamic_ncols=True, mininterval=0.1 if sys.stderr.isatty() else 30,
-        )  # fmt: skip
+            total=train.steps,
+            initial=self._step,
+            disable=not progress,
+            unit="step",
+            dynamic_ncols=True,
+            mininterval=0.1 if sys.stderr.isatty() else 30,
+        )
         losses: list[float] = []
         clock = time.perf_counter()
         with bar, writer:

@@ -85,11 +85,18 @@ def table(result: dict[str, Any]) -> str:
     cells = []
     for row in result["results"]:
         best = first.setdefault(row["recipe"], row["psnr_db"])
-        cells.append([
-            row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
-            f"{row['compressed_bytes'] / 1e3:,.0f}", f"{row['zeros']:.0%}",
-            f"{row['values']:.0f}", f"{row['psnr_db']:.2f}", f"{best - row['psnr_db']:.2f}",
-        ])  # fmt: skip
+        cells.append(
+            [
+                row["model"],
+                row["recipe"],
+                f"{row['file_bytes'] / 1e3:,.0f}",
+                f"{row['compressed_bytes'] / 1e3:,.0f}",
+                f"{row['zeros']:.0%}",
+                f"{row['values']:.0f}",
+                f"{row['psnr_db']:.2f}",
+                f"{best - row['psnr_db']:.2f}",
+            ]
+        )
     header = ["model", "recipe", "kB", "compressed", "zeros", "values in a kernel", "dB", "lost"]
     computer = result["environment"]
     about = (

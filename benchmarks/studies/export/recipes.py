@@ -21,8 +21,7 @@ from lpie.errors import InputError, LpieError
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 
-RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "mixed",
-           "static_wi8_ai16")  # fmt: skip
+RECIPES = ("float32", "float16", "dynamic_wi8_afp32", "static_wi8_ai8", "mixed", "static_wi8_ai16")
 DELEGATES = ("gpu", "gpu-gl", "mldrift", "nnapi-29", "nnapi-31", "xnnpack")
 
 
@@ -121,12 +120,18 @@ def table(result: dict[str, Any]) -> str:
         best = first.setdefault(row["model"], row["psnr_db"])
         float_ops = ", ".join(f"{n} {op}" for op, n in row["float_ops"].items())
         left = float_ops or (f"{len(row['float_layers'])} chosen" if row["float_layers"] else "")
-        cells.append([
-            row["model"], row["recipe"], f"{row['file_bytes'] / 1e3:,.0f}",
-            f"{row['psnr_db']:.2f}", f"{round(best - row['psnr_db'], 2) + 0:.2f}",
-            f"{row['residual_correlation']:.5f}" if not row["refused"] else "refused", left,
-            *(str(row["partitions"][name]) for name in DELEGATES),
-        ])  # fmt: skip
+        cells.append(
+            [
+                row["model"],
+                row["recipe"],
+                f"{row['file_bytes'] / 1e3:,.0f}",
+                f"{row['psnr_db']:.2f}",
+                f"{round(best - row['psnr_db'], 2) + 0:.2f}",
+                f"{row['residual_correlation']:.5f}" if not row["refused"] else "refused",
+                left,
+                *(str(row["partitions"][name]) for name in DELEGATES),
+            ]
+        )
     header = [
         "network",
         "recipe",

@@ -14,8 +14,14 @@ from lpie.benchmarks.studies.study import export, keep_to, measured_on, sentence
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 
-REWRITES = ("fold_linear", "merge_rank_one", "split_concatenation", "mean_by_convolution",
-            "max_by_halves", "upsample_by_means")  # fmt: skip
+REWRITES = (
+    "fold_linear",
+    "merge_rank_one",
+    "split_concatenation",
+    "mean_by_convolution",
+    "max_by_halves",
+    "upsample_by_means",
+)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -129,8 +135,16 @@ def _compared(rounds: list[dict[str, Any]], plain: list[dict[str, Any]]) -> dict
 
 def table(result: dict[str, Any]) -> str:
     """Return the rows as Markdown; the spread is that of the middle half of the rounds."""
-    header = ["network", "rewrite", "ms", "ratio", "middle half", "of the fastest", "peak MB",
-              "output to Keras, dB"]  # fmt: skip
+    header = [
+        "network",
+        "rewrite",
+        "ms",
+        "ratio",
+        "middle half",
+        "of the fastest",
+        "peak MB",
+        "output to Keras, dB",
+    ]
     about = measured_on(result["size"], result["environment"])
     rows = markdown(header, [_cells(row) for row in result["results"]])
     return f"{result['recipe']}, {about}; medians of {result['rounds']} rounds\n\n{rows}"

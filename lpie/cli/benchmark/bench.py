@@ -92,8 +92,14 @@ def _measured(options: Options, typed: set[str]) -> "list[Record]":
             "Name MODELS to time, or the log to read by --parse LOG. Give at least one .tflite or "
             "pretrained network, or a --suite."
         )
-    tools = Tools(options.runner, options.binary, options.libraries, options.apk, options.python,
-                  options.runtime)  # fmt: skip
+    tools = Tools(
+        options.runner,
+        options.binary,
+        options.libraries,
+        options.apk,
+        options.python,
+        options.runtime,
+    )
     asked = options.device or (("all",) if options.suite_file else ("host",))
     here = set(asked) == {"host"}
     check_options(typed, kinds_of(asked, tools.runner))

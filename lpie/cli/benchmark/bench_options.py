@@ -36,77 +36,171 @@ def option(*names: str, **settings: Any) -> Decorator:
 
 
 WHAT = (
-    option("--size", "sizes", multiple=True,
-           help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeatable.  [default: 256x256, fhd and 4k; "
-                "the file's own size where it cannot be resized]"),
-    option("--delegate", "delegates", multiple=True,
-           help="What runs the network: cpu (TFLite's own kernels), xnnpack, gpu, gpu-cl or gpu-gl "
-                "(a GPU's with -fp32 for full precision), nnapi or nnapi:NAME, npu. Repeatable.  "
-                "[default: xnnpack]"),
-    option("--threads", type=click.IntRange(1), multiple=True,
-           help="CPU threads. Repeatable.  [default: all cores of this computer, 4 on a device]"),
-    option("--tiles", is_flag=True,
-           help="Restore by tiles, as `lpie restore` does, instead of the whole image."),
+    option(
+        "--size",
+        "sizes",
+        multiple=True,
+        help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeatable.  [default: 256x256, fhd and 4k; "
+        "the file's own size where it cannot be resized]",
+    ),
+    option(
+        "--delegate",
+        "delegates",
+        multiple=True,
+        help="What runs the network: cpu (TFLite's own kernels), xnnpack, gpu, gpu-cl or gpu-gl "
+        "(a GPU's with -fp32 for full precision), nnapi or nnapi:NAME, npu. Repeatable.  "
+        "[default: xnnpack]",
+    ),
+    option(
+        "--threads",
+        type=click.IntRange(1),
+        multiple=True,
+        help="CPU threads. Repeatable.  [default: all cores of this computer, 4 on a device]",
+    ),
+    option(
+        "--tiles",
+        is_flag=True,
+        help="Restore by tiles, as `lpie restore` does, instead of the whole image.",
+    ),
     option("--whole", is_flag=True, help="Run the whole image; never split it into tiles."),
-    option("--max-memory", "max_memory_mb", type=float,
-           help="Most memory that a run may be expected to need, in MB.  "
-                "[default: 80 % of the free memory]"),
+    option(
+        "--max-memory",
+        "max_memory_mb",
+        type=float,
+        help="Most memory that a run may be expected to need, in MB.  "
+        "[default: 80 % of the free memory]",
+    ),
     option("--photo", type=PATH, help="Photo to restore.  [default: a built-in photo with noise]"),
-    option("--reference", type=PATH,
-           help="Float .tflite used as ground truth for the device's output."),
-)  # fmt: skip
+    option(
+        "--reference", type=PATH, help="Float .tflite used as ground truth for the device's output."
+    ),
+)
 HOW_LONG = (
-    option("--rounds", type=click.IntRange(1, 1000),
-           help="How often each model has its turn.  [default: 5]"),
-    option("--min-runs", "runs", type=click.IntRange(1),
-           help="Fewest runs in each round.  [default: 1 on this computer, 10 on a device]"),
-    option("--seconds", type=click.FloatRange(0),
-           help="Shortest duration of each round, in seconds.  [default: 1 on this computer, 2 on "
-                "a device]"),
-    option("--warmup-seconds", "warmup_s", old=("--warm-up",), type=float,
-           help="Warm-up before each round, in seconds; on this computer once, until runs are "
-                "alike.  [default: at most 5 on this computer, 1 on a device]"),
-    option("--timeout", "limit_s", old=("--limit",), type=float,
-           help="Timeout of one benchmark run, in seconds.  [default: 600]"),
-    option("--cool-to", "cool_to_c", type=float,
-           help="Temperature at which a round may begin on a device, in °C.  [default: 38]"),
-    option("--cool-timeout", "cool_s", old=("--cool-limit",), type=float,
-           help="Give up if the device has not cooled after this many seconds.  [default: 900]"),
-    option("--sustained", "sustained_min", type=float, metavar="MINUTES",
-           help="Also run for so many minutes without a pause, to see how much heat slows it."),
+    option(
+        "--rounds",
+        type=click.IntRange(1, 1000),
+        help="How often each model has its turn.  [default: 5]",
+    ),
+    option(
+        "--min-runs",
+        "runs",
+        type=click.IntRange(1),
+        help="Fewest runs in each round.  [default: 1 on this computer, 10 on a device]",
+    ),
+    option(
+        "--seconds",
+        type=click.FloatRange(0),
+        help="Shortest duration of each round, in seconds.  [default: 1 on this computer, 2 on "
+        "a device]",
+    ),
+    option(
+        "--warmup-seconds",
+        "warmup_s",
+        old=("--warm-up",),
+        type=float,
+        help="Warm-up before each round, in seconds; on this computer once, until runs are "
+        "alike.  [default: at most 5 on this computer, 1 on a device]",
+    ),
+    option(
+        "--timeout",
+        "limit_s",
+        old=("--limit",),
+        type=float,
+        help="Timeout of one benchmark run, in seconds.  [default: 600]",
+    ),
+    option(
+        "--cool-to",
+        "cool_to_c",
+        type=float,
+        help="Temperature at which a round may begin on a device, in °C.  [default: 38]",
+    ),
+    option(
+        "--cool-timeout",
+        "cool_s",
+        old=("--cool-limit",),
+        type=float,
+        help="Give up if the device has not cooled after this many seconds.  [default: 900]",
+    ),
+    option(
+        "--sustained",
+        "sustained_min",
+        type=float,
+        metavar="MINUTES",
+        help="Also run for so many minutes without a pause, to see how much heat slows it.",
+    ),
     option("--profile", is_flag=True, help="Also time each op, in runs of their own."),
-)  # fmt: skip
+)
 WHERE = (
-    option("--device", multiple=True, metavar="SERIAL",
-           help="Device to measure on: a serial, `all`, or `host` for this computer. Repeatable.  "
-                "[default: host; with --suite all]"),
-    option("--list-devices", "list_devices", old=("--devices",), is_flag=True,
-           help="List connected devices and exit."),
-    option("--suite", "suite_file", type=PATH,
-           help="TOML file that lists models, sizes, delegates, threads and settings."),
-    option("--runner", default="benchmark_model", show_default=True,
-           help="What measures on a device: benchmark_model, apk (TFLite's app), app (lpie's app) "
-                "or python (an Arm board)."),
-    option("--binary", type=PATH, envvar="LPIE_BENCHMARK_MODEL",
-           help="The benchmark_model built for the device.  [default: $LPIE_BENCHMARK_MODEL]"),
-    option("--library", "libraries", type=PATH, multiple=True,
-           help="Shared library to push next to benchmark_model. Repeatable."),
+    option(
+        "--device",
+        multiple=True,
+        metavar="SERIAL",
+        help="Device to measure on: a serial, `all`, or `host` for this computer. Repeatable.  "
+        "[default: host; with --suite all]",
+    ),
+    option(
+        "--list-devices",
+        "list_devices",
+        old=("--devices",),
+        is_flag=True,
+        help="List connected devices and exit.",
+    ),
+    option(
+        "--suite",
+        "suite_file",
+        type=PATH,
+        help="TOML file that lists models, sizes, delegates, threads and settings.",
+    ),
+    option(
+        "--runner",
+        default="benchmark_model",
+        show_default=True,
+        help="What measures on a device: benchmark_model, apk (TFLite's app), app (lpie's app) "
+        "or python (an Arm board).",
+    ),
+    option(
+        "--binary",
+        type=PATH,
+        envvar="LPIE_BENCHMARK_MODEL",
+        help="The benchmark_model built for the device.  [default: $LPIE_BENCHMARK_MODEL]",
+    ),
+    option(
+        "--library",
+        "libraries",
+        type=PATH,
+        multiple=True,
+        help="Shared library to push next to benchmark_model. Repeatable.",
+    ),
     option("--apk", type=PATH, help="App to install first, for the runners apk and app."),
-    option("--python", default="",
-           help="Command of the Python that runs the model, as that of an older runtime.  "
-                "[default: this one; python3 on a board]"),
-    option("--runtime", default="",
-           help="Package of Python's interpreter: ai-edge-litert or tflite-runtime.  [default: "
-                "ai-edge-litert]"),
+    option(
+        "--python",
+        default="",
+        help="Command of the Python that runs the model, as that of an older runtime.  "
+        "[default: this one; python3 on a board]",
+    ),
+    option(
+        "--runtime",
+        default="",
+        help="Package of Python's interpreter: ai-edge-litert or tflite-runtime.  [default: "
+        "ai-edge-litert]",
+    ),
     option("--adb", help="The adb program.  [default: $ADB, or the one in PATH]"),
-)  # fmt: skip
+)
 OUTPUT = (
-    option("--parse", "log", type=PATH,
-           help="Measure nothing: read the records out of what benchmark_model printed."),
-    option("-o", "--output", type=PATH,
-           help="Also write the JSON here: a file NAME.json, or a new folder for a file each."),
+    option(
+        "--parse",
+        "log",
+        type=PATH,
+        help="Measure nothing: read the records out of what benchmark_model printed.",
+    ),
+    option(
+        "-o",
+        "--output",
+        type=PATH,
+        help="Also write the JSON here: a file NAME.json, or a new folder for a file each.",
+    ),
     json_option,
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True)

@@ -127,10 +127,14 @@ def _print_estimate(report: dict[str, Any]) -> None:
 
 def _print_errors(rows: list[dict[str, Any]], *, sources: bool) -> None:
     cells = [
-        [f"{row['name']}, {row['phone']} {row['unit'].upper()}", f"{row['measured_ms']:,.1f}",
-         f"{row['estimate_ms']:,.1f}", f"{row['error']:+.0%}"]
+        [
+            f"{row['name']}, {row['phone']} {row['unit'].upper()}",
+            f"{row['measured_ms']:,.1f}",
+            f"{row['estimate_ms']:,.1f}",
+            f"{row['error']:+.0%}",
+        ]
         for row in rows
-    ]  # fmt: skip
+    ]
     print_table(["measurement", "measured ms", "estimated ms", "error"], cells)
     for row in rows if sources else ():
         note = f" {row['note']}" if row["note"] else ""

@@ -18,15 +18,33 @@ from lpie.errors import InputError
 # Under what keys training code keeps the weights, the best ones first.
 _CONTAINERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "weights")
 _DTYPES = {
-    "FloatStorage": "<f4", "DoubleStorage": "<f8", "HalfStorage": "<f2", "BFloat16Storage": "bf16",
-    "LongStorage": "<i8", "IntStorage": "<i4", "ShortStorage": "<i2", "CharStorage": "i1",
-    "ByteStorage": "u1", "BoolStorage": "?",
-}  # fmt: skip
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "BFloat16Storage": "bf16",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "i1",
+    "ByteStorage": "u1",
+    "BoolStorage": "?",
+}
 # What the readers raise for a file that is cut off, altered or another kind.
 _DAMAGE = (
-    ArithmeticError, AttributeError, EOFError, KeyError, IndexError, MemoryError, OSError,
-    RuntimeError, TypeError, ValueError, pickle.UnpicklingError, struct.error, zipfile.BadZipFile,
-)  # fmt: skip
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    KeyError,
+    IndexError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    pickle.UnpicklingError,
+    struct.error,
+    zipfile.BadZipFile,
+)
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 
 
@@ -38,9 +56,12 @@ def read_state(path: Path) -> dict[str, NDArray]:
     `module.` in front of every name is dropped. Raises `InputError`.
     """
     readers: dict[str, Callable[[Path], Any]] = {
-        ".safetensors": _read_safetensors, ".npz": _read_npz,
-        ".pth": _read_torch, ".pt": _read_torch, ".ckpt": _read_torch,
-    }  # fmt: skip
+        ".safetensors": _read_safetensors,
+        ".npz": _read_npz,
+        ".pth": _read_torch,
+        ".pt": _read_torch,
+        ".ckpt": _read_torch,
+    }
     if path.suffix not in readers:
         raise InputError(f"{path} must end in one of {', '.join(readers)}.")
     if not path.is_file():
