@@ -3,6 +3,7 @@
 The glossary in ARCHITECTURE.md has the word to use instead.
 """
 
+import ast
 import re
 
 import click
@@ -11,6 +12,8 @@ import pytest
 from tests.conftest import ROOT
 
 RETIRED = re.compile(r"\b(shipped|spoiled|pieces?|surgery)\b", re.IGNORECASE)
+# Words that say nothing as the name of a thing.
+FILLERS = {"each", "found", "given", "made", "said", "told"}
 TEXTS = [
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "mkdocs.yml", "setup.cfg")),
     *(path for path in (ROOT / "docs").rglob("*.md")),
@@ -30,6 +33,29 @@ def lines():
 
 def test_no_retired_word_is_read():
     assert not [f"{place}: {line.strip()}" for place, line in lines() if RETIRED.search(line)]
+
+
+def names(tree):
+    """(line, name) of every variable, parameter, function and class that is defined."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+
+
+def test_no_filler_is_a_name():
+    sources = [path for path in TEXTS if path.suffix == ".py"]
+    fillers = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sources
+        for line, name in names(ast.parse(path.read_text()))
+        if name in FILLERS
+    ]
+    assert len(sources) > 200
+    assert not fillers
 
 
 def commands(command, context):
