@@ -105,7 +105,7 @@ def test_the_old_name_of_ignore_mismatch_still_works(tmp_path):
 
 
 def test_a_record_of_plain_bench_before_it_had_a_serial_is_paired():
-    old = json.loads((ROOT / "tests" / "golden" / "record_0.1.json").read_text())
+    old = json.loads((ROOT / "tests" / "golden" / "compatibility" / "record_0.1.json").read_text())
     new = json.loads(json.dumps(old))
     new["device"]["serial"], new["requested"]["delegate"] = "host", "xnnpack"
     other = json.loads(json.dumps(new))

@@ -22,7 +22,7 @@ from lpie.data.pools import load_pools
 from lpie.errors import InputError
 from tests.conftest import ROOT
 
-BATCHES = json.loads((ROOT / "tests" / "golden" / "batches.json").read_text())
+BATCHES = json.loads((ROOT / "tests" / "golden" / "compatibility" / "batches.json").read_text())
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-GOLDEN = ROOT / "tests" / "golden"
+GOLDEN = ROOT / "tests" / "golden" / "compatibility"
 NAMES = json.loads((GOLDEN / "public_names.json").read_text())
 FLAGS = json.loads((GOLDEN / "flags.json").read_text())
 

@@ -205,7 +205,7 @@ def test_other_workdirs_are_noticed_and_the_job_resumes_to_the_weights_of_one_de
     with job(backend, config, run, tmp_path / "other") as (hosts, processes):
         first, second = map(completed, processes)
     assert_one_sentence(second, 1, "Process 1 has the checkpoint of step 0", "share")
-    assert_one_sentence(first, 1, f"Host 1 ({hosts[1]}) has stopped: Process 1 found")
+    assert_one_sentence(first, 1, f"Host 1 ({hosts[1]}) has stopped: Process 1 has")
     with job(backend, config, run, run) as (_, processes):
         for process in processes:
             result = completed(process)

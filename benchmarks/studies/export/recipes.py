@@ -142,7 +142,7 @@ def table(result: dict[str, Any]) -> str:
         "left in float",
         *DELEGATES,
     ]
-    about = f"{measured_on(result['size'], result['computer'])}; {noisy(result)}"
+    about = f"{measured_on(result['size'], result['environment'])}; {noisy(result)}"
     return f"{about}; partitions on each delegate\n\n{markdown(header, cells)}"
 
 
