@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 
 from lpie.benchmarks.reports.table import markdown
 from lpie.benchmarks.studies.study import sentences
-from lpie.data.augment import LUMA, reduced
+from lpie.data.augment import reduced, saturated
 from lpie.image.image import list_images, read_image, to_float
 from lpie.image.metrics import psnr
 from lpie.restore.restorer import Restorer
 
-SATURATION = np.float32(1.6)
+SATURATION = 1.6
 SIGMAS = (15, 25, 50)
 
 
@@ -49,8 +49,7 @@ def vivid(photo: NDArray[np.uint8]) -> NDArray[np.float32]:
     h, w, _ = photo.shape
     side = min(h, w) // 2
     small = reduced(to_float(photo[: 2 * side, : 2 * side]), side)
-    luma = (small @ LUMA)[..., None]
-    return np.clip(luma + SATURATION * (small - luma), 0, 1)[..., [2, 0, 1]]
+    return np.clip(saturated(small, SATURATION), 0, 1)[..., [2, 0, 1]]
 
 
 def scores(model: str, photos: Sequence[NDArray[np.float32]]) -> Iterator[float]:

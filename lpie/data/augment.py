@@ -26,11 +26,17 @@ def vary_colours(image: Image, rng: Generator) -> Image:
     colour = rotation_about_grey(rng.uniform(-np.pi, np.pi)) if rng.random() < 0.5 else np.eye(3)
     colour = colour[rng.permutation(3)].astype(np.float32)
     turned = image @ colour.T
-    luma = (turned @ LUMA)[..., None]
-    saturated = luma + np.float32(rng.uniform(0.5, 2.2)) * (turned - luma)
-    balanced = saturated * np.exp(rng.normal(0, 0.08, 3)).astype(np.float32)
+    balanced = saturated(turned, rng.uniform(0.5, 2.2)) * np.exp(rng.normal(0, 0.08, 3)).astype(
+        np.float32
+    )
     exposed = np.clip(balanced * np.float32(2 ** rng.uniform(-0.7, 0.5)), 0, 1)
     return np.asarray(exposed ** np.float32(np.exp(rng.uniform(-0.35, 0.35))), np.float32)
+
+
+def saturated(image: Image, factor: float) -> Image:
+    """`image` [H, W, 3] with colours `factor` times as far from their grey; it is not clipped."""
+    luma = (image @ LUMA)[..., None]
+    return np.asarray(luma + np.float32(factor) * (image - luma), np.float32)
 
 
 def rotation_about_grey(angle: float) -> NDArray[np.float64]:

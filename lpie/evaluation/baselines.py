@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.data.augment import LUMA
 from lpie.image.image import to_float, to_uint8
 
 Image = NDArray[np.float32]
@@ -112,7 +113,7 @@ def dct_threshold(image: Image, sigma: float) -> Image:
 def gamma(image: Image) -> Image:
     """The image to the power that takes its mean luma to 0.5."""
     clipped = np.clip(image, 0, 1)
-    mean = float(np.mean(clipped @ np.array([0.299, 0.587, 0.114], np.float32)))
+    mean = float(np.mean(clipped @ LUMA))
     return clipped ** np.float32(np.log(0.5) / np.log(np.clip(mean, 1e-3, 0.99)))
 
 

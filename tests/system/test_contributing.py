@@ -148,7 +148,9 @@ def test_the_readme_is_short():
 
 def test_no_page_names_a_registry_or_a_path_of_its_writer():
     for page in [*PAGES, ROOT / "mkdocs.yml", ROOT / "CHANGELOG.md"]:
-        assert not re.search(r"(^|[\s`\"(])/(tmp|home|root)/", page.read_text()), page
+        text = page.read_text()
+        assert not re.search(r"https?://\S*(pypi|registry)", text), page
+        assert not re.search(r"(^|[\s`\"(])/(tmp|home|root|work)/", text), page
 
 
 def test_results_have_dates_and_commands():
