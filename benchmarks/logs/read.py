@@ -207,7 +207,16 @@ def _json_result(data: bytes) -> Parsed | None:
     parts = decode_json(_decoded(data))
     if parts is None:
         return None
-    return _doubted(Parsed(**parts, runner={"name": "litert_benchmark"}))
+    return _doubted(
+        Parsed(
+            round=parts["round"],
+            summary=parts["summary"],
+            model=parts["model"],
+            runner={"name": "litert_benchmark"},
+            requested=parts["requested"],
+            executed=parts["executed"],
+        )
+    )
 
 
 # What reads a file that a tool wrote: each returns None for a file of another format. What no one

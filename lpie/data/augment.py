@@ -25,7 +25,7 @@ def vary_colours(image: Image, rng: Generator) -> Image:
     """
     colour = rotation_about_grey(rng.uniform(-np.pi, np.pi)) if rng.random() < 0.5 else np.eye(3)
     colour = colour[rng.permutation(3)].astype(np.float32)
-    turned = image @ colour.T
+    turned = np.asarray(image @ colour.T, np.float32)
     balanced = saturated(turned, rng.uniform(0.5, 2.2)) * np.exp(rng.normal(0, 0.08, 3)).astype(
         np.float32
     )
