@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.metadata
-import json
+import math
 import os
 import time
 from collections.abc import Callable, Mapping
@@ -13,18 +13,23 @@ from typing import Any
 
 import numpy as np
 
+from lpie.errors import InputError
 from lpie.restore.tile_policy import PROBE_RUNS, PROBE_SIDES_PX, Rates, shares
 from lpie.size import Size
-from lpie.system.environment import cpu_name
+from lpie.system.documents import parse_json, read_file
+from lpie.system.environment import cache_folder, cpu_name
 from lpie.system.files import to_json, write_atomic
 from lpie.tflite.interpreter import RuntimeName, Session
 from lpie.tflite.model import TfliteModel
+
+LONGEST_CACHE = 10_000_000  # bytes; it has some hundred for each file that was ever timed
 
 
 def known_rates(key: str, threads: int) -> list[Rates] | None:
     """The rates that were measured for `key` (see `rates_key`), or None."""
     stored = remembered(key, "rates")
-    with contextlib.suppress(TypeError, ValueError):  # another version's, or damaged: measure again
+    # Another version's, or damaged: measure again.
+    with contextlib.suppress(TypeError, ValueError, AttributeError):
         rates = [_rates(entry) for entry in stored or []]
         ways = set(shares(threads))
         if rates and all((r.workers, r.threads) in ways and _plausible(r) for r in rates):
@@ -84,10 +89,13 @@ def rates_key(model: TfliteModel, threads: int, runtime: RuntimeName) -> str:
 
 def remember(key: str, name: str, value: object) -> None:
     """Keep a fact about `key` for later processes."""
+    path = cache_file()
+    if path is None:
+        return
     cache = _read()
-    # A read-only home must not stop a restoration: it will only be measured again.
-    with contextlib.suppress(OSError):
-        write_atomic(cache_file(), to_json({**cache, key: {**cache.get(key, {}), name: value}}))
+    # A home that cannot be written to must not stop a restoration: it will only be measured again.
+    with contextlib.suppress(OSError, InputError):
+        write_atomic(path, to_json({**cache, key: {**cache.get(key, {}), name: value}}))
 
 
 def remembered(key: str, name: str) -> Any:
@@ -95,10 +103,10 @@ def remembered(key: str, name: str) -> Any:
     return _read().get(key, {}).get(name)
 
 
-def cache_file() -> Path:
-    """The file that measurements are kept in."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    return (Path(home) if home else Path.home() / ".cache") / "lpie" / "rates.json"
+def cache_file() -> Path | None:
+    """The file that measurements are kept in; None where there is no place for it."""
+    folder = cache_folder()
+    return folder / "rates.json" if folder else None
 
 
 def _time(
@@ -132,8 +140,10 @@ def _time(
 
 
 def _read() -> dict[str, dict[str, Any]]:
+    """What is remembered; nothing of a file that cannot be read, which is then written anew."""
+    path = cache_file()
     try:
-        cache = json.loads(cache_file().read_bytes())
+        cache = parse_json(read_file(path, most=LONGEST_CACHE)) if path else {}
     except (OSError, ValueError):
         return {}
     entries = cache.items() if isinstance(cache, dict) else ()
@@ -149,4 +159,4 @@ def _rates(entry: Mapping[str, Any]) -> Rates:
 def _plausible(rates: Rates) -> bool:
     numbers = (*rates.areas_px, *rates.pixels_per_s, rates.setup_s_per_pixel)
     equal = len(rates.areas_px) == len(rates.pixels_per_s) > 0
-    return equal and all(isinstance(n, float | int) and n > 0 for n in numbers)
+    return equal and all(isinstance(n, float | int) and 0 < n < math.inf for n in numbers)

@@ -47,6 +47,15 @@ def cpu_name() -> str:
     return names[0] if names else platform.processor() or "unknown"
 
 
+def cache_folder() -> Path | None:
+    """Where measurements of this computer are kept: $XDG_CACHE_HOME/lpie, else ~/.cache/lpie.
+
+    None where the user has no home, as in some containers.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return Path(base, "lpie") if os.path.isabs(base) else None
+
+
 def _version(package: str) -> str:
     try:
         return importlib.metadata.version(package)

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
+from typing import IO
 
 # The process has one stdout: two threads that swapped it at once would lose it.
 _LOCK = threading.RLock()
@@ -17,7 +18,7 @@ def quiet() -> Iterator[Callable[[], str]]:
 
     Yields a function that returns it, for the text of an error.
     """
-    with _LOCK, tempfile.TemporaryFile() as sink:
+    with _LOCK, _sink() as sink:
         _flush()
         kept = [os.dup(number) for number in (1, 2)]
 
@@ -35,6 +36,13 @@ def quiet() -> Iterator[Callable[[], str]]:
             for number, copy in enumerate(kept, 1):
                 os.dup2(copy, number)
                 os.close(copy)
+
+
+def _sink() -> IO[bytes]:
+    """A nameless file; in memory where the system can, as a container may have no /tmp."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("lpie"), "w+b")
+    return tempfile.TemporaryFile()
 
 
 def _flush() -> None:

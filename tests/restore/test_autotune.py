@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from lpie.restore import autotune as rates
@@ -49,6 +51,10 @@ def test_only_what_fits_is_tried():
         '{"KEY": 3}',
         '{"KEY": {"rates": [{"workers": "x"}]}}',
         '{"KEY": {"rates": [{"workers": 2, "threads": 1, "pixels_per_s": [0]}]}}',
+        '{"KEY": {"rates": [3], "fast_halo_px": ' + "9" * 5000 + "}}",
+        '{"KEY": {"rates": {"a": "b"}}}',
+        "[" * 100_000,
+        "\x00",
     ],
 )
 def test_a_damaged_cache_is_measured_anew(cache, damage):
@@ -66,6 +72,35 @@ def test_a_home_that_cannot_be_written_to(cache, monkeypatch):
     key, found = measured()
     assert found
     assert rates.known_rates(key, 2) is None
+
+
+@pytest.mark.parametrize("what", ["folder", "pipe", "binary"])
+def test_a_cache_that_is_no_file_of_ours_stops_nothing(cache, what):
+    cache.parent.mkdir()
+    if what == "folder":
+        cache.mkdir()
+    elif what == "pipe":
+        os.mkfifo(cache)
+    else:
+        cache.write_bytes(bytes(range(256)))
+    key, found = measured()
+    assert found
+    assert (rates.known_rates(key, 2) == found) == (what == "binary")
+
+
+@pytest.mark.parametrize("home", [None, "", "~nobody", "relative"])
+def test_a_user_without_a_home(home, monkeypatch, tmp_path):
+    """As in a container whose user has no entry in /etc/passwd."""
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.delenv("HOME")
+    if home is not None:
+        monkeypatch.setenv("HOME", home)
+    monkeypatch.setattr("pwd.getpwuid", lambda user: {}[user])
+    monkeypatch.chdir(tmp_path)
+    _, found = measured()
+    assert found
+    assert rates.cache_file() is None or home == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_only_large_photos_and_free_machines_are_worth_it(cache, monkeypatch):
