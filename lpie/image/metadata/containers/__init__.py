@@ -1,0 +1,1 @@
+"""Reading metadata from the segments, chunks and boxes of each format, and splicing it in."""
