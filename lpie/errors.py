@@ -5,15 +5,20 @@ import importlib.util
 import re
 from collections.abc import Iterable, Mapping
 
+from lpie.printable import printable
+
 
 class LpieError(Exception):
     """Work could not be finished, or its result is not good enough.
 
     The message is one or two sentences for a person. The command line prints it and exits with
-    `exit_code`, which is 1.
+    `exit_code`, which is 1. Names of files in it are safe to print: see `lpie.printable`.
     """
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__(), lines=True)
 
 
 class InputError(LpieError, ValueError):

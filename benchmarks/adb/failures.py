@@ -3,6 +3,7 @@
 import re
 
 from lpie.errors import LpieError
+from lpie.printable import printable
 
 
 class PhoneError(LpieError):
@@ -91,9 +92,4 @@ def failure(message: str, serial: str) -> PhoneError:
 def last_words(message: str) -> str:
     """The last line that says something, without its full stop."""
     lines = [line.strip() for line in message.strip().splitlines() if line.strip()]
-    return plain((lines or ["no message"])[-1].rstrip("."))
-
-
-def plain(text: str) -> str:
-    """What a device printed, without what would move a terminal's cursor or change its colours."""
-    return "".join(character if character.isprintable() else " " for character in text)
+    return printable((lines or ["no message"])[-1].rstrip("."))

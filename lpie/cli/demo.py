@@ -9,7 +9,8 @@ from typing import Any
 
 import click
 
-from lpie.cli.format import json_option, print_json, progress_bar
+from lpie.cli.format import echo, json_option, print_json, progress_bar
+from lpie.cli.paths import PATH
 from lpie.system.files import to_json, write_atomic
 
 PRETRAINED = "denoise"
@@ -38,7 +39,7 @@ SETTINGS: dict[str, Any] = {
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     default="demo",
     show_default=True,
     help="Folder for all results of the demo.",
@@ -97,12 +98,13 @@ def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
             }
         )
     else:
-        click.echo(
-            f"\nDone in {sum(clock.seconds):.0f} s. The photo gained {gain_db:.2f} dB. "
-            f"Open the report: {report.resolve()}"
+        echo(
+            "",
+            f"Done in {sum(clock.seconds):.0f} s. The photo gained {gain_db:.2f} dB. "
+            f"Open the report: {report.resolve()}",
         )
     if gain_db < LEAST_GAIN_DB:
-        click.echo(f"Error: that is less than the {LEAST_GAIN_DB:g} dB expected.", err=True)
+        echo(f"Error: that is less than the {LEAST_GAIN_DB:g} dB expected.", err=True)
         sys.exit(1)
 
 
@@ -116,7 +118,7 @@ class _Clock:
     @contextmanager
     def stage(self, what: str) -> Iterator[None]:
         if not self._quiet:
-            click.echo(f"\n== {len(self.seconds) + 1}/{STAGES} {what}")
+            echo("", f"== {len(self.seconds) + 1}/{STAGES} {what}")
         start = time.monotonic()
         yield
         self.seconds.append(round(time.monotonic() - start, 2))
@@ -172,8 +174,8 @@ def _evaluate(restorer: Any, path: Path, name: str) -> dict[str, Any]:
 
 def _print_pictures(result: dict[str, Any], before: Path, after: Path) -> None:
     """What the photo gained and where it lies, before and after."""
-    click.echo(
-        f"Noisy {result['degraded_psnr_db']:.2f} dB: {before.resolve()}\n"
+    echo(
+        f"Noisy {result['degraded_psnr_db']:.2f} dB: {before.resolve()}",
         f"Restored {result['psnr_db']:.2f} dB: {after.resolve()}",
         err=True,
     )
@@ -197,7 +199,7 @@ def _export(run: Path) -> list[Path]:
             force=True,
         )
         numbers = spec.verified or {}
-        click.echo(
+        echo(
             f"{path}: {(spec.file_bytes or 0) / 1e3:.0f} kB, against Keras "
             f"{numbers['output_psnr_db']:.1f} dB, residual correlation "
             f"{numbers['residual_correlation']:.5f}",

@@ -8,6 +8,7 @@ from click.core import ParameterSource
 
 from lpie.cli.format import (
     SUITE_HEADER,
+    echo,
     json_option,
     print_json,
     print_table,
@@ -17,11 +18,11 @@ from lpie.cli.format import (
     suite_rows,
     suite_title,
 )
+from lpie.cli.paths import PATH
 from lpie.config.config import config_from
 from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
 
-PATH = click.Path(path_type=Path)
 # Options that mean something only with, or only without, a suite.
 OF_A_SUITE = ("data", "tasks", "limit", "baselines")
 OF_ONE_MODEL = (
@@ -152,10 +153,10 @@ def _evaluate_suite(
         print_json(result)
     else:
         for table in result["tables"]:
-            click.echo(suite_title(table))
+            echo(suite_title(table))
             print_table(SUITE_HEADER, suite_rows(table))
-            click.echo()
-        click.echo(suite_environment(result))
+            echo()
+        echo(suite_environment(result))
     if output:  # last: what cannot be written is not lost
         as_tables = output.suffix.lower() == ".md"
         write_atomic(output, suite_markdown(result) if as_tables else to_json(result))
@@ -199,7 +200,7 @@ def _print_scores(result: dict[str, Any]) -> None:
         [*rows, ["mean", *_cells(result)]],
     )
     for reason in result["skipped"]:
-        click.echo(f"Left out: {reason}", err=True)
+        echo(f"Left out: {reason}", err=True)
 
 
 def _cells(scores: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from tqdm import tqdm
 
+from lpie.printable import printable
 from lpie.system.files import to_json
 
 if TYPE_CHECKING:
@@ -18,21 +19,34 @@ if TYPE_CHECKING:
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
 
 
+def echo(*lines: object, err: bool = False) -> None:
+    """Print `lines`, whatever foreign text they hold: a terminal acts on nothing in them.
+
+    Every verb prints by this function, `print_json` or `print_table`.
+
+    Args:
+        lines: The lines, each of which stays one.
+        err: Whether to print on standard error.
+    """
+    for line in lines:
+        click.echo(printable(line), err=err)
+
+
 def print_json(value: Any) -> None:
-    """Print `value` as one JSON document on standard output."""
+    """Print `value` as one JSON document on standard output, in ASCII."""
     click.echo(to_json(value), nl=False)
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print aligned columns: the first to the left, the others to the right."""
-    table = [list(header), *(list(row) for row in rows)]
+    table = [[printable(cell) for cell in row] for row in (header, *rows)]
     widths = [max(len(row[i]) for row in table) for i in range(len(header))]
     for row in table:
         cells = [
             text.ljust(width) if i == 0 else text.rjust(width)
             for i, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def progress_bar(items: Sequence[Any], *, unit: str, disable: bool = False) -> Iterator[Any]:
@@ -114,23 +128,23 @@ def verdict_table(verdict: "Verdict") -> dict[str, Any]:
 
 def print_inspection(report: dict[str, Any], verdicts: Sequence["Verdict"]) -> None:
     """Print what `lpie inspect` reports of a file."""
-    click.echo(f"{report['file']}: {report['file_bytes'] / 1e3:.1f} kB")
+    echo(f"{report['file']}: {report['file_bytes'] / 1e3:.1f} kB")
     if report["spec"]:
-        click.echo(_spec_line(report["spec"]))
+        echo(_spec_line(report["spec"]))
     for side in ("inputs", "outputs"):
         for tensor in report[side]:
-            click.echo(f"{side[:-1]}: {_tensor_line(tensor)}")
+            echo(f"{side[:-1]}: {_tensor_line(tensor)}")
     per_pixel = report["macs_per_pixel"]
     rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
-    click.echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
-    click.echo(f"XNNPACK peak memory: about {report['xnnpack_peak_mb']:.0f} MB (estimated)")
-    click.echo(_gpu_line(report["gpu_memory"]))
-    click.echo(f"memory traffic: {report['moved_mb']:.0f} MB (assuming no cache hits)")
-    click.echo("")
+    echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
+    echo(f"XNNPACK peak memory: about {report['xnnpack_peak_mb']:.0f} MB (estimated)")
+    echo(_gpu_line(report["gpu_memory"]))
+    echo(f"memory traffic: {report['moved_mb']:.0f} MB (assuming no cache hits)")
+    echo("")
     print_table(("op", "count"), [(op, str(n)) for op, n in report["op_counts"].items()])
-    click.echo("")
+    echo("")
     for verdict in verdicts:
-        click.echo(verdict_line(verdict))
+        echo(verdict_line(verdict))
 
 
 def verdict_line(verdict: "Verdict") -> str:

@@ -2,15 +2,19 @@
 
 import difflib
 import importlib
+import io
+import logging
 import os
 import re
 import sys
+import warnings
 from typing import Any
 
 import click
 
 from lpie import __version__
 from lpie.errors import LpieError, with_flags
+from lpie.printable import printable
 from lpie.system.files import sentence
 from lpie.system.signals import leave_by_signals
 
@@ -112,11 +116,25 @@ def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; exits with 0 (success), 1 (failure) or 2 (wrong usage)."""
     leave_by_signals()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
+    _keep_libraries_quiet()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # one in ASCII gets escapes for the rest
+            stream.reconfigure(errors="backslashreplace")
     message, code = _run(arguments)
     # Printed only now that the error is gone, and with it the progress bars that it held open.
     if message:
-        click.echo(f"Error: {message}", err=True)
+        click.echo(f"Error: {printable(message, lines=True)}", err=True)
     sys.exit(code)
+
+
+def _keep_libraries_quiet() -> None:
+    """Show no warning of a library, which is about its code and not about what was typed.
+
+    Python's own options (`-W`, PYTHONWARNINGS) bring them back.
+    """
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")
+    logging.lastResort = None  # where records of loggers without a handler go
 
 
 def _run(arguments: list[str] | None) -> tuple[str, int]:
@@ -124,7 +142,10 @@ def _run(arguments: list[str] | None) -> tuple[str, int]:
     try:
         lpie.main(args=arguments, prog_name="lpie", standalone_mode=False)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(file=shown)
+        for line in shown.getvalue().splitlines():
+            click.echo(printable(line), err=True)
         return "", error.exit_code
     except click.exceptions.Exit as stop:
         return "", stop.exit_code

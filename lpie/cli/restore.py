@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import click
 from tqdm import tqdm
 
-from lpie.cli.format import json_option, print_json
+from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.paths import PATH
 from lpie.errors import InputError, LpieError
 from lpie.image.image import EXTENSIONS, list_images
 from lpie.image.photo import MAX_MEGAPIXELS, Header, read_header, read_photo, write_photo
@@ -36,9 +37,9 @@ class Job(NamedTuple):
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("source", metavar="IN", type=click.Path(path_type=Path))
-@click.argument("target", metavar="[OUT]", required=False, type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
+@click.argument("source", metavar="IN", type=PATH)
+@click.argument("target", metavar="[OUT]", required=False, type=PATH)
 @click.option(
     "--strength",
     type=click.FloatRange(0, 1),
@@ -149,9 +150,9 @@ def restore(
     if as_json:
         print_json({"restored": restored, "skipped": len(skipped), "failed": failed})
     elif skipped:
-        click.echo(f"{len(skipped)} already done, skipped.")
+        echo(f"{len(skipped)} already done, skipped.")
     if any(not row["exact"] for row in restored):
-        click.echo(
+        echo(
             "This network sees the whole image: its tiles were blended, which is not exactly the "
             "result of the whole image.",
             err=True,

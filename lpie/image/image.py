@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError, LpieError
+from lpie.image.listing import entries
 from lpie.system.files import write_atomic
 from lpie.system.quiet import quiet
 
@@ -56,12 +57,16 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 95) -> N
 def list_images(folder: Path, *, inner: bool = False) -> list[Path]:
     """The image files directly in `folder`, sorted by name; an error when there are none.
 
-    inner: also those in the folders inside it.
+    Files that computers leave in folders (`._a.jpg`, `Thumbs.db`) are ignored. inner: also those in
+    the folders inside it.
     """
     if not folder.is_dir():
         raise InputError(f"{folder} does not exist or is not a folder.")
-    entries = folder.rglob("*") if inner else folder.iterdir()
-    paths = sorted(p for p in entries if p.suffix.lower() in EXTENSIONS)
+    paths = sorted(
+        entry.path
+        for entry in entries(folder, inner=inner)
+        if entry.path.suffix.lower() in EXTENSIONS and "folder" not in entry.kind
+    )
     if not paths:
         raise InputError(f"{folder} holds no image. Readable: {', '.join(EXTENSIONS)}.")
     return paths

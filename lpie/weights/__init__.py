@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from lpie.errors import InputError, LpieError, unknown_name
 from lpie.system.files import read_json, sha256
+from lpie.system.paths import refuse_special
 
 FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
@@ -49,4 +50,7 @@ def pretrained_file(name: str, suffix: Suffix) -> Path:
 
 def tflite_file(model: Path | str) -> Path:
     """The `.tflite` of the pretrained network `model`; any other path as it is."""
-    return pretrained_file(str(model), ".tflite") if is_name(model) else Path(model)
+    if is_name(model):
+        return pretrained_file(str(model), ".tflite")
+    refuse_special(Path(model))
+    return Path(model)

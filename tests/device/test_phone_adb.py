@@ -112,7 +112,7 @@ def test_each_failure_has_its_kind(adb, said, kind):
 def test_a_device_cannot_colour_the_terminal(adb):
     with pytest.raises(PhoneError) as caught:
         Adb(adb(err="adb: \x1b[31mred\x07", code=1), "X").shell("true")
-    assert str(caught.value) == "adb failed on X: adb:  [31mred ."
+    assert str(caught.value) == r"adb failed on X: adb: \x1b[31mred\x07."
 
 
 def test_a_full_device_says_so(adb, tmp_path):

@@ -101,3 +101,16 @@ def test_mosaic_is_made_of_unscaled_photos(astronaut):
     assert picture.shape == (1080, 1920, 3)
     np.testing.assert_array_equal(picture[:512, :512], astronaut)
     np.testing.assert_array_equal(picture[540 : 540 + 512, 960 : 960 + 512], astronaut)
+
+
+def test_what_computers_leave_in_folders_is_no_image(tmp_path):
+    for name in ("b.png", "a.JPG", "._a.JPG", ".x.12.part.png", "thumbs.db", "in/c.tif", "in/._c.tif"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    (tmp_path / "folder.png").mkdir()
+    (tmp_path / "link.png").symlink_to(tmp_path / "in")
+    assert list_images(tmp_path) == [tmp_path / "a.JPG", tmp_path / "b.png"]
+    assert list_images(tmp_path, inner=True) == [
+        tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "in" / "c.tif"
+    ]  # fmt: skip

@@ -20,6 +20,7 @@ from tests.conftest import ROOT
 # From the bottom to the top: a folder imports only from the lines above its own. Two on one line
 # know nothing of each other.
 LAYERS = [
+    {"lpie.printable"},
     {"lpie.errors"},
     {"lpie.size"},
     {"lpie.system"},

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpie.cli.benchmark.bench_options import Options, bench_options, typed_options
-from lpie.cli.format import print_json, print_table, progress_bar
+from lpie.cli.format import echo, print_json, print_table, progress_bar
+from lpie.cli.paths import PATH
 from lpie.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("models", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("models", nargs=-1, type=PATH)
 @bench_options
 def bench(**values: Any) -> None:
     """Measure the latency and memory of .tflite MODELS (or pretrained networks).
@@ -113,7 +114,7 @@ def _measured(options: Options, typed: set[str]) -> "list[Record]":
         tools=tools,
         photos=Photos(options.photo, options.reference),
         folder=folder,
-        report=lambda line: None if here or options.as_json else click.echo(line, err=True),
+        report=lambda line: None if here or options.as_json else echo(line, err=True),
         progress=lambda jobs: progress_bar(jobs, unit="round", disable=not here or options.as_json),
     )
 
@@ -198,23 +199,22 @@ def print_results(records: Sequence["Record"]) -> None:
     from lpie.benchmarks.reports.record_rows import to_terminal
 
     for line in dict.fromkeys(environment_line(record) for record in records):
-        click.echo(line)
+        echo(line)
     print_table(*to_terminal(records))
     for record in records:
         if record["verdict"] != "valid":
-            click.echo(f"{short_name(record)}: {record['verdict']}. {record['why']}", err=True)
+            echo(f"{short_name(record)}: {record['verdict']}. {record['why']}", err=True)
         for note in record.get("notes", ()):
-            click.echo(f"{short_name(record)}: {note}", err=True)
+            echo(f"{short_name(record)}: {note}", err=True)
 
 
 def _print_devices(records: Sequence["Record"]) -> None:
     """Print a row for each record of several devices; a number only where it counts."""
-    from lpie.benchmarks.adb.failures import plain
     from lpie.benchmarks.reports.record_rows import DEVICES, to_terminal
 
     header, rows = to_terminal(records, DEVICES)
-    print_table(header, [[plain(cell) for cell in row] for row in rows])
+    print_table(header, rows)
     for record in records:
         for line in (record["why"], *record.get("notes", ())):
             if line:
-                click.echo(plain(f"{record['model']['file']}: {line}"), err=True)
+                echo(f"{record['model']['file']}: {line}", err=True)

@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from lpie.cli.format import json_option
+from lpie.cli.paths import PATH
 
-PATH = click.Path(path_type=Path)
 Decorator = Callable[..., Any]
 
 

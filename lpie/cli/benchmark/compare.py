@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpie.cli.format import json_option, print_json, print_table
+from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
     from lpie.benchmarks.records.compare import Comparison
 
 
 @click.command()
-@click.argument("a", type=click.Path(path_type=Path))
-@click.argument("b", type=click.Path(path_type=Path))
+@click.argument("a", type=PATH)
+@click.argument("b", type=PATH)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 10),
@@ -58,7 +59,7 @@ def compare(
         _print(rows)
         unmatched = len(new) - len(comparisons)
         if unmatched:
-            click.echo(f"{unmatched} of {len(new)} records of B match none of A.", err=True)
+            echo(f"{unmatched} of {len(new)} records of B match none of A.", err=True)
     if bad:
         sys.exit(1)
 
@@ -86,7 +87,7 @@ def _print(rows: list[dict[str, Any]]) -> None:
     print_table(header, [_cells(row) for row in rows])
     for row in rows:
         if row["why"]:
-            click.echo(f"{row['name']}: {row['why']}", err=True)
+            echo(f"{row['name']}: {row['why']}", err=True)
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from lpie.cli.format import print_json, print_table
+from lpie.cli.format import echo, print_json, print_table
 
 if TYPE_CHECKING:
     from lpie.benchmarks.adb.adb import Adb
@@ -25,7 +23,7 @@ def chosen_devices(asked: Sequence[str], adb: str | None) -> "list[Adb | None]":
         serials = choose(listed, [serial for serial in asked if serial != HOST])
         for device in listed:
             if "all" in asked and device.serial not in serials:
-                click.echo(f"Left out: {failure(device.state, device.serial)}", err=True)
+                echo(f"Left out: {failure(device.state, device.serial)}", err=True)
         devices += [Adb(program, serial) for serial in serials]
     return [*devices, None] if HOST in asked else devices
 
@@ -44,4 +42,4 @@ def print_devices(adb: str | None, as_json: bool) -> None:
     print_table(["serial", "state", "about"], [[d.serial, d.state, d.about] for d in devices])
     for device in devices:
         if device.state != "device":
-            click.echo(str(failure(device.state, device.serial)), err=True)
+            echo(str(failure(device.state, device.serial)), err=True)

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lpie.cli.format import json_option, print_json, print_table
+from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
     from lpie.benchmarks.predict.predict import Precision, Published, Unit
 
 
 @click.command()
-@click.argument("file", required=False, type=click.Path(path_type=Path))
+@click.argument("file", required=False, type=PATH)
 @click.option(
     "--phone", "name", help="Phone, or its processor, such as pixel-8a or snapdragon-888."
 )
@@ -71,7 +72,7 @@ def predict(
         return
     if report:
         _print_estimate(report)
-    click.echo("Estimates beside published measurements:")
+    echo("Estimates beside published measurements:")
     _print_errors(comparisons, sources=not report)
 
 
@@ -113,12 +114,12 @@ def _row(published: "Published") -> dict[str, Any]:
 
 def _print_estimate(report: dict[str, Any]) -> None:
     estimate = report["estimate"]
-    click.echo(
+    echo(
         f"{report['file']} at {report['size']} on {report['phone']} ({report['soc']}), "
         f"{report['unit'].upper()}, {report['precision']}: an estimated {estimate['ms']:,.3g} ms. "
         "This is an estimate, not a measurement."
     )
-    click.echo(
+    echo(
         f"Of these, memory bounds {estimate['memory_ms']:,.1f} ms, computing "
         f"{estimate['compute_ms']:,.1f} and launches {estimate['launch_ms']:,.1f}. "
         f"{'. '.join(report['sources'])}."
@@ -138,4 +139,4 @@ def _print_errors(rows: list[dict[str, Any]], *, sources: bool) -> None:
     print_table(["measurement", "measured ms", "estimated ms", "error"], cells)
     for row in rows if sources else ():
         note = f" {row['note']}" if row["note"] else ""
-        click.echo(f"{row['name']}: {row['source']}.{note}")
+        echo(f"{row['name']}: {row['source']}.{note}")

@@ -5,7 +5,8 @@ from typing import Literal
 
 import click
 
-from lpie.cli.format import json_option, print_json
+from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.paths import PATH, PathType
 from lpie.errors import InputError
 from lpie.system.files import refuse_existing, write_atomic
 
@@ -13,11 +14,11 @@ FORMATS = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv"}
 
 
 @click.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("results", nargs=-1, required=True, type=PATH)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=PathType(folder=False),
     default="report.html",
     show_default=True,
     help="File to write; its suffix chooses the format: .html, .md or .csv.",
@@ -69,7 +70,7 @@ def report(
     if as_json:
         print_json({"report": str(output)})
         return
-    click.echo(f"Wrote {output}.")
+    echo(f"Wrote {output}.")
 
 
 def _kind(output: Path) -> Literal["html", "md", "csv"]:

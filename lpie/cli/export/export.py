@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpie.cli.format import json_option, print_json, verdict_line, verdict_table
+from lpie.cli.format import echo, json_option, print_json, verdict_line, verdict_table
+from lpie.cli.paths import PATH
 from lpie.export.recipes import ALL
 from lpie.export.request import MAX_DROP_DB, ExportRequest
 from lpie.system.files import compressed_bytes
@@ -55,7 +56,7 @@ Examples:
 
 
 @click.command(help=_help())
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option(
     "--recipe",
     default=ExportRequest.recipe,
@@ -76,18 +77,18 @@ Examples:
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="The .tflite file to write.  [default: in the run's exports/, or beside MODEL]",
 )
 @click.option(
     "--photos",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of degraded photos to calibrate and verify on.  [default: those of the run, or "
     "built-in ones]",
 )
 @click.option(
     "--pairs",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="For the recipe mixed: folder with degraded/ photos and their ground truth in target/.  "
     "[default: those of the run, or built-in ones]",
 )
@@ -112,7 +113,7 @@ Examples:
 @click.option(
     "--into-app",
     "app",
-    type=click.Path(path_type=Path),
+    type=PATH,
     is_flag=False,
     flag_value="android_demo",
     help="Copy the file into the source of the Android demo in this folder.  [default folder: "
@@ -179,10 +180,10 @@ def export(
         photos=degraded,
         ground_truth=ground_truth,
         source=_source(model),
-        on_progress=lambda mix: click.echo(_ranking(mix), err=True),
+        on_progress=lambda mix: echo(*_ranking(mix), err=True),
     )
     if app:
-        click.echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
+        echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
     _report(path, spec, request, as_json=as_json)
 
 
@@ -219,14 +220,14 @@ def _report(path: Path, spec: "ModelSpec", request: ExportRequest, *, as_json: b
         return
     _show(path, spec)
     if spec.rewrites:
-        click.echo(f"Rewritten: {', '.join(spec.rewrites)}")
+        echo(f"Rewritten: {', '.join(spec.rewrites)}")
     if spec.float_layers:
-        click.echo(f"Left in float: {', '.join(spec.float_layers)}")
+        echo(f"Left in float: {', '.join(spec.float_layers)}")
     if left:
         ops = ", ".join(f"{count} {op}" for op, count in left.items())
-        click.echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
+        echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
     for verdict in verdicts:
-        click.echo(verdict_line(verdict))
+        echo(verdict_line(verdict))
 
 
 def _check_quantization_aware(model: Path) -> None:
@@ -243,32 +244,30 @@ def _check_quantization_aware(model: Path) -> None:
     )
 
 
-def _ranking(mix: "Mix") -> str:
+def _ranking(mix: "Mix") -> list[str]:
     """What each layer loses alone, down to the last that stays in float and a few more."""
     shown = mix.ranking[: len(mix.float_layers) + 5]
     lines = [f"{layer.lost_db:8.3f} dB  {layer.op} in {layer.layer}" for layer in shown]
-    return "\n".join(
-        [
-            f"In int8 the network loses {mix.int8_db:.3f} dB, each layer alone:",
-            *lines,
-            f"With the first {len(mix.float_layers)} in float it loses {mix.lost_db:.3f} dB.",
-        ]
-    )
+    return [
+        f"In int8 the network loses {mix.int8_db:.3f} dB, each layer alone:",
+        *lines,
+        f"With the first {len(mix.float_layers)} in float it loses {mix.lost_db:.3f} dB.",
+    ]
 
 
 def _show(path: Path, spec: "ModelSpec") -> None:
     """What was written, and how exact it is."""
     size = ", ".join(spec.signatures) or f"{spec.width}x{spec.height}"
     stored, packed = (spec.file_bytes or 0) / 1e3, compressed_bytes(path) / 1e3
-    click.echo(f"{path}: {spec.recipe}, {size}, {stored:.0f} kB (compressed {packed:.0f} kB)")
+    echo(f"{path}: {spec.recipe}, {size}, {stored:.0f} kB (compressed {packed:.0f} kB)")
     if not spec.verified:
-        click.echo("Not verified.")
+        echo("Not verified.")
         return
     shown = {k: spec.verified[k] for k in spec.verified["budget"]}
     numbers = ", ".join(f"{key} {value:.5g}" for key, value in shown.items())
     count = spec.verified["photos"]
     on = f"{count} picture{'s' if count > 1 else ''} of {spec.verified['size']}"
-    click.echo(f"Compared with the Keras network on {on}: {numbers}")
+    echo(f"Compared with the Keras network on {on}: {numbers}")
 
 
 def _source(model: Path) -> Path:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpie.cli.format import (
+    echo,
     json_option,
     peaks_line,
     print_inspection,
@@ -15,6 +16,7 @@ from lpie.cli.format import (
     run_line,
     verdict_table,
 )
+from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
     from lpie.export.delegates import Verdict
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option(
     "--delegate",
     "delegates",
@@ -40,7 +42,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--photos",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of degraded photos to run the file on, to find values that float16 cannot hold.",
 )
 @click.option(
@@ -93,9 +95,9 @@ def inspect(
     else:
         print_inspection(report, verdicts)
         if run:
-            click.echo(run_line(run))
+            echo(run_line(run))
         if high is not None:
-            click.echo(peaks_line(high))
+            echo(peaks_line(high))
     short = [verdict.delegate for verdict in verdicts if not verdict.full]
     if run and not run.full:
         short.append(run.adapter)

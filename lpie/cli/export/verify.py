@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpie.cli.format import json_option, print_json, print_table
+from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
     from lpie.export.verification.runtimes import Comparison
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
+@click.argument("file", type=PATH)
 @click.option(
     "--photos",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Folder of degraded photos to compare on.  [default: those of the run, or built-in ones]",
 )
 @click.option(
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--heat-map",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="Write a PNG of the tile that differs most: the network's, the file's, their difference.",
 )
 @json_option
@@ -118,4 +119,4 @@ def _show(results: list["Comparison"]) -> None:
     if rows:
         print_table(header, rows)
     for result in results:
-        click.echo(f"{result.place}: {result.failure or result.runtime}")
+        echo(f"{result.place}: {result.failure or result.runtime}")

@@ -6,8 +6,9 @@ from typing import Any
 
 import click
 
-from lpie.cli.format import json_option, print_json, progress_bar
+from lpie.cli.format import echo, json_option, print_json, progress_bar
 from lpie.cli.main import SuggestingGroup
+from lpie.cli.paths import PATH
 from lpie.data.datasets.patches import PrepareConfig
 
 DEFAULTS = PrepareConfig()
@@ -47,16 +48,16 @@ def list_layouts(as_json: bool) -> None:
         return
     for row in rows:
         photos = ", ".join(f"{split} {count:,}" for split, count in row["photos"].items())
-        click.echo(f"{row['name']}: {row['about']}" + (f" ({photos})" if photos else ""))
-        click.echo(f"  layout  {row['expected']}")
+        echo(f"{row['name']}: {row['about']}" + (f" ({photos})" if photos else ""))
+        echo(f"  layout  {row['expected']}")
         if row["url"]:
-            click.echo(f"  from    {row['url']}")
+            echo(f"  from    {row['url']}")
 
 
 @data.command(short_help="Cut a downloaded data set into patches.")
 @click.argument("name")
-@click.argument("source", type=click.Path(path_type=Path))
-@click.argument("out", type=click.Path(path_type=Path))
+@click.argument("source", type=PATH)
+@click.argument("out", type=PATH)
 @click.option(
     "--patch",
     "patch_px",
@@ -126,19 +127,19 @@ def prepare(
 
 def _print(result: dict[str, Any]) -> None:
     if result["was_complete"]:
-        click.echo("Nothing to do: all patches are there.")
+        echo("Nothing to do: all patches are there.")
     for split, row in result["splits"].items():
         for reason in row["left_out"]:
-            click.echo(f"Left out: {reason}", err=True)
+            echo(f"Left out: {reason}", err=True)
         original = row["photos_of_the_original"]
         of = f" (of {original:,} in the whole download)" if original else ""
-        click.echo(
+        echo(
             f"{result['folder']}/{split}: {_count(row['photos'], 'photo')}{of}, "
             f"{_count(row['patches'], 'patch', 'es')} of {result['patch_px']} px in "
             f"{_count(row['shards'], 'shard')}"
         )
     if "verified_files" in result:
-        click.echo(f"{_count(result['verified_files'], 'file')} match their checksums.")
+        echo(f"{_count(result['verified_files'], 'file')} match their checksums.")
 
 
 def _count(count: int, noun: str, plural: str = "s") -> str:

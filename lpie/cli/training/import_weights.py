@@ -4,16 +4,17 @@ from pathlib import Path
 
 import click
 
-from lpie.cli.format import json_option, print_json
+from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.paths import PATH
 
 
 @click.command("import-weights")
 @click.argument("network")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=PATH)
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="The .keras file to write.",
 )
@@ -69,4 +70,4 @@ def import_weights(
     if as_json:
         print_json({"model": str(output), "parameters": model.count_params()})
         return
-    click.echo(f"{output}: {network}, {model.count_params():,} parameters from {file.name}")
+    echo(f"{output}: {network}, {model.count_params():,} parameters from {file.name}")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from lpie.cli.format import json_option, print_json, print_table
+from lpie.cli.format import echo, json_option, print_json, print_table
 
 
 @click.command()
@@ -50,7 +50,7 @@ def models(measure_tiling: bool, old_tiles: bool, as_json: bool) -> None:
     )
     for row in rows:
         if row["pretrained"]:
-            click.echo(f"Pretrained weights of {row['name']}: {', '.join(row['pretrained'])}")
+            echo(f"Pretrained weights of {row['name']}: {', '.join(row['pretrained'])}")
 
 
 def _rows(measure_tiling: bool) -> list[dict[str, Any]]:

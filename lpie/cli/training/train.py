@@ -5,11 +5,12 @@ from typing import Any
 
 import click
 
-from lpie.cli.format import json_option, print_json
+from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.paths import PATH
 
 workdir_option = click.option(
     "--workdir",
-    type=click.Path(path_type=Path),
+    type=PATH,
     required=True,
     help="Folder of the run: settings, checkpoint, models, log and sample pictures.",
 )
@@ -23,7 +24,7 @@ set_option = click.option(
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path))
+@click.argument("config", type=PATH)
 @workdir_option
 @set_option
 @click.option(
@@ -85,7 +86,7 @@ def train(
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @workdir_option
 @set_option
 @json_option
@@ -112,7 +113,7 @@ def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_js
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @workdir_option
 @click.option(
     "--sparsity",
@@ -171,9 +172,9 @@ def show_training(workdir: Path, result: dict[str, Any], as_json: bool) -> None:
         print_json(result)
         return
     for reason in result["skipped"]:
-        click.echo(f"Left out: {reason}", err=True)
+        echo(f"Left out: {reason}", err=True)
     gain = result["psnr_db"] - result["degraded_psnr_db"]
-    click.echo(
+    echo(
         f"{workdir}: {result['steps']} steps on {result['photos']} photos. Validation: "
         f"{result['psnr_db']:.2f} dB PSNR, SSIM {result['ssim']:.4f} ({gain:+.2f} dB over the "
         f"degraded input). Best: {result['best_psnr_db']:.2f} dB at step {result['best_step']}."
