@@ -1,10 +1,10 @@
 """Nothing in a name, an answer of a device or a typed word acts on the terminal; no pipe waits."""
 
 import ast
-import json
 import os
 import re
-import warnings
+import subprocess
+import sys
 
 import click
 import pytest
@@ -72,9 +72,12 @@ def test_what_is_typed_does_not_act_on_the_terminal(words, tmp_path):
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", result.stderr)
 
 
-def test_a_terminal_without_unicode(tmp_path):
-    result = run_lpie("inspect", "写真", cwd=tmp_path, env={"PYTHONIOENCODING": "ascii"})
-    assert_one_sentence(result, 2, r"\u5199")
+def test_a_terminal_without_unicode():
+    result = subprocess.run(
+        [sys.executable, "-m", "lpie", "inspect", "写真.tflite"], env={"PYTHONIOENCODING": "ascii"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert_one_sentence(result, 2, r"\u5199\u771f.tflite does not exist")
 
 
 def path_parameters():
@@ -116,12 +119,18 @@ def test_a_pipe_is_refused_by_the_name_that_was_typed(tmp_path):
     assert_one_sentence(result, 2, "p.tflite is a pipe")
 
 
-def test_no_warning_of_a_library_is_shown(tmp_path):
-    """In the process of the command alone: whoever imports lpie keeps his own filters."""
-    before = list(warnings.filters)
-    import lpie.cli.main  # noqa: F401
+WARNING = """
+import logging, warnings
+from lpie.cli.main import _keep_libraries_quiet
+_keep_libraries_quiet()
+warnings.warn("of a library")
+logging.getLogger("tifffile").warning("a record")
+"""
 
-    assert warnings.filters == before
-    result = run_lpie("models", "--json")
-    assert json.loads(result.stdout)
-    assert not result.stderr
+
+@pytest.mark.parametrize("options", [[], ["-Wdefault"]])
+def test_no_warning_of_a_library_is_shown_unless_python_is_asked(options):
+    command = [sys.executable, *options, "-c", WARNING]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert ("of a library" in result.stderr) == bool(options)
+    assert "a record" not in result.stderr

@@ -104,7 +104,15 @@ def test_mosaic_is_made_of_unscaled_photos(astronaut):
 
 
 def test_what_computers_leave_in_folders_is_no_image(tmp_path):
-    for name in ("b.png", "a.JPG", "._a.JPG", ".x.12.part.png", "thumbs.db", "in/c.tif", "in/._c.tif"):
+    for name in (
+        "b.png",
+        "a.JPG",
+        "._a.JPG",
+        ".x.12.part.png",
+        "thumbs.db",
+        "in/c.tif",
+        "in/._c.tif",
+    ):
         path = tmp_path / name
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
