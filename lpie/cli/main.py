@@ -117,9 +117,6 @@ def main(arguments: list[str] | None = None) -> Any:
     leave_by_signals()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
     _keep_libraries_quiet()
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # one in ASCII gets escapes for the rest
-            stream.reconfigure(errors="backslashreplace")
     message, code = _run(arguments)
     # Printed only now that the error is gone, and with it the progress bars that it held open.
     if message:

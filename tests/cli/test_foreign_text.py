@@ -72,14 +72,6 @@ def test_what_is_typed_does_not_act_on_the_terminal(words, tmp_path):
     assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", result.stderr)
 
 
-def test_a_terminal_without_unicode():
-    result = subprocess.run(
-        [sys.executable, "-m", "lpie", "inspect", "写真.tflite"], env={"PYTHONIOENCODING": "ascii"},
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert_one_sentence(result, 2, r"\u5199\u771f.tflite does not exist")
-
-
 def path_parameters():
     """(verb, parameter) of every option and argument that is a path."""
     from lpie.cli.main import lpie
