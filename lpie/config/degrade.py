@@ -9,14 +9,15 @@ from dataclasses import asdict, dataclass, fields
 
 from numpy.random import Generator
 
+from lpie.data.degrade.blur.camera_shake import CameraShake
+from lpie.data.degrade.blur.display_blur import DisplayBlur
+from lpie.data.degrade.blur.frame_averaging import FrameAveraging
+from lpie.data.degrade.blur.motion_blur import MotionBlur
 from lpie.data.degrade.camera_noise import LowLightNoise
-from lpie.data.degrade.camera_shake import CameraShake
 from lpie.data.degrade.degradation import DEGRADATIONS, Image, Range, degrade
-from lpie.data.degrade.display_blur import DisplayBlur
 from lpie.data.degrade.gaussian_noise import GaussianNoise, PoissonGaussianNoise
 from lpie.data.degrade.jpeg import EightBits, Jpeg
 from lpie.data.degrade.low_light import LowLight
-from lpie.data.degrade.motion_blur import MotionBlur
 from lpie.errors import InputError, unknown_name
 
 
@@ -27,6 +28,7 @@ class DegradeConfig(
     LowLightNoise,  # with the settings of CameraNoise
     MotionBlur,
     CameraShake,
+    FrameAveraging,
     DisplayBlur,
     Jpeg,
     LowLight,

@@ -6,6 +6,7 @@ import pytest
 
 from lpie.config.config import DegradeConfig, config_from
 from lpie.data.batches import make_batch
+from lpie.data.degrade.blur.motion_blur import motion_blur
 from lpie.data.degrade.degradation import (
     DEGRADATIONS,
     Degradation,
@@ -17,7 +18,6 @@ from lpie.data.degrade.degradation import (
 from lpie.data.degrade.gaussian_noise import gaussian_noise, poisson_gaussian_noise
 from lpie.data.degrade.jpeg import jpeg
 from lpie.data.degrade.low_light import low_light
-from lpie.data.degrade.motion_blur import motion_blur
 from lpie.data.pools import load_pools
 from lpie.errors import InputError
 from tests.conftest import ROOT

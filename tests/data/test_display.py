@@ -2,9 +2,7 @@ import numpy as np
 import pytest
 
 from lpie.config.degrade import DegradeConfig
-from lpie.data.degrade.blur import blur
-from lpie.data.degrade.degradation import degrade
-from lpie.data.degrade.display_blur import (
+from lpie.data.degrade.blur.display_blur import (
     OPENINGS,
     RADIUS_PX,
     SAMPLES,
@@ -15,6 +13,8 @@ from lpie.data.degrade.display_blur import (
     point_spread,
     pupil,
 )
+from lpie.data.degrade.blur.linear_light import blur
+from lpie.data.degrade.degradation import degrade
 
 PHONE = Display("toled", 100.0, 0.25, focal_length_mm=3.5, f_number=2.0, sensor_pixel_um=2.8)
 WIDTH_UM = 1750.0

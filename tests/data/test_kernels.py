@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from lpie.config.degrade import DegradeConfig
-from lpie.data.degrade import camera_shake as kernels
-from lpie.data.degrade.blur import blur
-from lpie.data.degrade.camera_shake import draw_kernel, rasterize, stored, trajectory, turned
+from lpie.data.degrade.blur import camera_shake as kernels
+from lpie.data.degrade.blur.camera_shake import draw_kernel, rasterize, stored, trajectory, turned
+from lpie.data.degrade.blur.linear_light import blur
 from tests.conftest import SHARED
 
 

@@ -11,8 +11,8 @@ pytest.importorskip("keras")
 from lpie import evaluate
 from lpie.cli.format import SUITE_HEADER, suite_markdown
 from lpie.config.config import DegradeConfig
+from lpie.data.degrade.blur.motion_blur import motion_blur
 from lpie.data.degrade.low_light import low_light
-from lpie.data.degrade.motion_blur import motion_blur
 from lpie.errors import InputError
 from lpie.evaluation.suite import SUITES, compare
 from lpie.image.image import to_float, to_uint8, write_image

@@ -82,7 +82,7 @@ def test_a_degradation(copy):
         "    def apply(self, image, rng):\n        return image * self.darkness[0]\n",
     )
     config = "lpie/config/degrade.py"
-    imported = "from lpie.data.degrade.motion_blur import MotionBlur\n"
+    imported = "from lpie.data.degrade.blur.motion_blur import MotionBlur\n"
     copy.insert(config, imported, "from lpie.data.degrade.mine import Mine\n")
     copy.insert(config, "    EightBits,\n", "    Mine,\n")
     program = (

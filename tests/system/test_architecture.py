@@ -25,7 +25,10 @@ LAYERS = [
     {"lpie.size"},
     {"lpie.system"},
     {"lpie.backend", "lpie.tflite", "lpie.image"},
-    {"lpie.data.degrade"},  # a degradation brings its settings, which the configuration lists
+    {
+        "lpie.data.degrade",
+        "lpie.data.degrade.blur",
+    },  # a degradation brings its settings, which the configuration lists
     {"lpie.config"},
     {"lpie.weights"},
     {"lpie.models", "lpie.data"},

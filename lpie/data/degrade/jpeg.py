@@ -24,8 +24,12 @@ class Jpeg(Degradation):
 
     # Quality as libjpeg counts it, 1 to 100.
     jpeg_quality: Range = setting((30.0, 90.0), 1, 100)
+    # The share of crops that is compressed, 0 to 1.
+    jpeg_share: float = setting(1.0, 0, 1)
 
     def apply(self, image: Image, rng: Generator) -> Image:
+        if self.jpeg_share < 1 and rng.random() >= self.jpeg_share:
+            return image
         return jpeg(image, quality=uniform(rng, self.jpeg_quality))
 
 

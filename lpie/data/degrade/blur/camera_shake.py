@@ -17,7 +17,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from lpie.data.degrade.blur import Highlights, blur
+from lpie.data.degrade.blur.linear_light import Highlights, blur
 from lpie.data.degrade.degradation import (
     Image,
     Range,

@@ -1,0 +1,1 @@
+"""Blur by lenses, moving cameras, moving objects and displays."""
