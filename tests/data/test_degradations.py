@@ -139,7 +139,10 @@ def test_low_light_scales_linear_light():
 def test_describe_and_unknown_kind(image):
     assert describe(DegradeConfig()) == "gaussian_noise(noise_sigma=25)"
     mixed = DegradeConfig(kinds=("motion_blur", "jpeg"))
-    assert describe(mixed) == "motion_blur(blur_length_px=5 to 21) + jpeg(jpeg_quality=30 to 90)"
+    assert (
+        describe(mixed)
+        == "motion_blur(blur_length_px=5 to 21) + jpeg(jpeg_quality=30 to 90, jpeg_share=1)"
+    )
     with pytest.raises(InputError, match="Did you mean 'gaussian_noise'"):
         degrade(image, np.random.default_rng(0), DegradeConfig(kinds=("gausian_noise",)))
 

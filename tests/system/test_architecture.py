@@ -29,6 +29,7 @@ LAYERS = [
         "lpie.data.degrade",
         "lpie.data.degrade.blur",
     },  # a degradation brings its settings, which the configuration lists
+    {"lpie.data.degrade.blur"},
     {"lpie.config"},
     {"lpie.weights"},
     {"lpie.models", "lpie.data"},

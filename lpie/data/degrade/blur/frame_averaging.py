@@ -54,7 +54,7 @@ class FrameAveraging(Highlights):
     camera_path_px: Range = setting((0.0, 30.0), 0, 200)
     # How far the camera rolls about its optical axis, in degrees.
     camera_roll_deg: Range = setting((0.0, 0.6), 0, 45)
-    # The share of crops in which one or two objects move on their own, and the length of their path.
+    # The share of crops in which one or two objects move on their own, and their paths.
     object_share: float = setting(0.4, 0, 1)
     object_path_px: Range = setting((2.0, 30.0), 0, 200)
     # The share of crops through the response of a measured camera; the others are sRGB.
@@ -125,7 +125,7 @@ def _mask(shape: tuple[int, ...], rng: Generator) -> Image:
 
 
 def _frame(light: Image, motion: Motion, t: int) -> Image:
-    """The light of sub-frame `t`: the scene as the camera sees it then, and the objects before it."""
+    """The light of sub-frame `t`: the scene as the camera sees it, the objects in front of it."""
     camera = _homography(motion.camera[t], float(motion.roll[t]), motion.centre)
     frame = _warp(light, camera)
     for mask, path in motion.objects:
@@ -136,7 +136,7 @@ def _frame(light: Image, motion: Motion, t: int) -> Image:
 
 
 def _homography(shift: Path, roll: float, centre: tuple[float, float]) -> Path:
-    """[3, 3]: a camera that rolls by `roll` about `centre` and turns until points move by `shift`."""
+    """[3, 3]: a camera rolls by `roll` about `centre`, and turns until points move by `shift`."""
     x, y = centre
     cos, sin = np.cos(roll), np.sin(roll)
     pitch_yaw = shift / FOCAL_PX
