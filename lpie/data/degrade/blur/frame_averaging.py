@@ -6,6 +6,7 @@ shifts along a random path, a homography a sub-frame, and objects of random shap
 of their own. The frame in the middle of the exposure is the sharp photo itself.
 """
 
+import math
 from dataclasses import dataclass
 
 import cv2
@@ -92,14 +93,14 @@ def draw_motion(shape: tuple[int, ...], rng: Generator, config: FrameAveraging) 
     objects = int(rng.integers(1, 3)) if rng.random() < config.object_share else 0
     object_px = [uniform(rng, config.object_path_px) for _ in range(objects)]
     roll = np.deg2rad(uniform(rng, config.camera_roll_deg))
-    centre = tuple(float(c) for c in rng.uniform(-CENTRE_PX, CENTRE_PX, 2))
-    reach = max([length_px + roll * float(np.hypot(*centre)), *object_px])
+    x, y = (float(c) for c in rng.uniform(-CENTRE_PX, CENTRE_PX, 2))
+    reach = max([length_px + roll * math.hypot(x, y), *object_px])
     frames = 2 * int(np.ceil(reach / STEP_PX / 2)) + 1
     turn = np.linspace(-0.5, 0.5, frames) * roll * rng.choice([-1, 1])
     return Motion(
         camera=_path(rng, length_px, frames),
         roll=turn,
-        centre=(centre[0] + shape[1] / 2, centre[1] + shape[0] / 2),
+        centre=(x + shape[1] / 2, y + shape[0] / 2),
         objects=tuple((_mask(shape, rng), _path(rng, px, frames)) for px in object_px),
     )
 
