@@ -9,14 +9,24 @@ what is lost.
 import struct
 from types import ModuleType
 
-from lpie.image.metadata.containers import bmp, jpeg, png
+from lpie.image.metadata.containers import bmp, gif, heif, jpeg, jxl, png, tiff, webp
 from lpie.image.metadata.metadata import Changes, Metadata, Text
 from lpie.image.metadata.revise import revised
 from lpie.size import Size
 
 __all__ = ["Changes", "Metadata", "Text", "embed", "read_metadata"]
 
-CONTAINERS: dict[str, ModuleType] = {"JPEG": jpeg, "PNG": png, "BMP": bmp}
+CONTAINERS: dict[str, ModuleType] = {
+    "JPEG": jpeg,
+    "PNG": png,
+    "WEBP": webp,
+    "TIFF": tiff,
+    "GIF": gif,
+    "HEIF": heif,
+    "AVIF": heif,
+    "JXL": jxl,
+    "BMP": bmp,
+}
 # Formats that are another one as far as metadata goes.
 KINDS = {"MPO": "JPEG", "APNG": "PNG", "BIGTIFF": "TIFF", "HEIC": "HEIF"}
 
@@ -66,7 +76,9 @@ def embed(
     """
     source, target = _kind(source), _kind(target)
     same = source == target
-    metadata, lost = revised(metadata, encoded, same=same, size=size, changes=changes)
+    metadata, lost = revised(
+        metadata, encoded, source=source, target=target, size=size, changes=changes
+    )
     lost = [*metadata.lost, *lost]
     if not same:
         lost += [native.loss for native in metadata.native]

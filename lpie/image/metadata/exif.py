@@ -21,7 +21,7 @@ from lpie.image.metadata.metadata import Changes
 from lpie.size import Size
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
-PHOTO, GPS, INTEROP, MAKER_NOTE = 34665, 34853, 40965, 37500
+PHOTO, GPS, INTEROP, MAKER_NOTE, USER_COMMENT = 34665, 34853, 40965, 37500, 37510
 # The directories of EXIF that tags point at: in which one, the tag, the name of the other.
 POINTERS = (("image", PHOTO, "photo"), ("image", GPS, "gps"), ("photo", INTEROP, "interop"))
 WIDTHS = (("image", 256), ("photo", 40962), ("interop", 4097))
@@ -156,6 +156,16 @@ def orientation(exif: bytes) -> int:
     return value if value in range(1, 9) else 1  # type: ignore[return-value]
 
 
+def upright(exif: bytes) -> bytes:
+    """`exif` of a picture that its decoder has turned."""
+    try:
+        block = ExifBlock(exif)
+    except Damaged:
+        return exif
+    block.set("image", ORIENTATION, 1)
+    return bytes(block.data)
+
+
 def revised(
     exif: bytes, size: Size, changes: Changes, thumbnail: Callable[[Size, int], bytes]
 ) -> tuple[bytes, list[str]]:
@@ -238,12 +248,27 @@ def parsed(exif: bytes) -> dict[str, list[Entry]]:
     }
 
 
+def maker_note(directories: dict[str, list[Entry]]) -> Entry | None:
+    """The maker note, which may rely on its offset in the file; None for one inside its entry."""
+    notes = (entry for entry in directories.get("photo", ()) if entry.tag == MAKER_NOTE)
+    return next((note for note in notes if len(note.value) > 8), None)
+
+
+def swapped_comment(entry: Entry) -> Entry:
+    """A comment in the other byte order; only its Unicode has one."""
+    head, letters = entry.value[:8], entry.value[8:]
+    if head != b"UNICODE\0":
+        return entry
+    pairs = (letters[at : at + 2][::-1] for at in range(0, len(letters), 2))
+    return entry._replace(value=head + b"".join(pairs))
+
+
 def assembled(directories: dict[str, list[Entry]], order: str = "<") -> bytes:
-    """An EXIF structure of `directories`; a maker note stays at its offset where that is near."""
+    """An EXIF structure of `directories`; a maker note keeps its offset where that is near."""
     layout = Layout(order, False, 8)
-    note = next((e for e in directories.get("photo", ()) if e.tag == MAKER_NOTE), None)
+    note = maker_note(directories)
     length = len(_directories_bytes(directories, layout, 8, 8))
-    if note is None or len(note.value) <= 4:
+    if note is None:
         start, at = 8, 0
     elif not 8 <= note.at <= MAX_GAP:
         start, at = 8, 8 + length
@@ -320,6 +345,11 @@ def resolution_entries(dpi: tuple[float, float]) -> list[Entry]:
         ),
         integer(RESOLUTION_UNIT, SHORT, 2),
     ]
+
+
+def resolution_in(exif: bytes) -> tuple[float, float] | None:
+    """The pixels an inch that `exif` says, or None."""
+    return resolution(parsed(exif)["image"]) if readable(exif) else None
 
 
 def _fraction(value: float) -> tuple[int, int]:

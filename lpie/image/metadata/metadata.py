@@ -106,6 +106,6 @@ def colours(icc: bytes) -> str:
     return icc[16:20].decode("latin-1").strip()
 
 
-def fits(icc: bytes, *, grey: bool) -> bool:
-    """Whether a profile may lie beside a picture that is grey or in RGB."""
-    return colours(icc) == ("GRAY" if grey else "RGB")
+def fits(icc: bytes, kind: str) -> bool:
+    """Whether a profile may lie beside a picture whose colours are GRAY, RGB, CMYK or Lab."""
+    return colours(icc) == kind

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from lpie.image.metadata import exif, rdf, xmp
+from lpie.image.metadata.containers import tiff
 from lpie.image.metadata.metadata import Changes, Metadata
 from lpie.size import Size
 from lpie.system.quiet import quiet
@@ -21,12 +22,13 @@ REDUCED = {
 
 
 def revised(
-    metadata: Metadata, encoded: bytes, *, same: bool, size: Size, changes: Changes
+    metadata: Metadata, encoded: bytes, *, source: str, target: str, size: Size, changes: Changes
 ) -> tuple[Metadata, list[str]]:
     """(`metadata` as it is true for the picture in the file `encoded`, what is lost).
 
-    same: whether the file has the format that `metadata` was read from. size: the picture's.
+    source: the format that `metadata` was read from. target: the file's. size: the picture's.
     """
+    same = source == target
     resized = metadata.size is not None and metadata.size != size
     kept = same and not changes and _alike(metadata.size, size)
     companions = metadata.companions if kept else ()
@@ -35,15 +37,26 @@ def revised(
     gain_map = any(other.gain_map for other in companions)
     if metadata.exif and not same and not exif.readable(metadata.exif):
         metadata, lost = metadata.with_(exif=b""), [*lost, "EXIF"]
-    block, names = exif.revised(metadata.exif, size, changes, _thumbnailer(encoded, size))
+    thumbnail = _thumbnailer(encoded, size) if target != "TIFF" else _no_thumbnail
+    block, names = exif.revised(metadata.exif, size, changes, thumbnail)
     lost += names
     packets = []
     for packet in (metadata.xmp, metadata.xmp_extension):
         true, names = xmp.revised(packet, size, changes, resized=resized, gain_map=gain_map)
         packets.append(true)
         lost += names
-    metadata = metadata.with_(exif=block, companions=companions)
+    tags, names = tiff.true_tags(
+        metadata.pages if same else (), changed=resized or bool(changes), turned=changes.turned
+    )
+    lost += names
+    dpi = metadata.dpi or exif.resolution_in(block)
+    metadata = metadata.with_(exif=block, companions=companions, pages=tags, dpi=dpi)
     return _with_packets(metadata, *packets, same=same), lost
+
+
+def _no_thumbnail(most: Size, room: int) -> bytes:
+    """In a TIFF file a thumbnail would be one more page."""
+    return b""
 
 
 def _with_packets(metadata: Metadata, packet: bytes, extension: bytes, *, same: bool) -> Metadata:

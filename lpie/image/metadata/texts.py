@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lpie.image.metadata import iptc, rdf
+from lpie.image.metadata import exif, iptc, rdf
 from lpie.image.metadata.metadata import Metadata, Text
 
 COMMENT = "Comment"
@@ -55,6 +55,17 @@ def iptc_in_xmp(metadata: Metadata) -> tuple[Metadata, list[str]]:
     taken = rdf.held(metadata.xmp)
     new = {name: values for name, values in properties.items() if name not in taken}
     return _with(metadata.with_(iptc=b""), new, ["IPTC (parts without XMP)"] * left, "IPTC")
+
+
+def all_in_xmp(metadata: Metadata) -> tuple[Metadata, list[str]]:
+    """(`metadata` for a format that holds EXIF, XMP and a profile only, what is lost)."""
+    lost = ["Photoshop data"] if metadata.photoshop else []
+    metadata, names = iptc_in_xmp(metadata)
+    metadata, more = in_xmp(metadata, comments=True)
+    if metadata.dpi and not exif.resolution_in(metadata.exif):
+        block = exif.with_tags(metadata.exif, exif.resolution_entries(metadata.dpi))
+        metadata = metadata.with_(exif=block)
+    return metadata, [*lost, *names, *more]
 
 
 def _with(

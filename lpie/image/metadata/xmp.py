@@ -25,6 +25,7 @@ REGIONS = (
     "http://www.metadataworkinggroup.com/schemas/regions/",
     "http://ns.microsoft.com/photo/1.2/",
 )
+ORIENTATION = (NAMESPACES["tiff"], "Orientation")
 VIDEO = re.compile(r"Motion|MicroVideo|VideoLength|OLive", re.IGNORECASE)
 _SEMANTIC = re.compile(rb"""Semantic\s*(?:=\s*["']|>)\s*(\w+)""")
 
@@ -60,6 +61,16 @@ def revised(
     items = [i for i in items if not any(s <= i[0] < e for s, e in inside)]
     result = spliced(read.data, [*parts, *((s, e, b"") for s, e in items)])
     return result, [name for name in lost if name]
+
+
+def upright(packet: bytes) -> bytes:
+    """`packet` of a picture that its decoder has turned."""
+    try:
+        read = Packet(packet)
+    except Damaged:
+        return packet
+    places = [p.value for p in read.properties if (p.namespace, p.name) == ORIENTATION]
+    return spliced(read.data, [(*place, b"1") for place in places if place[1]])
 
 
 def _promises(packet: bytes) -> bool:

@@ -14,6 +14,8 @@ from lpie.size import Size
 
 APP0, APP1, APP2, APP11, APP12, APP13, APP14, COM = 0xE0, 0xE1, 0xE2, 0xEB, 0xEC, 0xED, 0xEE, 0xFE
 SOI, EOI, SOS = b"\xff\xd8", 0xD9, 0xDA
+# The colours of so many components, where they are not RGB.
+COLOURS = {1: "GRAY", 4: "CMYK"}
 # The most bytes of a segment behind its length.
 MOST = 65533
 EXIF, ICC = b"Exif\0\0", b"ICC_PROFILE\0"
@@ -123,7 +125,7 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     packets, names = _packets(metadata)
     lost += names
     parts += [(APP1, packet) for packet in packets]
-    if metadata.icc and fits(metadata.icc, grey=parsed.components == 1):
+    if metadata.icc and fits(metadata.icc, COLOURS.get(parsed.components, "RGB")):
         parts += _numbered(metadata.icc)
     elif metadata.icc:
         lost.append("colour profile")

@@ -94,7 +94,7 @@ class _Reader:
             keyword, _, packed = content.partition(b"\0")
             if profile := self._inflated(packed[1:]):
                 self._first(icc=profile)
-                content = keyword
+                content, loss = keyword, ""
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             keyword, text = self._text(name, content)
             if text is None:
@@ -167,7 +167,7 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     header = own[0][1] if own else b""
     before, behind = _native(metadata, header) if same else (_foreign(metadata), [])
     lost: list[str] = []
-    if metadata.icc and fits(metadata.icc, grey=header[9:10] in (b"\0", b"\4")):
+    if metadata.icc and fits(metadata.icc, "GRAY" if header[9:10] in (b"\0", b"\4") else "RGB"):
         names = (native.data for native in metadata.native if same and native.key == "iCCP")
         name = next(names, b"ICC Profile")
         before.insert(0, (b"iCCP", name + b"\0\0" + zlib.compress(metadata.icc)))
