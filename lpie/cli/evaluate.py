@@ -62,7 +62,7 @@ OF_ONE_MODEL = (
 @click.option("--quantize", is_flag=True, help="Round the degraded input to 8 bits.")
 @click.option("--skip-bad", is_flag=True, help="Skip unreadable images, and list them.")
 @click.option(
-    "--suite", metavar="NAME", help="Compare models and classical baselines on a set of tasks: dev."
+    "--suite", metavar="NAME", help="Compare models on the images of a test set: dev, awgn or sidd."
 )
 @click.option(
     "--data",
@@ -107,18 +107,19 @@ def evaluate(
 
     Noise is neither clipped nor rounded, as is usual in the denoising literature.
 
-    With --suite, any number of models are compared with classical baselines on the same images,
-    with the time per megapixel. The folder of the suite dev must hold clean/kodak24 and clean/set5
-    (photos, which get noise of sigma 15, 25 and 50) and the pairs realnoise_sidd, lowlight_sice,
-    lowlight_lol and deblur_gopro, each in degraded/ and target/. Its tasks are denoise, realnoise,
-    lowlight and deblur. BM3D is not among the baselines: its package is for non-commercial use
-    only.
+    With --suite, any number of models are compared on the same images, with the time per megapixel.
+    awgn: the photos of one or more of the folders CBSD68, Kodak24, McMaster and Urban100, which
+    get noise of sigma 15, 25 and 50, beside the published scores of others. sidd: the two .mat
+    files of SIDD's validation blocks. dev: clean/kodak24 and clean/set5, and the pairs
+    realnoise_sidd, lowlight_sice, lowlight_lol and deblur_gopro, each in degraded/ and target/,
+    beside classical baselines; its tasks are denoise, realnoise, lowlight and deblur.
 
     \b
     Examples:
       lpie evaluate runs/smoke --builtin
       lpie evaluate runs/smoke --clean photos/ --noise-sigma 25 --seed 0
       lpie evaluate lpienet_int8_1920x1080.tflite --pairs sidd/ --json
+      lpie evaluate denoise --suite awgn --data sets/
       lpie evaluate denoise=runs/a lowlight=runs/b --suite dev --data dev/ -o table.md
     """
     foreign = OF_ONE_MODEL if suite is not None else OF_A_SUITE

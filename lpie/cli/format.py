@@ -83,6 +83,34 @@ def suite_rows(table: dict[str, Any]) -> list[list[str]]:
             ]
             for row in table["methods"]
         ),
+        *(_published_row(row, start["psnr_db"]) for row in table["published"]),
+    ]
+
+
+def _published_row(row: dict[str, Any], degraded_db: float) -> list[str]:
+    gain = row["psnr_db"] - degraded_db
+    return [f"{row['method']}, published", "", f"{row['psnr_db']:.2f}", "", f"{gain:+.2f}", ""]
+
+
+def literature_table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return the header and the rows of PSNR by set and sigma, as papers print it.
+
+    No rows where a suite has no noise levels, or only one table.
+    """
+    tables = [table for table in result["tables"] if table["noise_sigma"] is not None]
+    if len(tables) < 2:
+        return [], []
+    header = ["PSNR dB", *(f"{t['folder']} {t['noise_sigma']:g}" for t in tables)]
+    scores: dict[str, dict[int, float]] = {}
+    for column, table in enumerate(tables):
+        named = {row["method"]: row["psnr_db"] for row in reversed(table["methods"])}
+        theirs = {f"{row['method']}, published": row["psnr_db"] for row in table["published"]}
+        for method, psnr_db in {**named, **theirs}.items():
+            scores.setdefault(method, {})[column] = psnr_db
+    columns = range(len(tables))
+    return header, [
+        [method, *(f"{row[c]:.2f}" if c in row else "" for c in columns)]
+        for method, row in scores.items()
     ]
 
 
@@ -104,16 +132,20 @@ def suite_markdown(result: dict[str, Any]) -> str:
     for table in result["tables"]:
         parts += [f"### {suite_title(table)}", _grid(suite_rows(table))]
         about |= {f"- {r['method']} ({r['told']}): {r['about']}": None for r in table["methods"]}
+    header, rows = literature_table(result)
+    if rows and result["suite"] == "awgn":
+        parts += ["### All sets", _grid(rows, header)]
     if about:
         parts.append("\n".join(about))
     return "\n\n".join(parts) + "\n"
 
 
-def _grid(rows: Sequence[Sequence[str]]) -> str:
+def _grid(rows: Sequence[Sequence[str]], header: Sequence[str] = SUITE_HEADER) -> str:
     from lpie.benchmarks.reports.table import markdown
 
     cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return markdown(SUITE_HEADER, cells, words=2, aligned=False)
+    words = 2 if header is SUITE_HEADER else 1
+    return markdown(header, cells, words=words, aligned=False)
 
 
 # What `lpie inspect` and `lpie export` say about a file.

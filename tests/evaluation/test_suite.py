@@ -9,12 +9,12 @@ import pytest
 pytest.importorskip("keras")
 
 from lpie import evaluate
-from lpie.cli.format import SUITE_HEADER, suite_markdown
+from lpie.cli.format import SUITE_HEADER, literature_table, suite_markdown
 from lpie.config.config import DegradeConfig
 from lpie.data.degrade.blur.motion_blur import motion_blur
 from lpie.data.degrade.low_light import low_light
 from lpie.errors import InputError
-from lpie.evaluation.suite import SUITES, compare
+from lpie.evaluation.suite import compare
 from lpie.image.image import to_float, to_uint8, write_image
 from tests.conftest import SHARED, assert_one_sentence, run_lpie
 
@@ -242,4 +242,53 @@ def test_the_development_sets_fit_the_layout():
         "deblur_gopro",
     ]
     assert result["tables"][2]["degraded"]["psnr_db"] == pytest.approx(24.05, abs=0.01)
-    assert len(SUITES) == 1
+
+
+def test_the_sets_of_the_literature(astronaut, tiny_tflite, tmp_path):
+    for name in ("kodak24", "McMaster"):  # letter case aside, and two of the four are enough
+        write_image(tmp_path / name / "a.png", astronaut[60:124, 150:230])
+    model = str(tiny_tflite["float32"])
+    result = compare([model], suite="awgn", data=tmp_path)
+    assert [(t["folder"], t["noise_sigma"]) for t in result["tables"]] == [
+        (name, sigma) for name in ("Kodak24", "McMaster") for sigma in (15, 25, 50)
+    ]
+    degrade = DegradeConfig(noise_sigma=(25.0, 25.0))
+    expected = evaluate(tiny_tflite["float32"], clean=tmp_path / "kodak24", degrade=degrade, seed=0)
+    ours = table(result, "Kodak24", 25)
+    assert ours["methods"][0]["psnr_db"] == pytest.approx(expected["psnr_db"], abs=1e-6)
+    assert {"method": "FFDNet", "psnr_db": 32.13} in ours["published"]
+    header, rows = literature_table(result)
+    assert header[1:] == [f"{name} {s}" for name in ("Kodak24", "McMaster") for s in (15, 25, 50)]
+    cells = {row[0]: row[1:] for row in rows}
+    assert cells[model][1] == f"{ours['methods'][0]['psnr_db']:.2f}"
+    assert cells["FFDNet, published"] == ["34.63", "32.13", "28.98", "34.66", "32.35", "29.18"]
+    assert cells["DnCNN, published"][3:] == ["", "", ""]
+    assert "### All sets" in suite_markdown(result)
+    itself = compare(suite="awgn", data=tmp_path / "McMaster", limit=1)
+    assert {t["folder"] for t in itself["tables"]} == {"McMaster"}
+    with pytest.raises(InputError, match=r"one or more of CBSD68, Kodak24, .* It holds: a\.png"):
+        compare(suite="awgn", data=(tmp_path / "kodak24").rename(tmp_path / "other"))
+
+
+def test_the_validation_blocks_of_sidd(astronaut, tiny_tflite, tmp_path):
+    savemat = pytest.importorskip("scipy.io").savemat
+    clean = np.stack([astronaut[y : y + 32, x : x + 32] for y in (60, 100) for x in (150, 180, 90)])
+    clean = clean.reshape(2, 3, 32, 32, 3)
+    noise = np.random.default_rng(0).normal(0, 9, clean.shape)
+    noisy = np.clip(np.rint(clean + noise), 0, 255).astype(np.uint8)
+    for side, blocks in (("Noisy", noisy), ("Gt", clean)):
+        name = f"Validation{side}BlocksSrgb"
+        savemat(tmp_path / f"{name}.mat", {name: blocks}, do_compression=True)
+    (one,) = compare([str(tiny_tflite["float32"])], suite="sidd", data=tmp_path)["tables"]
+    names = [image["name"] for image in one["degraded"]["images"]]
+    assert names == ["0001_01", "0001_02", "0001_03", "0002_01", "0002_02", "0002_03"]
+    error = (noisy / 255 - clean / 255) ** 2
+    expected = -10 * np.log10(error.reshape(6, -1).mean(axis=1))
+    assert one["degraded"]["psnr_db"] == pytest.approx(expected.mean(), abs=1e-4)
+    assert len(one["methods"][0]["images"]) == 6
+    savemat(tmp_path / "ValidationGtBlocksSrgb.mat", {"ValidationGtBlocksSrgb": clean[:1]})
+    with pytest.raises(InputError, match="must hold the same number of blocks"):
+        compare(suite="sidd", data=tmp_path)
+    (tmp_path / "ValidationGtBlocksSrgb.mat").unlink()
+    with pytest.raises(InputError, match=r"lacks ValidationGtBlocksSrgb\.mat"):
+        compare(suite="sidd", data=tmp_path)
