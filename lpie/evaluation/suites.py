@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lpie.config.config import DegradeConfig, config_from
 from lpie.data import sources
@@ -150,7 +151,7 @@ def _of_blocks(task: str, files: Sequence[Path], limit: int | None) -> Case:
     return Case(task, "SIDD validation blocks", None, DegradeConfig(), samples)
 
 
-def _blocks(path: Path) -> sources.Photo:
+def _blocks(path: Path) -> NDArray[np.uint8]:
     with open_source(path.parent, scratch=path.parent) as source:
         return load_blocks(source, path.name)
 
