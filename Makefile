@@ -50,7 +50,7 @@ setup: $(VENV)/installed
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
-	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,docs,dev]'
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,photos,docs,dev]'
 	touch $@
 
 clean:

@@ -42,9 +42,6 @@ class DataConfig:
     # Folder of real pairs to train on beside clean photos, and the share of crops taken from it.
     real_pairs: str = ""
     real_share: float = 0.0
-    # How many pixels the noise of a real pair may be put beside its place, at random, 0 to 8: few
-    # pairs then give more noise.
-    real_shift_px: int = 0
     # Width and height of a crop, in pixels.
     patch_px: int = 64
     # Turn crops by 90, 180 or 270 degrees and mirror them, at random.
@@ -323,7 +320,6 @@ def _data_rules(data: DataConfig) -> list[Rule]:
         ),
         (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),
         (0 <= data.real_share < 1, "data.real_share", "in [0, 1)", data.real_share),
-        (0 <= data.real_shift_px <= 8, "data.real_shift_px", "in [0, 8]", data.real_shift_px),
         (
             bool(data.real_share) == bool(data.real_pairs),
             "data.real_share",

@@ -18,7 +18,6 @@ from lpie.data.degrade.degradation import DEGRADATIONS, Image, Range, degrade
 from lpie.data.degrade.gaussian_noise import GaussianNoise, PoissonGaussianNoise
 from lpie.data.degrade.jpeg import EightBits, Jpeg
 from lpie.data.degrade.low_light import LowLight
-from lpie.data.degrade.phone_noise import PhoneNoise
 from lpie.errors import InputError, unknown_name
 
 
@@ -27,7 +26,6 @@ class DegradeConfig(
     GaussianNoise,
     PoissonGaussianNoise,
     LowLightNoise,  # with the settings of CameraNoise
-    PhoneNoise,
     MotionBlur,
     CameraShake,
     FrameAveraging,

@@ -1,238 +1,245 @@
-"""Photos as their files store them: with bit depth, grey, alpha, EXIF, ICC profile and quality."""
+"""Photos in and out of files as they are stored: type, channels, frames, metadata and quality."""
 
-import functools
-import io
-import struct
-from dataclasses import dataclass, field
+import dataclasses
+import importlib
+import mmap
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, JpegImagePlugin
+from PIL import Image
 
-from lpie.errors import InputError, LpieError
-from lpie.image import tiff
-from lpie.image.image import EXTENSIONS, to_float, to_levels_of
+from lpie.errors import InputError
+from lpie.image import colour as colours
+from lpie.image.formats.common import DAMAGE, reading
+from lpie.image.formats.kinds import NAMES, SUFFIXES, format_of, target_format
+from lpie.image.metadata import embed, read_metadata
+from lpie.image.samples import Header, Photo
+from lpie.size import Size
 from lpie.system.files import write_atomic
-from lpie.system.quiet import quiet
 
-# A phone's largest photo has 200 MP; OpenCV itself stops at 2^30 pixels.
+__all__ = [
+    "MAX_MEGAPIXELS", "PHOTO_SUFFIXES", "Header", "Photo", "decode_photo", "encode_photo",
+    "read_header", "read_photo", "upright", "write_photo",
+]  # fmt: skip
+
+# A phone's largest photo has 200 MP.
 MAX_MEGAPIXELS = 256.0
-MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "I", "I;16", "I;16B", "I;16L")
-# What Pillow's parsers raise on damaged files.
-DAMAGE = (
-    OSError,
-    SyntaxError,
-    ValueError,
-    TypeError,
-    KeyError,
-    IndexError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    struct.error,
-    MemoryError,
-    RecursionError,
-)
-# OpenCV's numbers, which have names from 4.12 on: IMAGE_METADATA_EXIF, _XMP and _ICCP.
-KINDS = {"exif": 0, "xmp": 1, "icc": 2}
-SAMPLINGS = {
-    0: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
-    1: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_422,
-    2: cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420,
-}
-QUALITY = 95
+PHOTO_SUFFIXES = tuple(SUFFIXES)
 ORIENTATION = 0x0112
+# Formats that say themselves how a picture is turned, which their decoders do.
+TURNED = {"HEIF", "AVIF", "JXL"}
+# Each format's module, which is loaded when it is needed.
+MODULES = {
+    "JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Header:
-    """What a file says about its picture before it is decoded; sizes in px, as stored."""
+class Holds:
+    """What a format can hold: types of samples, and more than one opaque picture in RGB."""
 
-    width: int
-    height: int
-    format: str
-    mode: str
-    # OpenCV's parameters to write the same format again.
-    parameters: tuple[int, ...] = ()
+    types: tuple[type, ...] = (np.uint8,)
+    alpha: bool = True
+    frames: bool = False
+    cmyk: bool = False
 
 
-@dataclass(frozen=True)
-class Photo:
-    """A picture as its file stores it, not turned.
-
-    pixels: uint8 or uint16, [H, W] grey, [H, W, 3] BGR or [H, W, 4] BGR and alpha. grey: whether
-    the colours are all alike. orientation: EXIF's, 1 when it is shown as it is stored. metadata:
-    bytes by `exif`, `xmp` and `icc`.
-    """
-
-    pixels: NDArray
-    header: Header
-    metadata: dict[str, bytes] = field(default_factory=dict)
-    orientation: int = 1
-
-    @property
-    def grey(self) -> bool:
-        return self.pixels.ndim == 2 or self.header.mode in ("LA", "PA")
-
-    def rgb(self) -> NDArray:
-        """[H, W, 3] RGB: a view of the pixels, so that nothing is copied."""
-        if self.pixels.ndim == 2:
-            return np.broadcast_to(self.pixels[..., None], (*self.pixels.shape, 3))
-        return self.pixels[..., 2::-1]
+HOLDS = {
+    "JPEG": Holds(alpha=False, cmyk=True),
+    "PNG": Holds((np.uint8, np.uint16)),
+    "WEBP": Holds(),
+    "BMP": Holds(),
+}
 
 
 def read_header(path: Path) -> Header:
-    """The header of the photo in `path`; an `InputError` for what cannot be restored."""
-    if path.suffix.lower() not in EXTENSIONS:
-        raise InputError(f"{path} is not an image. Readable: {', '.join(EXTENSIONS)}.")
+    """Read what a photo's file says about it, without decoding.
+
+    Args:
+        path: The file. Its first bytes say which format it has, not its name.
+
+    Returns:
+        Size, format and number of frames.
+
+    Raises:
+        InputError: The file is not there, is none that can be read, or is damaged.
+    """
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file.")
-    kept = Image.MAX_IMAGE_PIXELS
-    Image.MAX_IMAGE_PIXELS = None  # `read_photo` has a limit of its own, with a sentence
-    try:
-        with Image.open(path) as image:
-            header = _header(image, path)
-            frames = getattr(image, "n_frames", 1)
-    except DAMAGE:
-        raise InputError(f"{path} is not a readable image: empty, truncated or damaged.") from None
-    finally:
-        Image.MAX_IMAGE_PIXELS = kept
-    if header.mode not in MODES:
-        raise InputError(f"{path} has {header.mode} pixels. Convert it to RGB or grey first.")
-    if frames > 1 and header.format != "MPO":  # whose others are previews and depth maps
-        raise InputError(f"{path} holds {frames} pictures. Restore them as files of their own.")
-    return header
+    with path.open("rb") as file:
+        if not path.stat().st_size:
+            raise InputError(f"{path} is not a readable image: it is empty.")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _header(data, path)[1]
 
 
 def read_photo(path: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
-    """The photo in `path`; larger ones than `max_megapixels` are refused before any decoding."""
-    if not hasattr(cv2, "imdecodeWithMetadata"):
-        raise InputError(
-            f"OpenCV {cv2.__version__} would lose EXIF and colour profiles. "
-            "Run: pip install 'opencv-python-headless>=4.13'."
-        )
-    header = read_header(path)
-    megapixels = header.width * header.height / 1e6
+    """Read a photo with all that its file holds.
+
+    Args:
+        path: The file. Its first bytes say which format it has, not its name.
+        max_megapixels: Larger photos, all frames together, are refused before any decoding.
+
+    Returns:
+        The photo as it is stored: not turned, in its own type.
+
+    Raises:
+        InputError: The file cannot be read; the message says why.
+    """
+    if not path.is_file():
+        raise InputError(f"{path} does not exist or is not a file.")
+    return decode_photo(path.read_bytes(), path, max_megapixels=max_megapixels)
+
+
+def decode_photo(data: bytes, name: Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> Photo:
+    """Read a photo from the bytes of its file, as `read_photo` does; `name` is for messages."""
+    kind, header = _header(data, name)
+    megapixels = header.pixels / 1e6
     if megapixels > max_megapixels:
+        frames = f" in {header.frames} frames" if header.frames > 1 else ""
         raise InputError(
-            f"{path} is {header.width}x{header.height}, {megapixels:,.0f} megapixels; at most "
-            f"{max_megapixels:g} are decoded. Raise `max_megapixels` if you trust it."
+            f"{name} is {header.width}x{header.height}{frames}, {megapixels:,.0f} megapixels; at "
+            f"most {max_megapixels:g} are decoded. Raise `max_megapixels` if you trust it."
         )
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    pixels, metadata = None, {}
-    with quiet():  # the error below says what is wrong with the file, in one sentence
-        try:
-            pixels, types, values = cv2.imdecodeWithMetadata(data, flags=cv2.IMREAD_UNCHANGED)
-            names = {number: name for name, number in KINDS.items()}
-            metadata = {
-                names[int(kind)]: np.asarray(value).tobytes()
-                for kind, value in zip(np.ravel(types), values, strict=False)
-                if int(kind) in names
-            }
-        except cv2.error:
-            pixels = None  # more than 2^30 pixels
-    if pixels is None or pixels.size == 0:
-        raise InputError(f"{path} is not a readable image: empty, truncated, damaged or too large.")
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise InputError(f"{path} has {pixels.dtype} values. Only 8 and 16 bits are restored.")
-    if pixels.ndim == 3 and pixels.shape[2] not in (3, 4):
-        raise InputError(f"{path} has {pixels.shape[2]} channels. Convert it to RGB or grey first.")
-    if header.format == "TIFF":  # which OpenCV has turned already
-        return Photo(pixels, header, tiff.read_metadata(path))
-    return Photo(pixels, header, metadata, _orientation(metadata.get("exif", b"")))
+    with reading(name):
+        photo: Photo = _module(kind, name).decode(data, name)
+        metadata = read_metadata(data, kind)
+        at = _orientation(metadata.exif)
+    if kind in TURNED:  # the container turned it, whatever EXIF says
+        changes = dataclasses.replace(photo.changes, turned=at != 1)
+        return dataclasses.replace(photo, metadata=metadata, changes=changes)
+    return dataclasses.replace(photo, metadata=metadata, orientation=at)
 
 
-def write_photo(path: Path, photo: Photo) -> None:
-    """Write `photo` to `path` in the format of its name, with its metadata."""
-    suffix = path.suffix.lower()
-    if suffix in (".bmp", ".tif", ".tiff"):  # BMP holds no orientation; OpenCV turns TIFF
-        photo = upright(photo)
-    pixels = photo.pixels
-    if pixels.ndim == 3 and pixels.shape[2] == 4 and suffix in (".jpg", ".jpeg"):
-        raise InputError(f"{path} cannot hold the photo's transparency. Choose a name in .png.")
-    if suffix in (".tif", ".tiff"):
-        write_atomic(path, tiff.encode(pixels, photo.metadata))
-        return
-    if pixels.dtype == np.uint16 and suffix != ".png":
-        pixels = to_levels_of(to_float(pixels), np.dtype(np.uint8))
-    kept = {k: v for k, v in photo.metadata.items() if v and suffix != ".bmp"}
-    with quiet():
-        try:
-            done, data = cv2.imencodeWithMetadata(
-                suffix,
-                pixels,
-                [KINDS[k] for k in kept],
-                [np.frombuffer(v, np.uint8)[None] for v in kept.values()],
-                _parameters(photo.header, suffix),
-            )
-        except cv2.error:
-            done = False
-    if not done:
-        raise LpieError(f"{path} could not be encoded: {pixels.shape} does not fit in {suffix}.")
-    write_atomic(path, data.data)
+def write_photo(path: Path, photo: Photo, *, format: str | None = None) -> list[str]:
+    """Write a photo with its metadata, whole or not at all.
+
+    Args:
+        path: The file.
+        photo: What to write.
+        format: As of `Header.format`; by default that of the name.
+
+    Returns:
+        What the file cannot hold, in words: `["16-bit depth"]`.
+
+    Raises:
+        InputError: The format cannot hold the photo.
+    """
+    data, lost = encode_photo(photo, format or target_format(path), path)
+    write_atomic(path, data)
+    return lost
+
+
+def encode_photo(photo: Photo, format: str, name: Path) -> tuple[bytes, list[str]]:
+    """The bytes of a photo's file, and what it cannot hold; `name` is for messages."""
+    if format == "BMP" or (format == "TIFF" and photo.header.format != "TIFF"):
+        photo = upright(photo)  # BMP holds no orientation, and many readers of TIFF ignore it
+    fitted, lost = _fitted(photo, format, name)
+    data: bytes = _module(format, name, writing=True).encode(fitted)
+    data, more = embed(
+        data,
+        fitted.metadata,
+        source=photo.header.format,
+        target=format,
+        size=Size(*fitted.pixels.shape[:2]),
+        changes=photo.changes,
+    )
+    return data, [*lost, *more]
 
 
 def upright(photo: Photo) -> Photo:
-    """`photo` turned as it is shown, its EXIF orientation 1."""
-    at = photo.orientation
-    if at == 1:
+    """`photo` turned as it is shown, its orientation 1."""
+    if all(picture.orientation == 1 for picture in photo.pictures):
         return photo
-    pixels = photo.pixels
-    if at >= 5:
-        pixels = pixels.swapaxes(0, 1)
-    if at in (2, 3, 6, 7):
-        pixels = pixels[:, ::-1]
-    if at in (3, 4, 7, 8):
-        pixels = pixels[::-1]
-    pixels = np.ascontiguousarray(pixels)
-    exif = _turned(photo.metadata.get("exif", b""))
-    return Photo(pixels, photo.header, {**photo.metadata, "exif": exif})
+    return photo.turned()
 
 
-def _header(image: Image.Image, path: Path) -> Header:
-    parameters: list[int] = []
-    if isinstance(image, JpegImagePlugin.JpegImageFile):
-        parameters = _jpeg_parameters(image)
-    elif image.format == "WEBP":
-        parameters = [cv2.IMWRITE_WEBP_QUALITY, 101 if b"VP8L" in path.read_bytes() else QUALITY]
-    return Header(*image.size, str(image.format), image.mode, tuple(parameters))
+def _header(data: Any, path: Path) -> tuple[str, Header]:
+    kind = format_of(data[:64], path)
+    with reading(path):
+        return kind, _module(kind, path).read_header(data, path)
 
 
-def _jpeg_parameters(image: JpegImagePlugin.JpegImageFile) -> list[int]:
-    """OpenCV's parameters for the file's quality (nearest tables), sampling and progression."""
-    tables = [sum(table) for _, table in sorted(image.quantization.items())]
-    luma, chroma = (
-        min(range(1, 101), key=lambda q: abs(_table_sums()[q - 1][i] - tables[i])) for i in (0, -1)
-    )
-    parameters = [cv2.IMWRITE_JPEG_QUALITY, luma, cv2.IMWRITE_JPEG_LUMA_QUALITY, luma]
-    if len(tables) > 1:
-        parameters += [cv2.IMWRITE_JPEG_CHROMA_QUALITY, chroma]
-    sampling = SAMPLINGS.get(JpegImagePlugin.get_sampling(image))
-    if sampling is not None:
-        parameters += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, sampling]
-    return parameters + [cv2.IMWRITE_JPEG_PROGRESSIVE, 1] * bool(image.info.get("progressive"))
+def _module(kind: str, path: Path, *, writing: bool = False) -> Any:
+    if kind not in MODULES:
+        raise InputError(f"{path} is {NAMES[kind]}, which is not restored yet.")
+    name = f"{MODULES[kind]}_writer" if writing and kind == "TIFF" else MODULES[kind]
+    return importlib.import_module(f"lpie.image.formats.{name}")
 
 
-@functools.cache
-def _table_sums() -> list[tuple[int, int]]:
-    """Sums of the encoder's own (luma, chroma) tables at quality 1 to 100."""
-    sums = []
-    for quality in range(1, 101):
-        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
-        _, data = cv2.imencode(".jpg", np.zeros((8, 8, 3), np.uint8), options)
-        tables = Image.open(io.BytesIO(data.tobytes())).quantization  # type: ignore[attr-defined]
-        sums.append((sum(tables[0]), sum(tables[1])))
-    return sums
+def _fitted(photo: Photo, target: str, path: Path) -> tuple[Photo, list[str]]:
+    """`photo` with samples that the format `target` holds, and what of it is lost."""
+    if target == "TIFF":
+        return photo, []
+    holds = HOLDS[target]
+    lost = ["mask"] if any(page.mask for page in photo.more) else []
+    pictures = [page for page in photo.pictures if not page.mask]
+    if len(pictures) > 1 and not holds.frames:
+        raise InputError(
+            f"{path} holds one picture. Received: {len(pictures)}. Choose a name in .tif."
+        )
+    fitted = []
+    for picture in pictures:
+        picture, more = _fitted_picture(picture, target, path)
+        fitted.append(picture)
+        lost += [word for word in more if word not in lost]
+    return photo.with_pictures(fitted), lost
 
 
-def _parameters(header: Header, suffix: str) -> list[int]:
-    kind = {".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}.get(suffix)
-    if kind and kind == header.format.replace("MPO", "JPEG"):
-        return list(header.parameters)
-    quality = {"JPEG": cv2.IMWRITE_JPEG_QUALITY, "WEBP": cv2.IMWRITE_WEBP_QUALITY}
-    return [quality[kind], QUALITY] if kind else []
+def _fitted_picture(photo: Photo, target: str, path: Path) -> tuple[Photo, list[str]]:
+    holds, colour, samples = HOLDS[target], photo.meaning, photo.pixels
+    if colour.alpha is not None and not holds.alpha:
+        raise InputError(f"{path} cannot hold the photo's transparency. Choose a name in .png.")
+    if _same_kind(photo, target):
+        return photo, []
+    if colour.model == "cmyk" and holds.cmyk and colour.high == 255 and samples.shape[2] == 4:
+        return photo, []
+    lost = []
+    channels = samples.shape[2] if samples.ndim == 3 else 1
+    wanted = colour.channels + (colour.alpha is not None)
+    if channels > wanted:
+        lost.append("extra channels")
+        samples, colour = _without_extra(samples, colour)
+    if colour.model == "cmyk":
+        lost.append("CMYK")
+    deep = samples.dtype.itemsize > 1
+    dtype = np.dtype(np.uint16 if deep and np.uint16 in holds.types else np.uint8)
+    if (word := _depth_lost(samples, colour, dtype)) is not None:
+        lost.append(word)
+    if not _straight(samples, colour, dtype):
+        samples = colours.rescale(samples, colour, dtype)
+        colour = dataclasses.replace(colours.of_samples(samples), curve=colour.curve)
+    metadata = photo.metadata
+    if photo.meaning.model == "cmyk":  # it became sRGB
+        metadata = metadata.with_(icc=b"")
+    return dataclasses.replace(photo, pixels=samples, colour=colour, metadata=metadata), lost
+
+
+def _same_kind(photo: Photo, target: str) -> bool:
+    """Whether the samples are those of a file of the same format: as its module decodes them."""
+    return photo.header.format == target and photo.header.layout is not None
+
+
+def _straight(samples: np.ndarray, colour: colours.Colour, dtype: np.dtype) -> bool:
+    return samples.dtype == dtype and dataclasses.replace(colour, curve=None).plain(dtype)
+
+
+def _without_extra(
+    samples: np.ndarray, colour: colours.Colour
+) -> tuple[np.ndarray, colours.Colour]:
+    kept = list(range(colour.channels)) + ([] if colour.alpha is None else [colour.alpha])
+    alpha = None if colour.alpha is None else colour.channels
+    samples = samples[..., kept] if len(kept) > 1 else samples[..., 0]
+    return samples, dataclasses.replace(colour, alpha=alpha)
+
+
+def _depth_lost(samples: np.ndarray, colour: colours.Colour, dtype: np.dtype) -> str | None:
+    if samples.dtype.kind == "f":
+        return "floating-point values"
+    levels = abs(colour.high - colour.low)
+    return f"{int(levels).bit_length()}-bit depth" if levels > np.iinfo(dtype).max else None
 
 
 def _orientation(exif: bytes) -> int:
@@ -244,19 +251,3 @@ def _orientation(exif: bytes) -> int:
     except DAMAGE:
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
-
-
-def _turned(exif: bytes) -> bytes:
-    """`exif` with orientation 1 and every other byte as it was: maker notes rely on their place."""
-    start = 6 if exif[:4] == b"Exif" else 0
-    order = "<" if exif[start : start + 2] == b"II" else ">"
-    data = bytearray(exif)
-    try:
-        (directory,) = struct.unpack_from(f"{order}I", data, start + 4)
-        (count,) = struct.unpack_from(f"{order}H", data, start + directory)
-        for at in range(start + directory + 2, start + directory + 2 + 12 * count, 12):
-            if struct.unpack_from(f"{order}H", data, at) == (ORIENTATION,):
-                struct.pack_into(f"{order}H", data, at + 8, 1)
-    except struct.error:  # a note that cannot be read says nothing about orientation either
-        return exif
-    return bytes(data)

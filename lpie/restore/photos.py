@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lpie.errors import InputError
 from lpie.image.photo import Photo, upright
@@ -52,18 +51,19 @@ def restore_photo(
     The pixels are taken as they are: a colour profile stays beside them. strength, progress: as of
     `Restorer.restore`.
     """
-    pixels = photo.pixels
-    out = np.empty(pixels.shape if pixels.ndim == 3 else (*pixels.shape, 3), pixels.dtype)
-    restored = restorer.restored(
-        photo.rgb(), out=out[..., 2::-1], strength=strength, progress=progress
-    )
-    if photo.grey:
-        out[..., :3] = _mean(out[..., :3])[..., None]
-    if pixels.ndim == 2:
-        out = np.ascontiguousarray(out[..., 0])
-    elif pixels.shape[2] == 4:
-        out[..., 3] = pixels[..., 3]
-    return RestoredPhoto(photo, dataclasses.replace(photo, pixels=out), restored.plan.exact)
+    exact = True
+
+    def restore(picture: Photo) -> Photo:
+        nonlocal exact
+        if picture.mask:
+            return picture
+        result, rgb = picture.canvas()
+        restored = restorer.restored(picture.rgb(), out=rgb, strength=strength, progress=progress)
+        exact = exact and restored.plan.exact
+        return picture.finished(result, rgb)
+
+    after = photo.with_pictures([restore(picture) for picture in photo.pictures])
+    return RestoredPhoto(photo, after, exact)
 
 
 def restore_crop(
@@ -84,12 +84,12 @@ def restore_crop(
     halo, grid = restorer.halo_px or 0, restorer.multiple
     top, left = (max(at - halo, 0) // grid * grid for at in (y, x))
     bottom, right = (-(-(at + halo) // grid) * grid for at in (y + h, x + w))
-    around = dataclasses.replace(photo, pixels=photo.pixels[top:bottom, left:right])
+    around = photo.cropped(slice(top, bottom), slice(left, right))
     restored = restore_photo(restorer, around, strength=strength)
-    inside = restored.after.pixels[y - top : y - top + h, x - left : x - left + w]
+    inside = slice(y - top, y - top + h), slice(x - left, x - left + w)
     return RestoredPhoto(
-        dataclasses.replace(photo, pixels=np.ascontiguousarray(photo.pixels[y : y + h, x : x + w])),
-        dataclasses.replace(photo, pixels=np.ascontiguousarray(inside)),
+        photo.cropped(slice(y, y + h), slice(x, x + w)),
+        restored.after.cropped(*inside),
         restored.exact,
     )
 
@@ -97,12 +97,6 @@ def restore_crop(
 def side_by_side(before: Photo, after: Photo) -> Photo:
     """Both photos in one, the restored one on the right, upright."""
     left, right = upright(before), upright(after)
-    return dataclasses.replace(left, pixels=np.concatenate([left.pixels, right.pixels], axis=1))
-
-
-def _mean(pixels: NDArray) -> NDArray:
-    """The rounded mean over the channels, in rows so that no copy of the photo is made."""
-    out = np.empty(pixels.shape[:2], pixels.dtype)
-    for row, channels in zip(out, pixels, strict=True):
-        row[:] = np.rint(channels.mean(axis=-1, dtype=np.float32))
-    return out
+    pixels = np.concatenate([left.pixels, right.pixels], axis=1)
+    changes = dataclasses.replace(left.changes, side_by_side=True)
+    return dataclasses.replace(left, pixels=pixels, more=(), changes=changes)

@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image, ImageCms, JpegImagePlugin
 
 from lpie.errors import InputError, LpieError
-from lpie.image.photo import read_header, read_photo, upright, write_photo
+from lpie.image.photo import read_photo, upright, write_photo
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 MAKE, ORIENTATION, EXIF, GPS, EXPOSURE = 0x010F, 0x0112, 0x8769, 0x8825, 0x829A
@@ -115,11 +115,12 @@ def test_16_bits_stay(tmp_path, suffix, shape):
     deep = np.random.default_rng(0).integers(0, 65536, shape, np.uint16)
     cv2.imwrite(str(tmp_path / f"a{suffix}"), deep)
     photo = read_photo(tmp_path / f"a{suffix}")
-    np.testing.assert_array_equal(photo.pixels, deep)
+    colours = deep if deep.ndim == 2 else deep[..., [2, 1, 0, 3][: shape[2]]]  # OpenCV wrote BGR
+    np.testing.assert_array_equal(photo.pixels, colours)
     write_photo(tmp_path / f"b{suffix}", photo)
-    np.testing.assert_array_equal(read_photo(tmp_path / f"b{suffix}").pixels, deep)
+    np.testing.assert_array_equal(read_photo(tmp_path / f"b{suffix}").pixels, colours)
     if len(shape) < 3 or shape[2] == 3:
-        write_photo(tmp_path / "c.jpg", photo)
+        assert write_photo(tmp_path / "c.jpg", photo) == ["16-bit depth"]
         assert read_photo(tmp_path / "c.jpg").pixels.dtype == np.uint8
 
 
@@ -147,11 +148,11 @@ def bomb(width, height):
 def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
     path = tmp_path / "a.png"
     path.write_bytes(bomb(60_000, 60_000))
-    monkeypatch.setattr(cv2, "imdecodeWithMetadata", lambda *_, **__: pytest.fail("decoded"))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_, **__: pytest.fail("decoded"))
     with pytest.raises(InputError, match=r"60000x60000, 3,600 megapixels; at most 256 are"):
         read_photo(path)
     monkeypatch.undo()
-    with pytest.raises(InputError, match="not a readable image"):
+    with pytest.raises(InputError, match="is not a readable image"):
         read_photo(path, max_megapixels=4000)
     Image.new("L", (1000, 1000)).save(path)
     with pytest.raises(InputError, match=r"at most 0\.5 are"):
@@ -160,19 +161,10 @@ def test_too_many_pixels_are_refused_before_decoding(tmp_path, monkeypatch):
 
 def test_what_is_not_restored(tmp_path, astronaut):
     small = Image.fromarray(astronaut[:40, :50])
-    small.convert("CMYK").save(tmp_path / "cmyk.jpg")
-    with pytest.raises(InputError, match=r"cmyk\.jpg has CMYK pixels"):
-        read_header(tmp_path / "cmyk.jpg")
-    small.save(tmp_path / "two.tif", save_all=True, append_images=[small])
-    with pytest.raises(InputError, match=r"two\.tif holds 2 pictures"):
-        read_header(tmp_path / "two.tif")
-    tifffile.imwrite(tmp_path / "float.tif", np.zeros((40, 50), np.float32))
-    with pytest.raises(InputError, match=r"float\.tif has F pixels"):
-        read_photo(tmp_path / "float.tif")
     small.convert("RGBA").save(tmp_path / "a.png")
     with pytest.raises(InputError, match="cannot hold the photo's transparency"):
         write_photo(tmp_path / "a.jpg", read_photo(tmp_path / "a.png"))
     Image.new("L", (20_000, 1)).save(tmp_path / "long.png")
-    with pytest.raises(LpieError, match="could not be encoded"):
+    with pytest.raises(LpieError, match="too many for WebP"):
         write_photo(tmp_path / "long.webp", read_photo(tmp_path / "long.png"))
     assert not list(tmp_path.glob(".*"))
