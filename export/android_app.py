@@ -1,5 +1,6 @@
 """The model that the Android demo is built with, in place of the one that it comes with."""
 
+import json
 from pathlib import Path
 
 from lpie.errors import InputError
@@ -19,6 +20,12 @@ def check_app(folder: Path) -> None:
 
 def put_into_app(model: Path, folder: Path) -> Path:
     """Copy `model` and its spec into the assets of the app in `folder`; the copy of the model."""
+    scale = json.loads(spec_path(model).read_text()).get("scale", 1)
+    if scale != 1:
+        raise InputError(
+            f"The app returns photos of their own size, and {model} enlarges {scale} times. "
+            f"Restore with it on a computer: lpie restore {model} PHOTO."
+        )
     copy = folder / ASSETS / "model.tflite"
     # The spec names the model's digest: between the two writes the app would refuse the pair.
     write_atomic(copy, model.read_bytes())

@@ -27,7 +27,7 @@ from lpie.export.verification.parity import Verification, small, verify
 from lpie.export.write import check_output, refuse_foreign_ops, versions, write
 from lpie.models.do_conv import fold
 from lpie.models.graph.analysis import Analysis, analyse
-from lpie.restore.keras_network import forward
+from lpie.restore.keras_network import forward, keras_ends
 from lpie.size import Size
 from lpie.system.files import sha256
 from lpie.tflite.edit import TfliteEditor
@@ -70,7 +70,8 @@ def export_tflite(
     (FILE.spec.json) and inside it. Nothing is written when the export fails.
 
     Args:
-        model: The network, [N, H, W, 3] float32 in [0, 1] to the same.
+        model: The network, [N, H, W, 3] float32 in [0, 1] to the same, or to an image that is 2,
+            3, 4 ... times as high and wide.
         path: The file to write; its name ends in .tflite.
         request: Recipe, sizes, input type, rewrites, and whether to verify and to overwrite.
             A float32 file of 1920x1080 unless given.
@@ -120,6 +121,8 @@ class Work:
     # The size of conversion and calibration, and the multiple to which the file will pad.
     tile: Size
     multiple: int = 1
+    # By how many times the output is higher and wider than the input.
+    scale: int = 1
     source: Path | None = None
     on_progress: Callable[[Mix], None] = lambda mix: None
     rewrites: tuple[str, ...] = ()
@@ -176,6 +179,12 @@ def _begin(
     """What can be checked before the first stage is checked here."""
     check_output(path, request.overwrite)
     plain = fold(model)
+    scale = keras_ends(plain).scale or 1
+    if scale > 1 and request.chosen.needs_pairs:
+        raise InputError(
+            f"The recipe {request.recipe} is for networks whose output is as large as the input; "
+            f"this one enlarges {scale} times. Use float16 or int8."
+        )
     analysis = analyse(plain)
     images = request.images_in_multiples_of(analysis.multiple)
     if photos is None and ground_truth is None:
@@ -195,6 +204,7 @@ def _begin(
         plain=plain,
         images=images,
         tile=images[0],
+        scale=scale,
     )
 
 
@@ -318,6 +328,7 @@ def _write(work: Work) -> None:
         height=image.height,
         multiple=work.analysis.multiple,
         halo_px=work.analysis.halo_px,
+        scale=work.scale,
         parameters=work.analysis.parameters,
         input_dtype=file.inputs[0].dtype,
         output_dtype=file.outputs[0].dtype,

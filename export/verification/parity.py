@@ -15,6 +15,7 @@ from lpie.export.calibration import photos_for
 from lpie.export.recipes import find_recipe
 from lpie.image.image import mosaic, to_float
 from lpie.restore.restorer import Restorer
+from lpie.restore.stitching import enlarged
 from lpie.tflite.interpreter import Session
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.resize import tile_sized
@@ -83,7 +84,8 @@ def verify(
     file, images = pictures(_parsed(tflite), photos_for() if photos is None else photos)
     session, reference = Session(file.to_bytes()), Restorer(model)
     expected = np.stack([reference.restore(image) for image in images])
-    numbers = compare(images, expected, np.stack([session.run(image) for image in images]))
+    actual = np.stack([session.run(image) for image in images])
+    numbers = compare(images, expected, actual)
     passed = all(numbers[key] >= least for key, least in budget.items())
     count, height, width, _ = images.shape
     return Verification(passed, **numbers, budget=budget, size=f"{width}x{height}", photos=count)
@@ -117,7 +119,11 @@ def small(tflite: TfliteModel) -> TfliteModel:
 def compare(
     image: NDArray[np.float32], expected: NDArray[np.float32], actual: NDArray[np.float32]
 ) -> dict[str, float]:
-    """PSNR of the outputs, and PSNR and correlation of the residuals; all [N, H, W, 3]."""
+    """PSNR of the outputs, and PSNR and correlation of the residuals; all [N, H, W, 3].
+
+    The residual of a network that enlarges is what it adds to the bicubic enlargement.
+    """
+    image = np.stack([enlarged(one, expected.shape[1] // one.shape[0]) for one in image])
     wanted, computed = (np.clip(x, 0, 1).astype(np.float64) - image for x in (expected, actual))
     mse = float(np.mean((wanted - computed) ** 2))
     spread = wanted.std() * computed.std()

@@ -83,16 +83,16 @@ def pairs(folder: Path) -> list[Item]:
 
 
 def usable(
-    items: Iterable[Item], bad: list[str] | None, *, least_px: int = 1
+    items: Iterable[Item], bad: list[str] | None, *, least_px: int = 1, scale: int = 1
 ) -> Iterator[tuple[int, Item, Photo]]:
     """(index, item, photo) of each item, in memory.
 
     A photo that is unreadable, mismatched or smaller than `least_px` raises its `InputError`, or,
-    where `bad` is a list, is left out and its reason added.
+    where `bad` is a list, is left out and its reason added. scale: as of `load`.
     """
     for i, item in enumerate(items):
         try:
-            photo = load(item)
+            photo = load(item, scale)
             h, w, _ = photo[0].shape
             if min(h, w) < least_px:
                 raise InputError(
@@ -106,28 +106,41 @@ def usable(
         yield i, item, photo
 
 
-def load(item: Item) -> Photo:
-    """(target, degraded or None) as uint8; an `InputError` names a pair of different sizes."""
+def load(item: Item, scale: int = 1) -> Photo:
+    """(target, degraded or None) as uint8; an `InputError` names a pair of different sizes.
+
+    scale: how many times as high and wide as the degraded photo its target is.
+    """
     target = read_image(item.target)
     if item.degraded is None:
         return target, None
     degraded = read_image(item.degraded)
-    if degraded.shape != target.shape:
-        (h, w, _), (th, tw, _) = degraded.shape, target.shape
+    (h, w, _), (th, tw, _) = degraded.shape, target.shape
+    if (h * scale, w * scale) != (th, tw):
+        sizes = f"{item.degraded} ({w}x{h}) and {item.target} ({tw}x{th})"
+        if scale == 1:
+            raise InputError(f"{sizes} must be of one size.")
         raise InputError(
-            f"{item.degraded} ({w}x{h}) and {item.target} ({tw}x{th}) must be of one size."
+            f"{sizes} do not fit a network that enlarges {scale} times: the target must be "
+            f"{w * scale}x{h * scale}."
         )
     return target, degraded
 
 
 def samples(
-    items: Iterable[Item], config: DegradeConfig, *, seed: int, bad: list[str] | None = None
+    items: Iterable[Item],
+    config: DegradeConfig,
+    *,
+    seed: int,
+    bad: list[str] | None = None,
+    scale: int = 1,
 ) -> Iterator[Sample]:
     """Each item at full size; item i is degraded with the generator of (seed, i).
 
     bad: collects the reasons of photos that cannot be used, which else raise their `InputError`.
+    scale: as of `load`.
     """
-    for i, item, (target, degraded) in usable(items, bad):
+    for i, item, (target, degraded) in usable(items, bad, scale=scale):
         sharp = to_float(target)
         if degraded is not None:
             yield Sample(item.name, to_float(degraded), sharp)

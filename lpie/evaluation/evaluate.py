@@ -14,6 +14,7 @@ from lpie.errors import InputError
 from lpie.image.image import to_float, to_uint8
 from lpie.image.metrics import psnr, ssim
 from lpie.restore.restorer import Restorer
+from lpie.restore.stitching import enlarged
 
 if TYPE_CHECKING:
     import keras
@@ -40,7 +41,8 @@ def evaluate(
 
     Args:
         model: A `Restorer`, or anything that one is made of: a name, a path or a Keras model.
-        pairs: A folder with `degraded/` and `target/`, whose images are matched by name.
+        pairs: A folder with `degraded/` and `target/`, whose images are matched by name. For a
+            network that enlarges, the targets must be larger by its scale.
         clean: A folder of clean photos, which are degraded as `degrade` says.
         builtin: Whether to use the held-out photograph inside scikit-image, degraded likewise.
         degrade: The synthetic degradation. By default Gaussian noise of sigma 25 (levels of 255).
@@ -52,9 +54,9 @@ def evaluate(
 
     Returns:
         `psnr_db` (dB) and `ssim` of the float output clipped to [0, 1] against the target, and
-        `degraded_psnr_db` and `degraded_ssim` of the degraded input as it is: the means over the
-        images, and those of each image under `images`. Also `model`, `source`, `degradation` and
-        the reasons of the `skipped` images.
+        `degraded_psnr_db` and `degraded_ssim` of the degraded input as it is, or enlarged by
+        bicubic to the target's size: the means over the images, and those of each image under
+        `images`. Also `model`, `source`, `degradation` and the reasons of the `skipped` images.
 
     Raises:
         InputError: There is no such model, or no usable image.
@@ -62,9 +64,16 @@ def evaluate(
     items = _items(pairs, clean, builtin)
     config = degrade or DegradeConfig()
     restorer = model if isinstance(model, Restorer) else Restorer(model, max_memory_mb=math.inf)
+    _check_network(restorer, pairs)
     images: list[dict[str, Any]] = []
     bad: list[str] = []
-    samples = sources.samples(progress(items), config, seed=seed, bad=bad if skip_bad else None)
+    samples = sources.samples(
+        progress(items),
+        config,
+        seed=seed,
+        bad=bad if skip_bad else None,
+        scale=restorer.scale,
+    )
     for sample in samples:
         if quantize:
             sample = sample._replace(degraded=to_float(to_uint8(sample.degraded)))
@@ -86,12 +95,28 @@ def evaluate(
 def score(restorer: Restorer, sample: sources.Sample) -> dict[str, float]:
     """PSNR and SSIM of the restored and of the degraded image of `sample`."""
     restored = np.clip(restorer.restore(sample.degraded), 0, 1)
+    degraded = enlarged(sample.degraded, restorer.scale)
     return {
         "psnr_db": psnr(restored, sample.target),
         "ssim": ssim(restored, sample.target),
-        "degraded_psnr_db": psnr(sample.degraded, sample.target),
-        "degraded_ssim": ssim(sample.degraded, sample.target),
+        "degraded_psnr_db": psnr(degraded, sample.target),
+        "degraded_ssim": ssim(degraded, sample.target),
     }
+
+
+def _check_network(restorer: Restorer, pairs: Path | None) -> None:
+    """Raise an `InputError` for a network that the images cannot be used with."""
+    takes, returns = restorer.channels, restorer.result_channels
+    if (takes, returns) != (3, 3):
+        raise InputError(
+            f"The network takes images of {takes} channels and returns {returns}. Only networks "
+            "from RGB to RGB can be evaluated."
+        )
+    if restorer.scale > 1 and pairs is None:
+        raise InputError(
+            f"The network enlarges {restorer.scale} times, which needs real pairs: give `pairs`, "
+            f"a folder with degraded/ and target/, with targets {restorer.scale} times as large."
+        )
 
 
 def mean_scores(scores: Sequence[dict[str, Any]]) -> dict[str, float]:

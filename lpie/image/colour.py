@@ -101,7 +101,7 @@ def canvas(samples: NDArray, colour: Colour, scale: int = 1) -> tuple[NDArray, N
 def finish(samples: NDArray, colour: Colour, result: NDArray, rgb: NDArray) -> None:
     """Fill `result` from what the network wrote to `rgb`; both are those of `canvas`."""
     if samples.shape[:2] != result.shape[:2]:
-        samples = _enlarged(samples, colour, result.shape)
+        samples = enlarged(samples, colour, result.shape)
     viewed = result.ndim == 3 and np.shares_memory(result, rgb)
     if result.ndim == 3:
         result[..., colour.channels :] = samples[..., colour.channels :]
@@ -227,11 +227,11 @@ def _as_type(values: NDArray, dtype: np.dtype, colour: Colour) -> NDArray:
     return np.clip(np.rint(values), low, high).astype(dtype)
 
 
-def _enlarged(samples: NDArray, colour: Colour, shape: tuple[int, ...]) -> NDArray:
-    """`samples` in the size of `shape`: what the network's change is added to."""
+def enlarged(samples: NDArray, colour: Colour, shape: tuple[int, ...]) -> NDArray:
+    """`samples` in the size of `shape`, by bicubic: what the network's change is added to."""
     height, width = shape[:2]
     planes = [
-        cv2.resize(plane.astype(np.float64), (width, height), interpolation=cv2.INTER_LINEAR)
+        cv2.resize(plane.astype(np.float64), (width, height), interpolation=cv2.INTER_CUBIC)
         for plane in np.moveaxis(samples.reshape(*samples.shape[:2], -1), 2, 0)
     ]
     return _as_type(np.stack(planes, axis=-1), samples.dtype, colour).reshape(shape)

@@ -57,6 +57,7 @@ def measure_rates(
     threads: int,
     runtime: RuntimeName,
     multiple: int,
+    channels: int = 3,
     fits: Callable[[int, int], bool],
 ) -> list[Rates]:
     """Time `model` on tiles, remember the rates under `key`, and return them.
@@ -69,7 +70,14 @@ def measure_rates(
         ends = sorted({*sides[:1], *sides[-1:]})
         # Runs as long as each other: a short one more often has the machine to itself.
         timed = [
-            _time(model, side, workers, threads_each, runtime, repeats=(ends[-1] // side) ** 2)
+            _time(
+                model,
+                (side, side, channels),
+                workers,
+                threads_each,
+                runtime,
+                repeats=(ends[-1] // side) ** 2,
+            )
             for side in ends
         ]
         if timed:
@@ -111,7 +119,7 @@ def cache_file() -> Path | None:
 
 def _time(
     model: TfliteModel,
-    side: int,
+    shape: tuple[int, int, int],
     workers: int,
     threads: int,
     runtime: RuntimeName,
@@ -119,11 +127,12 @@ def _time(
     repeats: int,
 ) -> tuple[float, float, float]:
     """(area in px, pixels per second of all workers, set-up seconds per pixel of one)."""
+    side = shape[0]
     data = model.resized(Size(side, side)).to_bytes()
     start = time.perf_counter()
     sessions = [Session(data, threads=threads, runtime=runtime) for _ in range(workers)]
     setup = (time.perf_counter() - start) / workers
-    image = np.random.default_rng(0).random((side, side, 3), np.float32)
+    image = np.random.default_rng(0).random(shape, np.float32)
 
     def work(session: Session) -> None:
         for _ in range(repeats):

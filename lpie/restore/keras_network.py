@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.errors import InputError
 from lpie.restore.tile_policy import (
     KERAS_BYTES_PER_VALUE,
-    TILE_BYTES_PER_PX,
     Budget,
     Plan,
+    tile_bytes_per_px,
     unmeasured_plan,
 )
 from lpie.size import Size
+from lpie.tflite.receptive_field.ends import ImageEnds, scale_between
 
 if TYPE_CHECKING:
     import keras
@@ -25,18 +27,28 @@ class KerasNetwork:
     Attributes:
         multiple: Sides of images must be multiples of this, in px.
         halo_px: How far the graph looks beyond a pixel, in px; None when it sees the whole image.
+        fixed: The only (height, width) it takes; None when it takes any.
+        scale: How many times as high and wide as its input its output is.
+        channels: Of its input and of its output.
         mb_per_px: An estimate of what a run takes per pixel of its image, in 10^6 bytes.
-    """
 
-    fixed: tuple[int, int] | None = None
+    Raises:
+        InputError: The model does not take one image and return one.
+    """
 
     def __init__(self, model: "keras.Model") -> None:
         from lpie.models.graph.analysis import analyse, held_per_pixel
 
+        ends = keras_ends(model)
         facts = analyse(model)
         self._model, self.multiple, self.halo_px = model, facts.multiple, facts.halo_px
+        self.fixed: tuple[int, int] | None = ends.size
+        self.scale = ends.scale or 1
+        self.channels = (ends.channels, ends.result_channels)
+        if ends.size and (any(side % facts.multiple for side in ends.size)):
+            self.multiple, self.halo_px = 1, None
         held_bytes = KERAS_BYTES_PER_VALUE * held_per_pixel(model)
-        self.mb_per_px = (held_bytes + TILE_BYTES_PER_PX) / 1e6
+        self.mb_per_px = (held_bytes + tile_bytes_per_px(self.scale)) / 1e6
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
         """How to go over a photo of `size`: by tiles of the default size, or smaller ones."""
@@ -44,6 +56,7 @@ class KerasNetwork:
             size.rounded_up(self.multiple),
             halo_px=self.halo_px,
             multiple=self.multiple,
+            fixed=self.fixed,
             mb_per_px=self.mb_per_px,
             budget=budget,
             tile_px=tile_px,
@@ -56,12 +69,43 @@ class KerasNetwork:
         """Nothing was opened."""
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`image`, [H, W, 3] float32, restored: the same shape."""
+        """`image`, [H, W, 3] float32, restored: `scale` times as high and wide."""
         return forward(self._model, image[None])[0]
 
 
+def keras_ends(model: "keras.Model") -> ImageEnds:
+    """What `model`, a network from one image to one image, takes and returns.
+
+    Raises:
+        InputError: It takes or returns something else.
+    """
+    name = f"The Keras model {model.name}"
+    if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
+        raise InputError(
+            f"{name} has {len(model.inputs or ())} inputs and {len(model.outputs or ())} outputs. "
+            "lpie restores with functional models of one image in and one image out."
+        )
+    shape, result = tuple(model.inputs[0].shape), tuple(model.outputs[0].shape)
+    for end, one in (("takes", shape), ("returns", result)):
+        if len(one) != 4 or one[3] not in (1, 2, 3, 4) or one[0] not in (None, 1):
+            raise InputError(
+                f"{name} {end} tensors of the shape {list(one)}. lpie restores with models of "
+                "images [batch, height, width, channels] of 1, 3 or 4 channels, any batch."
+            )
+    (_, height, width, channels) = shape
+    if (height is None) != (width is None):
+        raise InputError(
+            f"{name} takes images of the shape {list(shape)}: its height and width must both be "
+            "fixed, or both be open."
+        )
+    size = None if height is None else Size(height, width)
+    walked = size or Size(256, 256)
+    larger = Size(*model.compute_output_shape((1, *walked, channels))[1:3])
+    return ImageEnds(size, channels, result[3], scale_between(walked, larger, name))
+
+
 def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The output of `model` for `images`, both [N, H, W, 3] float32."""
+    """The output of `model` for `images`, [N, H, W, C] float32."""
     from lpie.backend import keras
     from lpie.models.graph.walk import calls, is_plain
 

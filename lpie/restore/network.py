@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 class ImageModel(Protocol):
     """The least that a network of your own needs, to be restored with by tiles.
 
+    It may also have `scale`, by how many times its output is higher and wider than its input (1
+    unless it is there), and `channels`, those of its input and of its output (3 and 3).
+
     Attributes:
         multiple: Sides of images must be multiples of this, in px.
         halo_px: How far it looks beyond a pixel, in px; None when it sees the whole image.
@@ -35,7 +38,7 @@ class ImageModel(Protocol):
     fixed: tuple[int, int] | None
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
-        """`image`, [H, W, 3] float32 in [0, 1], restored: the same shape."""
+        """`image`, [H, W, 3] float32 in [0, 1], restored: `scale` times as high and wide."""
         ...
 
 
@@ -65,6 +68,8 @@ class UnmeasuredNetwork:
 
     def __init__(self, model: ImageModel) -> None:
         self.multiple, self.halo_px, self.fixed = model.multiple, model.halo_px, model.fixed
+        self.scale: int = getattr(model, "scale", 1)
+        self.channels: tuple[int, int] = getattr(model, "channels", (3, 3))
         self.run = model.run
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:

@@ -48,6 +48,8 @@ def restore_photo(
 ) -> RestoredPhoto:
     """`photo` restored, with its alpha and metadata. Grey photos stay grey.
 
+    A network that enlarges returns a larger photo, whose alpha is enlarged by bicubic.
+
     The pixels are taken as they are: a colour profile stays beside them. strength, progress: as of
     `Restorer.restore`.
     """
@@ -56,9 +58,15 @@ def restore_photo(
     def restore(picture: Photo) -> Photo:
         nonlocal exact
         if picture.mask:
-            return picture
-        result, rgb = picture.canvas()
-        restored = restorer.restored(picture.rgb(), out=rgb, strength=strength, progress=progress)
+            return picture.enlarged(restorer.scale)
+        _check_channels(restorer, picture)
+        result, rgb = picture.canvas(restorer.scale)
+        c = restorer.channels
+        restored = restorer.restored(
+            picture.rgb()[..., :c], out=rgb[..., :c], strength=strength, progress=progress
+        )
+        if c == 1:
+            rgb[..., 1:] = rgb[..., :1]
         exact = exact and restored.plan.exact
         return picture.finished(result, rgb)
 
@@ -86,7 +94,8 @@ def restore_crop(
     bottom, right = (-(-(at + halo) // grid) * grid for at in (y + h, x + w))
     around = photo.cropped(slice(top, bottom), slice(left, right))
     restored = restore_photo(restorer, around, strength=strength)
-    inside = slice(y - top, y - top + h), slice(x - left, x - left + w)
+    s = restorer.scale
+    inside = [slice(a * s, (a + side) * s) for a, side in ((y - top, h), (x - left, w))]
     return RestoredPhoto(
         photo.cropped(slice(y, y + h), slice(x, x + w)),
         restored.after.cropped(*inside),
@@ -95,8 +104,27 @@ def restore_crop(
 
 
 def side_by_side(before: Photo, after: Photo) -> Photo:
-    """Both photos in one, the restored one on the right, upright."""
+    """Both photos in one, the restored one on the right, upright.
+
+    Beside an enlarged photo stands the other one, enlarged by bicubic.
+    """
     left, right = upright(before), upright(after)
+    left = left.enlarged(right.pixels.shape[0] // left.pixels.shape[0])
     pixels = np.concatenate([left.pixels, right.pixels], axis=1)
     changes = dataclasses.replace(left.changes, side_by_side=True)
     return dataclasses.replace(left, pixels=pixels, more=(), changes=changes)
+
+
+def _check_channels(restorer: Restorer, photo: Photo) -> None:
+    """Raise an `InputError` for a photo whose channels the network does not take."""
+    takes, returns = restorer.channels, restorer.result_channels
+    if (takes, returns) not in ((1, 1), (3, 3)):
+        raise InputError(
+            f"The network takes images of {takes} channels and returns {returns}; a photo has "
+            "3 (RGB), or 1 in grey. Use it from Python: lpie.Restorer(MODEL).restore(array)."
+        )
+    if takes == 1 and not photo.grey:
+        raise InputError(
+            "The network takes grey images, and this photo has colours. Convert the photo to grey "
+            "first, or use a network of 3 channels."
+        )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lpie.errors import InputError, unknown_name
 from lpie.image.image import cut, to_float
 from lpie.restore.network import ImageModel, open_network
-from lpie.restore.stitching import stitch
+from lpie.restore.stitching import enlarged_part, stitch
 from lpie.restore.tile_grid import Tile
 from lpie.restore.tile_policy import HALOS, MAX_MEMORY_MB, Budget, Halo, Plan, check_tile_px
 from lpie.size import Size
@@ -48,7 +48,9 @@ class Restorer:
     Args:
         model: The name of a pretrained network, the folder of a run of `lpie train` (its best
             weights are taken), a `.tflite` or a `.keras` file, a Keras model, or an object with
-            `multiple`, `halo_px`, `fixed` and `run` (see `lpie.restore.network.ImageModel`).
+            `multiple`, `halo_px`, `fixed` and `run` (see `lpie.restore.network.ImageModel`). Its
+            output may be 2, 3, 4 ... times as high and wide as its input, and either may have
+            other channels than RGB.
         tile_px: The longest side of a tile, in px. By default a `.tflite` gets the tiles that this
             machine is fastest with, which is measured at the first large photo and remembered;
             other networks get tiles of 768 px.
@@ -81,6 +83,9 @@ class Restorer:
         check_tile_px(
             tile_px, multiple=network.multiple, halo_px=network.halo_px, fixed=network.fixed
         )
+        # A network of your own that says nothing returns RGB images of the size of its input.
+        self._scale = getattr(network, "scale", 1)
+        self._channels = getattr(network, "channels", (3, 3))
         self._network, self._tile_px, self._max_memory_mb = network, tile_px, max_memory_mb
 
     def restore(
@@ -96,16 +101,18 @@ class Restorer:
 
         Args:
             image: [H, W, 3] or [N, H, W, 3] of any size: sRGB as uint8, uint16 or floats in
-                [0, 1].
-            out: An array to write the result to, of the shape of `image` and of uint8, uint16 or
-                float32. It must not share memory with `image` when there are several tiles.
+                [0, 1]. A network of other channels takes as many as its `channels` says.
+            out: An array to write the result to, of the shape of the result and of uint8, uint16
+                or float32. It must not share memory with `image` when there are several tiles.
             plan: Another way to go over each image than the one that `plan` chooses.
-            strength: The share of the network's change that is applied, from 0 to 1.
+            strength: The share of the network's change that is applied, from 0 to 1. Of a network
+                that enlarges, 0 gives the bicubic enlargement.
             progress: A function that is called with the number of pixels of each finished tile.
 
         Returns:
-            `out`, or a new array of the shape of `image`. Integers keep their type: they are
-            scaled, rounded and clipped. Floats become float32 and are not clipped.
+            `out`, or a new array: of the shape of `image`, or `scale` times as high and wide.
+            Integers keep their type: they are scaled, rounded and clipped. Floats become float32
+            and are not clipped.
 
         Raises:
             InputError: An argument is of a wrong shape, type or range, or the memory is not enough
@@ -129,19 +136,21 @@ class Restorer:
         Returns:
             The result of `restore` as `pixels`, and the `plan`.
         """
-        if image.ndim not in (3, 4) or image.shape[-1] != 3 or 0 in image.shape:
+        c = self.channels
+        if image.ndim not in (3, 4) or image.shape[-1] != c or 0 in image.shape:
             raise InputError(
-                f"`image` must be [H, W, 3] or [N, H, W, 3]. Received the shape {image.shape}."
+                f"`image` must be [H, W, {c}] or [N, H, W, {c}]. Received the shape {image.shape}."
             )
-        if not 0 <= strength <= 1:
-            raise InputError(f"`strength` must be from 0 to 1. Received: {strength}.")
+        self._check_strength(strength)
         if image.dtype not in (np.uint8, np.uint16):
             image = np.asarray(image, np.float32)
-        if out is None:
-            out = np.empty(image.shape, image.dtype)
-        _check_out(out, image)
         *_, h, w, _ = image.shape
+        shape = (*image.shape[:-3], h * self.scale, w * self.scale, self.result_channels)
+        if out is None:
+            out = np.empty(shape, image.dtype)
+        _check_out(out, shape)
         plan = plan or self._plan(Size(h, w), result_mb=out.nbytes / 1e6)
+        plan = replace(plan, scale=self.scale)
         if plan.size.height < h or plan.size.width < w:
             raise InputError(f"`plan` is for images up to {plan.size}. Received: {Size(h, w)}.")
         if len(plan.tiles()) > 1 and np.shares_memory(image, out):
@@ -168,7 +177,8 @@ class Restorer:
         Raises:
             InputError: The memory is not enough for the smallest tile.
         """
-        return self._plan(Size(height, width), result_mb=height * width * 3 * itemsize / 1e6)
+        values = height * width * self.scale**2 * self.result_channels
+        return self._plan(Size(height, width), result_mb=values * itemsize / 1e6)
 
     def prepare(self, plan: Plan) -> None:
         """Open the interpreters of `plan`, which `restore` else does itself.
@@ -188,13 +198,38 @@ class Restorer:
         """The grid on which tiles begin, in px."""
         return self._network.multiple
 
+    @property
+    def scale(self) -> int:
+        """How many times as high and wide as its input the result is."""
+        return int(self._scale)
+
+    @property
+    def channels(self) -> int:
+        """The channels of the images that it takes: 3 for RGB, 1 for grey."""
+        return int(self._channels[0])
+
+    @property
+    def result_channels(self) -> int:
+        """The channels of the images that it returns."""
+        return int(self._channels[1])
+
     def close(self) -> None:
         """Free the interpreters' memory; the next photo opens new ones."""
         self._network.close()
 
     def _plan(self, size: Size, *, result_mb: float) -> Plan:
         budget = Budget(self._max_memory_mb, result_mb)
-        return self._network.plan(size, budget, tile_px=self._tile_px)
+        plan = self._network.plan(size, budget, tile_px=self._tile_px)
+        return replace(plan, scale=self.scale)
+
+    def _check_strength(self, strength: float) -> None:
+        if not 0 <= strength <= 1:
+            raise InputError(f"`strength` must be from 0 to 1. Received: {strength}.")
+        if strength != 1 and self.channels != self.result_channels:
+            raise InputError(
+                f"`strength` must be 1 for a network from {self.channels} to "
+                f"{self.result_channels} channels. Received: {strength}."
+            )
 
     def _restore_one(
         self,
@@ -223,13 +258,16 @@ class Restorer:
             degraded = to_float(degraded)
         restored = self._network.run(degraded)
         if strength != 1:
-            restored = degraded + np.float32(strength) * (restored - degraded)
+            before = degraded
+            if self.scale > 1:
+                before = enlarged_part(image, tile.origin, tile.size, self.scale)
+            restored = before + np.float32(strength) * (restored - before)
         return stitch(restored, tile, plan, out)
 
 
-def _check_out(out: NDArray, image: NDArray) -> None:
-    if out.shape != image.shape or out.dtype not in OUT_TYPES:
+def _check_out(out: NDArray, shape: tuple[int, ...]) -> None:
+    if out.shape != shape or out.dtype not in OUT_TYPES:
         raise InputError(
-            f"`out` must have the shape {image.shape} and the type uint8, uint16 or float32. "
+            f"`out` must have the shape {shape} and the type uint8, uint16 or float32. "
             f"Received: {out.shape}, {out.dtype}."
         )

@@ -15,26 +15,38 @@ from lpie.restore.tile_policy import (
     FAST_HALO_ERROR,
     FAST_HALO_MARGIN,
     LONGEST_TILE_PX,
-    TILE_BYTES_PER_PX,
     WORTH_MEASURING_PX,
     Budget,
     Halo,
     Plan,
     Rates,
     fastest_plan,
+    tile_bytes_per_px,
+    unmeasured_plan,
     whole_or_blended_plan,
 )
 from lpie.size import Size
 from lpie.tflite.cost import INTERPRETER_MB, xnnpack_peak_mb
 from lpie.tflite.interpreter import RuntimeName, Session
 from lpie.tflite.model import TfliteModel
+from lpie.tflite.receptive_field.ends import ImageEnds, image_ends, value_range
+from lpie.tflite.receptive_field.walk import ReceptiveField, receptive_field
 from lpie.tflite.spec import ModelSpec, spec_path
+
+# The size at which the memory of a file of any size is estimated.
+SAMPLE = Size(256, 256)
+# The values of black and white that files without a spec may mean, and how far off theirs may be.
+RANGES = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))
+RANGE_SLACK = 0.02
+# No image in [0, 1] has a mean beyond this, whatever a network makes of it.
+MOST_MEAN = 16.0
 
 
 class TfliteNetwork:
     """A `.tflite` that restores images (a `lpie.restore.network.Network`).
 
-    Its graph is resized to the tile at hand when its spec says that it is local.
+    Its graph is resized to the tile at hand when it is local, as its spec says or, of a file
+    without one, its ops.
 
     Args:
         path: The file.
@@ -43,9 +55,11 @@ class TfliteNetwork:
         halo: "fast" lets tiles overlap less, at an error of at most 1/1024 of a level of 255.
 
     Attributes:
-        multiple: Sides of images must be multiples of this, in px, by its spec.
+        multiple: Sides of images must be multiples of this, in px.
         halo_px: How far it looks beyond a pixel, in px; None when it sees the whole image.
-        fixed: The only (height, width) it takes, of a file that is not local.
+        fixed: The only (height, width) it takes; None when it takes any.
+        scale: How many times as high and wide as its input its output is.
+        channels: Of its input and of its output.
 
     Raises:
         InputError: The file is no `.tflite` of one image, or its `.spec.json` is another file's.
@@ -55,20 +69,28 @@ class TfliteNetwork:
         self, path: Path, threads: int, runtime: RuntimeName, halo: Halo = "exact"
     ) -> None:
         model = TfliteModel.read(path)
-        size, spec = model.image, _checked_spec(path, model)
+        ends, spec = image_ends(model), _checked_spec(path, model)
         self.model, self._threads, self._runtime = model, threads, runtime
-        self.multiple = spec.multiple if spec else 1
+        field = _field_of(spec, ends) if spec else receptive_field(model)
+        self.multiple, self.halo_px, self.scale = field.multiple, field.halo_px, field.scale
+        self.channels = (ends.channels, ends.result_channels)
+        self.fixed: tuple[int, int] | None = None if field.resizable else ends.size
+        self._range = spec.value_range if spec else _assumed_range(model)
+        self._foreign = spec is None
         self.integer = bool(spec and spec.output_dtype != "float32") or _is_quantized(model)
         self._weights_mb = 2 * len(model.to_bytes()) / 1e6
-        whole_mb = max(xnnpack_peak_mb(model) - INTERPRETER_MB - self._weights_mb, 0)
-        self._mb_per_px = whole_mb / size.pixels + TILE_BYTES_PER_PX / 1e6
+        self._mb_per_px = self._measured_mb_per_px(ends.size)
         self._sessions: queue.SimpleQueue[Session] = queue.SimpleQueue()
         self._opened: tuple[Size, int, int] | None = None
-        exact_px = spec.halo_px if spec else None
-        self.fixed: tuple[int, int] | None = size if exact_px is None else None
-        self.halo_px: int | None = exact_px
-        if halo == "fast" and exact_px is not None:
-            self.halo_px = self._fast_halo(exact_px)
+        if halo == "fast" and self.halo_px is not None and not self.fixed:
+            self.halo_px = self._fast_halo(self.halo_px)
+
+    def _measured_mb_per_px(self, own: Size | None) -> float:
+        """What a run takes per pixel of its image, beside the weights, in 10^6 bytes."""
+        size = own or SAMPLE.rounded_up(self.multiple)
+        model = self.model if own else self.model.resized(size)
+        whole_mb = max(xnnpack_peak_mb(model) - INTERPRETER_MB - self._weights_mb, 0)
+        return whole_mb / size.pixels + tile_bytes_per_px(self.scale) / 1e6
 
     @functools.cached_property
     def key(self) -> str:
@@ -85,9 +107,8 @@ class TfliteNetwork:
         Times this machine at the first photo that is large enough to pay for that.
         """
         padded = size.rounded_up(self.multiple)
-        if self.halo_px is None:
-            plan = whole_or_blended_plan(padded, self.fixed, None, self.multiple, None)
-            return dataclasses.replace(plan, threads=self._threads)
+        if self.halo_px is None or self.fixed:
+            return self._plan_of_one(padded, budget, tile_px)
         measure = tile_px is None and size.pixels >= WORTH_MEASURING_PX
         return fastest_plan(
             padded,
@@ -98,6 +119,24 @@ class TfliteNetwork:
             budget=budget,
             most_px=tile_px or max(LONGEST_TILE_PX, 4 * self.halo_px),
         )
+
+    def _plan_of_one(self, size: Size, budget: Budget, tile_px: int | None) -> Plan:
+        """The plan of a file of one size, or of one that sees the whole image: one interpreter."""
+        if self.fixed is None:
+            plan = unmeasured_plan(
+                size,
+                halo_px=None,
+                multiple=self.multiple,
+                mb_per_px=self._mb_per_px,
+                budget=dataclasses.replace(budget, result_mb=budget.result_mb + self._weights_mb),
+                tile_px=tile_px,
+            )
+        else:
+            plan = whole_or_blended_plan(size, self.fixed, self.halo_px, self.multiple, None)
+        needed_mb = float(self.estimate_mb(plan.tile.pixels))
+        if needed_mb > budget.left_mb:
+            raise budget.too_small(needed_mb)
+        return dataclasses.replace(plan, threads=self._threads, estimated_mb=needed_mb)
 
     def _rates(self, budget_mb: float, measure: bool) -> list[Rates]:
         known = autotune.known_rates(self.key, self._threads)
@@ -110,6 +149,7 @@ class TfliteNetwork:
             threads=self._threads,
             runtime=self._runtime,
             multiple=self.multiple,
+            channels=self.channels[0],
             fits=lambda workers, area: workers * self.estimate_mb(area) <= budget_mb,
         )
 
@@ -134,15 +174,20 @@ class TfliteNetwork:
         two no longer differ by more than an eighth of what is allowed.
         """
         around, tile, reach = self._session(3 * halo), self._session(2 * halo), 1
-        allowed = FAST_HALO_ERROR / FAST_HALO_MARGIN
-        for image in _test_images(3 * halo):
+        allowed, edge = FAST_HALO_ERROR / FAST_HALO_MARGIN, halo * self.scale
+        for image in _test_images(3 * halo, self.channels[0]):
             whole = around.run(image)
-            for near in (slice(halo, None), slice(None, 2 * halo)):  # cut top left, bottom right
-                error = np.abs(whole[near, near] - tile.run(image[near, near])).max(axis=2)
+            # Cut at the top left, then at the bottom right; `kept` is that of the output.
+            for near, kept in (
+                (slice(halo, None), slice(edge, None)),
+                (slice(None, 2 * halo), slice(None, 2 * edge)),
+            ):
+                error = np.abs(whole[kept, kept] - tile.run(image[near, near])).max(axis=2)
                 error = error if near.start else error[::-1, ::-1]
-                lines = np.maximum(error[:, halo:].max(axis=1), error[halo:].max(axis=0))
-                reach = max(reach, *(np.flatnonzero(lines[:halo] > allowed) + 1), 1)
-        return min(-(-int(reach) // self.multiple) * self.multiple, halo)
+                lines = np.maximum(error[:, edge:].max(axis=1), error[edge:].max(axis=0))
+                reach = max(reach, *(np.flatnonzero(lines[:edge] > allowed) + 1), 1)
+        reach_px = -(-int(reach) // self.scale)
+        return min(-(-reach_px // self.multiple) * self.multiple, halo)
 
     def _session(self, side: int) -> Session:
         data = self.model.resized(Size(side, side)).to_bytes()
@@ -161,22 +206,65 @@ class TfliteNetwork:
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
         """`image`, a tile of the plan that was opened, restored; from any thread."""
+        low, high = self._range
+        plain = (low, high) == (0, 1)
         session = self._sessions.get()
         try:
-            return session.run(image)
+            result = session.run(
+                image if plain else image * np.float32(high - low) + np.float32(low)
+            )
         finally:
             self._sessions.put(session)
+        if not plain:
+            result = (result - np.float32(low)) / np.float32(high - low)
+        if self._foreign:
+            self._check_range(result)
+        return result
+
+    def _check_range(self, result: NDArray[np.float32]) -> None:
+        """Raise an `InputError` for values that cannot be those of an image."""
+        mean = float(result.mean())
+        if not abs(mean) < MOST_MEAN:
+            raise InputError(
+                f"{self.model.name} returns values around {mean:.3g} for an image in [0, 1]: it "
+                "works in another range of values. Export it for images in [0, 1]."
+            )
 
     def close(self) -> None:
         """Free the interpreters' memory; the next plan opens new ones."""
         self._opened, self._sessions = None, queue.SimpleQueue()
 
 
-def _test_images(side: int) -> list[NDArray[np.float32]]:
-    """Noise, and edges with a little noise, [side, side, 3] float32 in [0, 1]."""
+def _field_of(spec: ModelSpec, ends: ImageEnds) -> ReceptiveField:
+    """What the `spec` of a file says; one that is not local is run at its own size alone."""
+    local = spec.halo_px is not None
+    return ReceptiveField(ends.scale or 1, spec.multiple, spec.halo_px, resizable=local)
+
+
+def _assumed_range(model: TfliteModel) -> tuple[float, float]:
+    """What black and white are in the numbers that a file without a spec takes.
+
+    Raises:
+        InputError: They are integers that stand for something else than an image.
+    """
+    stated = value_range(model.inputs[0])
+    if stated is None:
+        return 0.0, 1.0
+    for low, high in RANGES:
+        slack = RANGE_SLACK * (high - low)
+        if abs(stated[0] - low) <= slack and abs(stated[1] - high) <= slack:
+            return low, high
+    raise InputError(
+        f"The input of {model.name} stands for values from {stated[0]:.3g} to {stated[1]:.3g}. "
+        "lpie restores with images in [0, 1], [-1, 1] or [0, 255]. Export it for one of these."
+    )
+
+
+def _test_images(side: int, channels: int) -> list[NDArray[np.float32]]:
+    """Noise, and edges with a little noise, [side, side, channels] float32 in [0, 1]."""
     rng = np.random.default_rng(0)
-    noise = rng.random((side, side, 3), np.float32)
-    blocks = rng.random((-(-side // 16), -(-side // 16), 3), np.float32)
+    noise = rng.random((side, side, channels), np.float32)
+    blocks = rng.random((-(-side // 16), -(-side // 16), channels), np.float32)
     edges = blocks.repeat(16, axis=0).repeat(16, axis=1)[:side, :side]
     return [noise, np.clip(edges + (noise - np.float32(0.5)) * np.float32(0.2), 0, 1)]
 

@@ -23,6 +23,13 @@ BLENDED_HALO_PX = 64
 MAX_MEMORY_MB = 1000.0
 # Beside an interpreter: a tile as it is cut, and as float32 in and out, with copies of these.
 TILE_BYTES_PER_PX = 60
+
+
+def tile_bytes_per_px(scale: int) -> float:
+    """What a tile takes beside an interpreter per pixel, half of it for the output."""
+    return TILE_BYTES_PER_PX * (1 + scale**2) / 2
+
+
 # Keras took 1.5 to 1.9 times the bytes of the maps it holds (all networks of ours, TensorFlow).
 KERAS_BYTES_PER_VALUE = 12
 
@@ -56,6 +63,8 @@ class Plan:
         exact: Whether the result is that of the whole image (with the halo "fast" to 1/1024 of a
             level); else neighbours are blended over their halos.
         estimated_mb: What all this takes, in 10^6 bytes; 0 when it is unknown.
+        scale: How many times as high and wide the network's output is. All other sizes are those
+            of its input.
     """
 
     size: Size
@@ -66,6 +75,7 @@ class Plan:
     threads: int = 1
     exact: bool = True
     estimated_mb: float = 0.0
+    scale: int = 1
 
     def __post_init__(self) -> None:
         for name in ("size", "tile"):

@@ -46,6 +46,8 @@ class Tensor:
     zero_points: tuple[int, ...]
     # Height, width or channels may change at run time.
     dynamic: bool
+    # The shape with -1 for what may change; empty where the file states none.
+    signature: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,8 @@ class TfliteModel:
         """The model for images of another size (see `lpie.tflite.resize.resize`)."""
         from lpie.tflite.resize import resize
 
-        if self.image == size and len(self._schema.subgraphs) == 1:
+        own = self.inputs[0].shape[1:3] if self.inputs and not self.inputs[0].dynamic else ()
+        if own == size and len(self._schema.subgraphs) == 1:
             return self
         editor = self.edit()
         resize(editor, size, multiple=multiple)
@@ -248,6 +251,7 @@ def _tensor(model: Any, index: int, tensor: Any, *, stored: bool) -> Tensor:
         zero_points=tuple(int(z) for z in _list(quantization, "zeroPoint")),
         # Interpreters run an open batch as 1, so only the other dimensions count.
         dynamic=any(n < 0 for n in (*signature[1:], *shape[1:])),
+        signature=tuple(signature),
     )
 
 

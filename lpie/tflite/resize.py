@@ -35,13 +35,35 @@ def resize(model: TfliteEditor, size: Size, *, multiple: int = 1) -> None:
     schema = model.schema
     schema.subgraphs = schema.subgraphs[:1]
     schema.signatureDefs = [s for s in schema.signatureDefs or [] if s.subgraphIndex == 0]
-    if model.image == size:
+    if model.view().inputs[0].dynamic:
+        _close(model, size)
+        return
+    if _image(model) == size:
         return
     multiple = max(multiple, _remove_padding(model))
     padded = size.rounded_up(multiple)
     _scale(model, padded)
     if padded != size:
         _add_padding(model, size)
+
+
+def _close(model: TfliteEditor, size: Size) -> None:
+    """Let `model`, a file of any size, take images of `size` alone."""
+    from lpie.tflite.receptive_field.walk import shapes_of
+
+    for i, shape in shapes_of(model.view(), size).items():
+        model.set_shape(i, shape)
+
+
+def _image(model: TfliteEditor) -> Size:
+    """The size of the image that `model` takes."""
+    shapes = [model.shape(int(i)) for i in (*model.graph.inputs, *model.graph.outputs)]
+    if len(shapes) != 2 or any(len(shape) != 4 for shape in shapes) or min(shapes[0]) < 1:
+        raise InputError(
+            f"{model.name} cannot be resized: it must take one [1, H, W, C] image and return one. "
+            f"Its inputs and outputs have the shapes {[list(shape) for shape in shapes]}."
+        )
+    return Size(*shapes[0][1:3])
 
 
 def tile_sized(model: TfliteModel) -> TfliteModel:
@@ -67,7 +89,7 @@ def padding(model: TfliteEditor) -> tuple[int, int]:
 
 def _scale(model: TfliteEditor, size: Size) -> None:
     """Let every map of `model` scale with its image."""
-    graph, old = model.graph, model.image
+    graph, old = model.graph, _image(model)
     scale = (Fraction(size.height, old.height), Fraction(size.width, old.width))
     sizeless = model.view().sizeless
     fixed = {
@@ -131,13 +153,13 @@ def _remove_padding(model: TfliteEditor) -> int:
     ends = _find_padding(model)
     if ends is None:
         return 1
-    graph = model.graph
+    graph, scale = model.graph, _scale_of(model, ends.image, ends.result) or 1
     _, height, width, _ = model.shape(ends.padded)
     graph.operators = [op for op in graph.operators if op is not ends.pad and op is not ends.cut]
     _rename(graph.operators, {ends.padded: ends.image, ends.whole: ends.result})
     if min(ends.padded, ends.whole) >= len(graph.tensors) - ADDED:
         del graph.tensors[-ADDED:]  # they came last, and nobody reads them any more
-    _set_size(model, Size(height, width))
+    _set_size(model, Size(height, width), scale)
     view = model.view()
     maps = [t.shape for t in view.tensors if len(t.shape) == 4 and t.index not in view.sizeless]
     sides = [max(height // h, width // w, 1) for _, h, w, _ in maps if h * w]
@@ -150,9 +172,11 @@ def _add_padding(model: TfliteEditor, size: Size) -> None:
 
     graph = model.graph
     image, result = _ends(model)
-    n, larger_h, larger_w, channels = model.shape(image)
+    n, larger_h, larger_w, _ = model.shape(image)
+    scale, channels = model.shape(result)[1] // larger_h, model.shape(result)[3]
     amounts = [[0, 0], [0, larger_h - size.height], [0, larger_w - size.width], [0, 0]]
-    constants = [model.new_constant(v) for v in (amounts, [0] * 4, [n, *size, channels])]
+    kept = [n, scale * size.height, scale * size.width, channels]
+    constants = [model.new_constant(v) for v in (amounts, [0] * 4, kept)]
     padded, whole = model.new_twin(image), model.new_twin(result)
     inner = [
         op
@@ -171,7 +195,7 @@ def _add_padding(model: TfliteEditor, size: Size) -> None:
     graph.operators.insert(first, pad)
     last = max(k for k, op in enumerate(graph.operators) if whole in model.outputs(op))
     graph.operators.insert(last + 1, cut)
-    _set_size(model, size)
+    _set_size(model, size, scale)
 
 
 def _find_padding(model: TfliteEditor) -> _Padding | None:
@@ -185,12 +209,21 @@ def _find_padding(model: TfliteEditor) -> _Padding | None:
         return None
     pad, cut = ops
     padded, whole = int(pad.outputs[0]), int(cut.inputs[0])
-    small, large = model.shape(image), model.shape(padded)
-    alike = (model.shape(result), model.shape(whole)) == (small, large) and len(small) == 4
+    scale = _scale_of(model, image, result)
+    alike = scale is not None and scale == _scale_of(model, padded, whole)
     begins = [model.int32_values(pad.inputs[1])[::2], model.int32_values(cut.inputs[1])]
     if not alike or any(len(begin) != 4 or begin.any() for begin in begins):
         return None
     return _Padding(image, pad, padded, whole, cut, result)
+
+
+def _scale_of(model: TfliteEditor, image: int, result: int) -> int | None:
+    """How many times as large as `image` the tensor `result` is, None for no whole number."""
+    small, large = model.shape(image), model.shape(result)
+    if len(small) != 4 or len(large) != 4 or min(small) < 1:
+        return None
+    scale = large[1] // small[1]
+    return scale if large[1:3] == (scale * small[1], scale * small[2]) and scale else None
 
 
 def _ends(model: TfliteEditor) -> tuple[int, int]:
@@ -206,12 +239,17 @@ def _ends(model: TfliteEditor) -> tuple[int, int]:
     return image, result
 
 
-def _set_size(model: TfliteEditor, size: Size) -> None:
-    """Give the ends of the graph, before and behind conversions, an image's size."""
-    graph = model.graph
-    for i in {*map(int, graph.inputs), *map(int, graph.outputs), *_ends(model)}:
-        n, _, _, channels = model.shape(i)
-        model.set_shape(i, (n, *size, channels))
+def _set_size(model: TfliteEditor, size: Size, scale: int) -> None:
+    """Give the ends of the graph, before and behind conversions, the size of an image of `size`
+    and of a result that is `scale` times as large."""
+    image, result = _ends(model)
+    for ends, factor in (
+        ({int(model.graph.inputs[0]), image}, 1),
+        ({int(model.graph.outputs[0]), result}, scale),
+    ):
+        for i in ends:
+            n, _, _, channels = model.shape(i)
+            model.set_shape(i, (n, size.height * factor, size.width * factor, channels))
 
 
 def _rename(ops: Collection[Any], names: Mapping[int, int]) -> None:

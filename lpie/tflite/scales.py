@@ -50,11 +50,14 @@ def to_scale(low: float, high: float) -> Scale:
 
 
 def to_levels(values: NDArray[np.float32], dtype: Any, scale: float, zero: int) -> NDArray[Any]:
-    """`values` as a model of `dtype` takes them: themselves in float32, else the nearest levels."""
+    """`values` as a model of `dtype` takes them: themselves in float32, else the nearest levels.
+
+    scale: 0 for integers without one, which mean themselves.
+    """
     if dtype == np.float32:
         return np.ascontiguousarray(values, np.float32)
     limits = np.iinfo(dtype)
-    levels = np.rint(values / np.float32(scale)) + zero
+    levels = np.rint(values / np.float32(scale or 1)) + zero
     return np.clip(levels, limits.min, limits.max).astype(dtype)
 
 
@@ -62,4 +65,4 @@ def from_levels(levels: NDArray[Any], scale: float, zero: int) -> NDArray[np.flo
     """What `levels` of a model mean, float32; floats are themselves."""
     if levels.dtype == np.float32:
         return levels
-    return (levels.astype(np.float32) - zero) * np.float32(scale)
+    return (levels.astype(np.float32) - zero) * np.float32(scale or 1)

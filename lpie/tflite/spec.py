@@ -36,6 +36,7 @@ class ModelSpec:
         value_range: What the type's least and greatest value of a pixel mean.
         layout: The order of dimensions: batch, height, width, channels.
         verified: What `lpie.export.verify` measured; None when it was skipped.
+        scale: How many times as high and wide as its input the output is.
         file: The file's name.
         file_bytes: The file's size in bytes.
         sha256: The file's SHA-256.
@@ -58,6 +59,7 @@ class ModelSpec:
     color: str = "RGB, sRGB transfer"
     value_range: tuple[float, float] = (0.0, 1.0)
     layout: str = "NHWC"
+    scale: int = 1
     verified: dict[str, Any] | None = None
     file: str = ""
     file_bytes: int | None = None

@@ -134,7 +134,7 @@ def _shapes(model: keras.Model, size: int) -> dict[int, tuple[int, ...]]:
     for layer, inputs, outputs in calls(model):
         sources = [shapes[id(tensor)] for tensor in inputs]
         if not sources:
-            shape: tuple[int, ...] = (1, size, size, 3)
+            shape: tuple[int, ...] = (1, size, size, outputs[0].shape[-1] or 3)
         else:
             shape = layer.compute_output_shape(sources[0] if len(sources) == 1 else sources)
         shapes[id(outputs[0])] = shape

@@ -32,7 +32,7 @@ public final class ModelSpec {
         low = (float) range.getDouble(0);
         high = (float) range.getDouble(1);
         sha256 = table.isNull("sha256") ? null : table.getString("sha256");
-        check(table.getString("layout"), table.getString("color"));
+        check(table.getString("layout"), table.getString("color"), table.optInt("scale", 1));
     }
 
     /** The spec in {@code text}. */
@@ -44,7 +44,12 @@ public final class ModelSpec {
         }
     }
 
-    private void check(String layout, String color) throws InputException {
+    private void check(String layout, String color, int scale) throws InputException {
+        if (scale != 1) {
+            throw new InputException("The app returns photos of their own size, and this model"
+                    + " enlarges " + scale + " times. Restore with it on a computer: lpie restore"
+                    + " MODEL PHOTO.");
+        }
         if (!layout.equals("NHWC") || !color.startsWith("RGB")) {
             throw new InputException("The app feeds RGB images as NHWC. The spec says: " + color
                     + ", " + layout + ".");

@@ -3,6 +3,7 @@ package org.lpie.demo.core;
 import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertFalse;
 import static org.junit.Assert.assertTrue;
+import static org.junit.Assert.fail;
 
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -35,6 +36,17 @@ public final class RestorationTest {
     public void aCancelledRunSaysSo() throws InputException {
         Pixels photo = Pixels.drawn(40, 40);
         assertFalse(restore(photo, new Pixels(photo.size()), true, 12, 2));
+    }
+
+    @Test
+    public void aModelThatEnlargesIsRefused() throws InputException {
+        ModelSpec.fromJson(SPEC.replace("}", ", 'scale': 1}"));
+        try {
+            ModelSpec.fromJson(SPEC.replace("}", ", 'scale': 2}"));
+            fail("a model of another scale");
+        } catch (InputException error) {
+            assertTrue(error.getMessage(), error.getMessage().contains("enlarges 2 times"));
+        }
     }
 
     private static boolean restore(Pixels photo, Pixels target, boolean resizable, int tilePx,

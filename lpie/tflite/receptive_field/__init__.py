@@ -1,0 +1,1 @@
+"""How far a `.tflite` looks around a pixel, worked out from its ops."""
