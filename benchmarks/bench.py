@@ -203,8 +203,7 @@ class Bench:
         asked = [name for name in ("photo", "reference") if getattr(self._photos, name)]
         if asked and not any(job.restores for jobs in groups for job in jobs):
             raise InputError(
-                f"`{asked[0]}` is for networks that take one RGB image and return one of the same "
-                "size. Omit it."
+                f"`{asked[0]}` is for networks that take one RGB image and return one. Omit it."
             )
         return groups
 

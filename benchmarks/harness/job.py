@@ -16,6 +16,8 @@ from lpie.restore.tile_policy import Plan
 from lpie.size import Size
 from lpie.tflite.cost import xnnpack_peak_mb
 from lpie.tflite.model import Tensor, TfliteModel
+from lpie.tflite.receptive_field.ends import image_ends
+from lpie.tflite.receptive_field.walk import receptive_field
 
 SIZES = ("256x256", "fhd", "4k")
 # What a photo can be turned into, and back.
@@ -42,7 +44,8 @@ class Job:
 
     size: of the image; None for a network that takes none. shapes: of the inputs. tiling: how the
     image is split; None where it runs whole. halo_px: how far the network looks, None where tiles
-    would not be exact. notes: what a reader of the record should know.
+    would not be exact. notes: what a reader of the record should know. scale: how many times as
+    high and wide the network's output is.
     """
 
     model: Path
@@ -56,6 +59,7 @@ class Job:
     estimated_mb: float
     tiling: Plan | None = None
     notes: tuple[str, ...] = ()
+    scale: int = 1
 
     def __str__(self) -> str:
         how = "" if self.tiling is None else f" by {len(self.plan())} tiles"
@@ -102,14 +106,15 @@ class Job:
         tile = even_tile(self.size, most, halo_px=self.halo_px, multiple=self.multiple)
         if tile == self.size:
             return self
-        plan = Plan(self.size, tile, self.halo_px, self.multiple)
+        plan = Plan(self.size, tile, self.halo_px, self.multiple, scale=self.scale)
         return replace(self, tiling=plan, estimated_mb=_peak_mb(self.model, Size(*tile)))
 
     def check_tileable(self) -> None:
         """Raise an `InputError` where tiles would not be exact."""
         if not self.tileable:
             raise InputError(
-                f"{self.model} cannot be run by tiles: its spec names no halo. Omit --tiles."
+                f"{self.model} cannot be run by tiles: it does not restore images, or sees the "
+                "whole image. Omit --tiles."
             )
 
     def data(self) -> bytes:
@@ -166,12 +171,10 @@ def jobs_for(model: Path, sizes: Sequence[str], delegate: Delegate, threads: int
     network = network_in(model)
     try:
         _check_inputs(network)
-        spec = network.spec
         facts: dict[str, Any] = {
             "model": model,
             "restores": restores(network),
-            "halo_px": spec.halo_px if spec else None,
-            "multiple": spec.multiple if spec else 1,
+            **_reach(network),
             "delegate": delegate,
             "threads": threads if delegate.name in CPU else None,
         }
@@ -217,16 +220,28 @@ def _sizes(
     return list(dict.fromkeys(sized))
 
 
+def _reach(network: TfliteModel) -> dict[str, Any]:
+    """`halo_px`, `multiple` and `scale` of a job: by the file's spec, else by its ops."""
+    spec = network.spec
+    if spec:
+        return {"halo_px": spec.halo_px, "multiple": spec.multiple, "scale": spec.scale}
+    if not restores(network):
+        return {"halo_px": None, "multiple": 1}
+    field = receptive_field(network)
+    halo_px = field.halo_px if field.resizable else None  # tiles have sizes of their own
+    multiple = field.multiple if field.resizable else 1
+    return {"halo_px": halo_px, "multiple": multiple, "scale": field.scale}
+
+
 def restores(network: TfliteModel) -> bool:
-    """Whether a network takes one image and returns one of the same size."""
-    tensors = [*network.inputs, *network.outputs]
-    return (
-        len(network.inputs) == len(network.outputs) == 1
-        and len({tensor.shape for tensor in tensors}) == 1
-        and len(tensors[0].shape) == 4
-        and tensors[0].shape[::3] == (1, 3)
-        and all(tensor.dtype in IMAGE_TYPES for tensor in tensors)
-    )
+    """Whether a network takes one RGB image and returns one, as large or a whole number of times
+    as high and wide."""
+    try:
+        ends = image_ends(network)
+    except InputError:
+        return False
+    types = {tensor.dtype for tensor in (*network.inputs, *network.outputs)}
+    return (ends.channels, ends.result_channels) == (3, 3) and types <= set(IMAGE_TYPES)
 
 
 def own_size(network: TfliteModel) -> Size | None:
@@ -241,7 +256,9 @@ def _is_fixed(network: TfliteModel) -> bool:
         return not all(len(t.shape) == 4 and t.dynamic for t in network.inputs) or (
             not network.inputs
         )
-    size = network.image
+    size = own_size(network)
+    if size is None or network.inputs[0].dynamic:
+        return False
     try:
         network.resized(Size(2 * size.height, 2 * size.width))
     except InputError:

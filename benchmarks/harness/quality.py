@@ -12,6 +12,7 @@ from lpie.benchmarks.harness.job import Job, own_size, tensor_scale
 from lpie.image.image import mosaic, read_image, to_float, to_uint8
 from lpie.image.metrics import psnr
 from lpie.restore.restorer import Restorer
+from lpie.restore.stitching import enlarged
 from lpie.size import Size
 from lpie.tflite.scales import Scale, from_levels, to_levels
 
@@ -59,7 +60,7 @@ class Numbers:
 
     unscored = (
         "The quality is left out: the network does not take one RGB image and return one of the "
-        "same size."
+        "same size or a whole number of times as large."
     )
 
     def __init__(self, job: Job) -> None:
@@ -145,23 +146,27 @@ class Picture:
         """The `quality` of a record; None where the bytes are no such tensor."""
         (tensor,) = self._job.network.outputs
         dtype = np.dtype(tensor.dtype)
-        if self.unscored or len(output) != self._degraded.size * dtype.itemsize:
+        scale = self._job.scale
+        if self.unscored or len(output) != self._degraded.size * scale**2 * dtype.itemsize:
             return None
-        values = np.frombuffer(output, dtype).reshape(self._degraded.shape)
+        h, w, c = self._degraded.shape
+        values = np.frombuffer(output, dtype).reshape(h * scale, w * scale, c)
         result = from_levels(values, *tensor_scale(tensor))
         with ONE_AT_A_TIME:
             expected = self.expected
+        degraded = enlarged(self._degraded, scale)
         return {
-            **scores(result, expected, self._degraded, self._clean),
+            **scores(result, expected, degraded, self._clean if scale == 1 else None),
             "reference": self._about,
         }
 
 
 def _unscored(job: Job) -> str:
-    if job.halo_px is None and job.tile != own_size(job.network):
+    fixed = not job.network.inputs[0].dynamic
+    if fixed and job.halo_px is None and job.tile != own_size(job.network):
         return (
-            "The quality is left out: the network's spec names no halo, so lpie restores with it "
-            "at its own size alone."
+            "The quality is left out: the network sees the whole image or cannot be resized, so "
+            "lpie restores with it at its own size alone."
         )
     return ""
 

@@ -39,7 +39,7 @@ class AppRunner(Runner):
             raise InputError(
                 f"The app has no delegate {job.delegate}: choose cpu, xnnpack, gpu or nnapi."
             )
-        if not job.restores:
+        if not job.restores or job.scale > 1:
             raise InputError(
                 f"{job.model} does not take one RGB image and return one of the same size, as the "
                 "app needs: choose --runner benchmark_model."

@@ -90,6 +90,7 @@ class PythonRunner(Runner):
             "tiles": [list(tile) for tile in job.plan()] if plan else [],
             "workers": plan.workers if plan else 1,
             "scales": feed.scales(),
+            "scale": job.scale,
         }
 
     def run(self, job: Job, ask: Ask) -> Outcome:

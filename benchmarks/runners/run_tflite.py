@@ -209,7 +209,7 @@ class Tiles:
     def __init__(self, job: dict[str, Any], models: list[Any]) -> None:
         width, height = job["size"]
         self._image = np.fromfile(job["inputs"][0], np.uint8).reshape(height, width, 3)
-        self._plan, self._workers = job["tiles"], len(models)
+        self._plan, self._workers, self._scale = job["tiles"], len(models), job.get("scale", 1)
         self._idle: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for model in models:
             self._idle.put(model)
@@ -218,7 +218,8 @@ class Tiles:
 
     def restore(self) -> Any:
         """[H, W, 3] uint8: every step of `lpie restore` between its file in and its file out."""
-        out = np.empty_like(self._image)
+        height, width, channels = self._image.shape
+        out = np.empty((height * self._scale, width * self._scale, channels), np.uint8)
         if self._workers == 1:
             times = [self._tile(part, out) for part in self._plan]
         else:
@@ -239,6 +240,7 @@ class Tiles:
             self.first = tensor.copy()
         values = from_levels(tensor[0], *model.scales[1])
         self._idle.put(model)
+        y, x, y0, x0, y1, x1 = (self._scale * at for at in (y, x, y0, x0, y1, x1))
         kept = values[y0 - y : y1 - y, x0 - x : x1 - x] * np.float32(255)
         np.rint(kept, out=kept)
         out[y0:y1, x0:x1] = np.clip(kept, 0, 255, out=kept).astype(np.uint8)

@@ -9,6 +9,7 @@ from lpie.benchmarks import benchmark
 from lpie.errors import InputError
 from tests.conftest import SHARED, assert_one_sentence, run_lpie
 from tests.networks import write_networks
+from tests.receptive_fields import path_of
 
 FEW = {"min_runs": 1, "seconds": 0, "rounds": 1, "warmup_s": 0}
 
@@ -100,3 +101,13 @@ def test_hostile_files_are_a_sentence_each(tmp_path):
         assert "Traceback" not in result.stderr, file.name
         assert result.returncode in ((0,) if "slice" in file.name else (1, 2)), file.name
         assert file.name in result.stderr or result.returncode == 0
+
+
+@pytest.mark.parametrize("name", ["x2", "open x2", "open"])
+@pytest.mark.parametrize("tiles", [False, True])
+def test_a_network_that_enlarges_is_scored_whole_and_by_tiles(name, tiles):
+    options = {"tile_px": 24, "tiles": True} if tiles else {}
+    (record,) = benchmark([path_of(name)], sizes=["64x48"], threads=1, **options, **FEW)
+    assert record["verdict"] == "valid", record["why"]
+    assert record["quality"]["identical"] or record["quality"]["psnr_db"] > 100
+    assert (record["requested"]["tiles"] is not None) == tiles
