@@ -37,8 +37,10 @@ def import_weights(
 ) -> None:
     """Convert released weights in FILE to a Keras model of NETWORK.
 
-    FILE is a .safetensors, .npz or PyTorch .pth file with the names and layouts of the authors'
-    released code. No code in it is executed, and PyTorch is not needed.
+    FILE is a .safetensors, .npz or PyTorch file (.pth, .pt, .ckpt, .bin, .pkl) with the names and
+    layouts of the authors' released code. Of a training checkpoint, averaged weights (EMA) come
+    first; prefixes such as module. or net_g. are dropped. No code in FILE is executed, and PyTorch
+    is not needed.
 
     \b
     Examples:
@@ -50,8 +52,8 @@ def import_weights(
     from lpie.config.parse import override
     from lpie.errors import InputError
     from lpie.models import build_model
-    from lpie.models.released.checkpoints import read_state
-    from lpie.models.released.released import load_released_weights
+    from lpie.models.released.checkpoints import read_weights
+    from lpie.models.released.released import load_released_weights, released_names
     from lpie.system.files import atomic_path, refuse_existing
 
     if output.suffix != ".keras":
@@ -62,12 +64,22 @@ def import_weights(
     table: dict = {"set": {}}
     for assignment in overrides:
         override(table, f"set.{assignment}")
-    state = read_state(file)
     model = build_model(network, **table["set"])
-    load_released_weights(model, state)
+    weights = read_weights(file, released_names(model))
+    load_released_weights(model, weights.arrays)
     with atomic_path(output) as temporary:
         model.save(temporary)
     if as_json:
-        print_json({"model": str(output), "parameters": model.count_params()})
+        print_json(
+            {
+                "model": str(output),
+                "parameters": model.count_params(),
+                "place": weights.place,
+                "left_out": list(weights.left_out),
+            }
+        )
         return
-    echo(f"{output}: {network}, {model.count_params():,} parameters from {file.name}")
+    place = f" ({weights.place})" if weights.place else ""
+    echo(f"{output}: {network}, {model.count_params():,} parameters from {file.name}{place}")
+    for left_out in weights.left_out:
+        echo(f"Left out: {left_out}.")

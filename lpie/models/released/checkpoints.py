@@ -1,12 +1,9 @@
 """Reads arrays from the files of other frameworks, without running anything in them."""
 
-import io
-import math
-import pickle
+import json
 import struct
 import zipfile
-from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -14,208 +11,202 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError
+from lpie.models.released.arrays import read_npz, read_safetensors
+from lpie.models.released.pickles import Tensor
+from lpie.models.released.selection import choose
+from lpie.models.released.torch_files import read_pickles, read_torch_zip
 
-# Under what keys training code keeps the weights, the best ones first.
-_CONTAINERS = ("params_ema", "params", "state_dict", "model_state_dict", "model", "weights")
-_DTYPES = {
-    "FloatStorage": "<f4",
-    "DoubleStorage": "<f8",
-    "HalfStorage": "<f2",
-    "BFloat16Storage": "bf16",
-    "LongStorage": "<i8",
-    "IntStorage": "<i4",
-    "ShortStorage": "<i2",
-    "CharStorage": "i1",
-    "ByteStorage": "u1",
-    "BoolStorage": "?",
-}
 # What the readers raise for a file that is cut off, altered or another kind.
 _DAMAGE = (
     ArithmeticError,
     AttributeError,
     EOFError,
-    KeyError,
-    IndexError,
+    LookupError,
     MemoryError,
+    NotImplementedError,
     OSError,
     RuntimeError,
     TypeError,
     ValueError,
-    pickle.UnpicklingError,
     struct.error,
     zipfile.BadZipFile,
 )
-_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+_ZIP = b"PK\x03\x04"
+# How other files begin that are mistaken for weights, and what to do.
+_OTHERS: tuple[tuple[bytes, str], ...] = (
+    (
+        b"version https://git-lfs",
+        "is a pointer of Git LFS and not the file itself. Run `git lfs pull` in its repository, or "
+        "download the file from its page.",
+    ),
+    (b"\x1f\x8b", "is packed with gzip. Unpack it first: gunzip or tar -xzf."),
+    (b"BZh", "is packed with bzip2. Unpack it first."),
+    (b"\xfd7zXZ", "is packed with xz. Unpack it first."),
+    (b"\x28\xb5\x2f\xfd", "is packed with zstd. Unpack it first."),
+    (b"7z\xbc\xaf", "is a 7z archive. Unpack it first."),
+    (b"Rar!", "is a RAR archive. Unpack it first."),
+    (b"\x89HDF", "is an HDF5 file of Keras. Load it in Keras and save it as .keras or .npz."),
+    (b"%PDF", "is a PDF and no weights."),
+    (b"\x89PNG", "is a picture and no weights."),
+    (b"\xff\xd8\xff", "is a picture and no weights."),
+)
+
+
+class Weights(NamedTuple):
+    """Arrays by name.
+
+    place: the key of a checkpoint that held them. left_out: what else the file holds.
+    """
+
+    arrays: dict[str, NDArray]
+    place: str = ""
+    left_out: tuple[str, ...] = ()
 
 
 def read_state(path: Path) -> dict[str, NDArray]:
-    """The arrays of a `.safetensors`, `.npz` or PyTorch file (`.pth`, `.pt`, `.ckpt`) by name.
+    """The arrays of a `.safetensors`, `.npz` or PyTorch file (`.pth`, `.pt`, `.ckpt`, ...) by name.
 
-    A pickle may name tensors and plain containers; whatever else it asks for is refused, nothing
-    is imported or called. Weights inside `params`, `state_dict` and the like are found, and the
-    `module.` in front of every name is dropped. Raises `InputError`.
+    The content decides, not the suffix. A pickle may hold tensors, arrays and any settings; nothing
+    in it is imported or called, and one that asks to run a program is refused. Of a checkpoint, the
+    averaged weights (`params_ema`, `ema` and the like) come before the others, and what all names
+    begin with (`module.`, `net_g.`) is dropped. Raises `InputError`.
     """
-    readers: dict[str, Callable[[Path], Any]] = {
-        ".safetensors": _read_safetensors,
-        ".npz": _read_npz,
-        ".pth": _read_torch,
-        ".pt": _read_torch,
-        ".ckpt": _read_torch,
-    }
-    if path.suffix not in readers:
-        raise InputError(f"{path} must end in one of {', '.join(readers)}.")
-    if not path.is_file():
+    return read_weights(path).arrays
+
+
+def read_weights(path: Path, wanted: Sequence[Collection[str]] = ()) -> Weights:
+    """What `read_state` reads, and where in the file it was.
+
+    wanted: sets of names of which one must be complete, to choose among what the file holds. The
+    arrays are views of the file's data where it allows: they must not be written to. Raises
+    `InputError`, also for arrays with NaN or infinity.
+    """
+    if not path.exists():
         raise InputError(f"{path} does not exist.")
+    if not path.is_file():
+        raise InputError(f"{path} is a folder or a device. Give a file of weights.")
     try:
-        content = readers[path.suffix](path)
+        with path.open("rb") as file:
+            weights = _read(path, file, wanted)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except _DAMAGE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise InputError(f"{path} is damaged or no such file: {reason}.") from None
-    state = _weights_in(content)
-    if not state:
+        reason = _printable(str(error)) or type(error).__name__
+        raise InputError(
+            f"{path} is damaged, cut off or no file of weights: {reason}. Give a complete "
+            ".safetensors, .npz or PyTorch file (.pth)."
+        ) from None
+    if not weights.arrays:
         raise InputError(f"{path} holds no named arrays.")
-    return state
-
-
-def _weights_in(content: Any) -> dict[str, Any]:
-    """The arrays, or tensors not read yet, that a mapping holds or one of its usual containers."""
-    if not isinstance(content, dict):
-        return {}
-    for key in _CONTAINERS:
-        if isinstance(content.get(key), dict):
-            return _weights_in(content[key])
-    weights = {str(k): v for k, v in content.items() if isinstance(v, np.ndarray | _Tensor)}
-    if weights and all(name.startswith("module.") for name in weights):
-        weights = {name.removeprefix("module."): v for name, v in weights.items()}
     return weights
 
 
-def _read_npz(path: Path) -> dict[str, NDArray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return {name: stored[name] for name in stored.files}
+def _read(path: Path, file: BinaryIO, wanted: Sequence[Collection[str]]) -> Weights:
+    content, array_of = _content(file)
+    choice = choose(content, wanted)
+    arrays = {
+        name: array_of(value) if isinstance(value, Tensor) else value
+        for name, value in choice.arrays.items()
+    }
+    _check_finite(arrays)
+    return Weights(arrays, _printable(choice.place), tuple(map(_printable, choice.left_out)))
 
 
-def _read_safetensors(path: Path) -> dict[str, NDArray]:
-    try:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-    except ImportError:
-        raise InputError("a .safetensors file needs the package safetensors.") from None
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise ValueError(str(error)) from None
+def _content(file: BinaryIO) -> tuple[Any, Callable[[Tensor], NDArray]]:
+    """What the file holds, and what reads one of its tensors."""
+    start = file.read(4096)
+    size = file.seek(0, 2)
+    file.seek(0)
+    _refuse_others(start, file)
+    if zipfile.is_zipfile(file):
+        return _zip_content(file)
+    file.seek(0)
+    if start.startswith(_ZIP):
+        raise EOFError("the archive ends too early, as after a download that broke off")
+    header = int.from_bytes(start[:8], "little")
+    if start[8:9] == b"{" and header < size:
+        return read_safetensors(file), _no_tensor
+    return read_pickles(file)
 
 
-class _Storage(NamedTuple):
-    kind: str
-    key: str
-
-
-class _Tensor(NamedTuple):
-    """A view of a storage, not read yet."""
-
-    storage: _Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-
-
-def _read_torch(path: Path) -> Any:
-    with path.open("rb") as file:
-        return _read_zip(file) if zipfile.is_zipfile(path) else _read_legacy(file)
-
-
-def _read_zip(file: BinaryIO) -> Any:
-    """The format since PyTorch 1.6: a pickle, and a file for each storage."""
+def _zip_content(file: BinaryIO) -> tuple[Any, Callable[[Tensor], NDArray]]:
     with zipfile.ZipFile(file) as archive:
-        names = {name.partition("/")[2]: name for name in archive.namelist()}
-        if "data.pkl" not in names:
-            raise InputError("it is a zip archive, but none that PyTorch wrote (no data.pkl).")
-        if any(info.compress_type != zipfile.ZIP_STORED for info in archive.infolist()):
-            raise InputError("it is a compressed archive, which PyTorch never writes.")
-        content = _Unpickler(io.BytesIO(archive.read(names["data.pkl"]))).load()
-        return _filled(
-            _weights_in(content), lambda storage: archive.read(names[f"data/{storage.key}"])
-        )
+        names = archive.namelist()
+    parts = {name.rpartition("/")[2] for name in names}
+    if "data.pkl" in parts:
+        return read_torch_zip(file)
+    if any(name.endswith(".npy") for name in names):
+        return read_npz(file), _no_tensor
+    if "config.json" in parts:
+        raise InputError("it is a .keras file, which every command takes as a model as it is.")
+    raise InputError("it is a zip archive, but none that PyTorch wrote (no data.pkl).")
 
 
-def _read_legacy(file: BinaryIO) -> Any:
-    """The format before: a few pickles, then the storages one after another."""
-    if _Unpickler(file).load() != _LEGACY_MAGIC:
-        raise InputError("it is no PyTorch checkpoint.")
-    _Unpickler(file).load(), _Unpickler(file).load()  # version, system
-    pickled = _Unpickler(file)
-    content, keys = pickled.load(), _Unpickler(file).load()
-    data: dict[str, bytes] = {}
-    for key in keys:
-        (count,) = struct.unpack("<q", file.read(8))
-        data[key] = file.read(count * _item_bytes(pickled.kinds[key]))
-    return _filled(_weights_in(content), lambda storage: data[storage.key])
+def _no_tensor(tensor: Tensor) -> NDArray:
+    raise ValueError("a tensor in a file of arrays")
 
 
-def _filled(weights: dict[str, _Tensor], data: Callable[[_Storage], bytes]) -> dict[str, NDArray]:
-    return {name: _array(tensor, data(tensor.storage)) for name, tensor in weights.items()}
-
-
-def _item_bytes(kind: str) -> int:
-    return 2 if _DTYPES[kind] == "bf16" else np.dtype(_DTYPES[kind]).itemsize
-
-
-def _array(tensor: _Tensor, data: bytes) -> NDArray:
-    kind = tensor.storage.kind
-    if _DTYPES[kind] == "bf16":
-        flat = (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)
-    else:
-        flat = np.frombuffer(data, _DTYPES[kind])
-    last = tensor.offset + sum(
-        (n - 1) * step for n, step in zip(tensor.shape, tensor.strides, strict=True)
-    )
-    if not flat.size:
-        return flat
-    if min((0, tensor.offset, *tensor.shape, *tensor.strides)) < 0 or last >= flat.size:
-        raise ValueError("a tensor reaches beyond its data")
-    strides = [step * flat.itemsize for step in tensor.strides]
-    if math.prod(tensor.shape) > flat.size:
-        raise ValueError("a tensor is larger than its data")
-    view = np.lib.stride_tricks.as_strided(flat[tensor.offset :], tensor.shape, strides)
-    return view.copy()
-
-
-def _rebuild_tensor(
-    storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_: Any
-) -> _Tensor:
-    return _Tensor(storage, offset, tuple(shape), tuple(strides))
-
-
-def _rebuild_parameter(tensor: _Tensor, *_: Any) -> _Tensor:
-    return tensor
-
-
-class _Unpickler(pickle.Unpickler):
-    """Knows tensors and plain containers, and nothing else."""
-
-    def __init__(self, file: Any) -> None:
-        super().__init__(file)
-        self.kinds: dict[str, str] = {}  # of the storages seen
-
-    def find_class(self, module: str, name: str) -> Any:
-        known: dict[tuple[str, str], Any] = {
-            ("collections", "OrderedDict"): OrderedDict,
-            ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
-            ("torch._utils", "_rebuild_parameter"): _rebuild_parameter,
-        }
-        if (module, name) in known:
-            return known[module, name]
-        if module == "torch" and name in _DTYPES:
-            return name
+def _refuse_others(start: bytes, file: BinaryIO) -> None:
+    """Say what the file is, where its beginning shows that it holds no weights."""
+    if not start:
+        raise InputError("it is empty.")
+    for magic, what in _OTHERS:
+        if start.startswith(magic):
+            raise InputError(f"it {what}")
+    if start[4:8] == b"TFL3":
+        raise InputError("it is a .tflite file, which every command takes as a model as it is.")
+    if start[257:262] == b"ustar":
+        raise InputError("it is a tar archive. Unpack it, and give the file in it.")
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if text[:1] == b"<":
         raise InputError(
-            f"it asks to run {module}.{name}, which no file of weights needs: refused."
+            "it is a web page (HTML or XML), as a server sends for a link that needs a login or a "
+            "confirmation. Download the file by a browser."
+        )
+    if text[:1] in (b"{", b"[") and _is_json(file, text):
+        raise InputError(
+            f"it is JSON and no weights: {_printable(text[:80].decode(errors='replace'))}"
         )
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        storage = _Storage(pid[1], str(pid[2]))
-        self.kinds[storage.key] = storage.kind
-        return storage
+
+def _is_json(file: BinaryIO, text: bytes) -> bool:
+    """Whether the file is JSON; of a long one, whether it begins so."""
+    if len(text) >= 4000:
+        return text[1:].lstrip()[:1] in (b'"', b"{", b"[")
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _check_finite(arrays: dict[str, NDArray]) -> None:
+    """Refuse NaN and infinity; what several names share is looked at once."""
+    fine: set[tuple[int, str]] = set()
+    for name, array in arrays.items():
+        if array.dtype.kind not in "fc":
+            continue
+        whole = _whole(array)
+        place = (whole.__array_interface__["data"][0], whole.dtype.str)
+        if place in fine:
+            continue
+        if np.isfinite(whole).all():
+            fine.add(place)
+        elif not np.isfinite(array).all():
+            raise InputError(
+                f"{_printable(name)} holds NaN or infinity: the training that wrote it had failed. "
+                "Take an earlier checkpoint."
+            )
+
+
+def _whole(array: NDArray) -> NDArray:
+    """The numbers that `array` is a view of."""
+    base = array
+    while isinstance(base.base, np.ndarray) and base.base.dtype == base.dtype:
+        base = base.base
+    return base
+
+
+def _printable(text: str) -> str:
+    line = (text.splitlines() or [""])[0][:200].rstrip(". ")
+    return "".join(c if c.isprintable() else "?" for c in line)

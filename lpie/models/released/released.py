@@ -89,6 +89,21 @@ def load_released_weights(model: keras.Model, state: Mapping[str, NDArray]) -> N
         _variable(model, entry).assign(entry.layout.turn(array))
 
 
+def released_names(model: keras.Model) -> list[set[str]]:
+    """The names of all released arrays of `model`, in each form in which they were released."""
+    names = {layer.name for layer in model.layers}
+    if model.name in _TORCH_NETWORKS:
+        return [{entry.name for entry in _torch_entries(model)}]
+    if model.name != "lpienet" or "inverse_conv0" not in names:
+        return []
+    keras_names = {entry.name for entry in _keras_entries(names)}
+    return [
+        {entry.name for entry in _pytorch_entries(names)},
+        keras_names,
+        {f"{name}:0" for name in keras_names},
+    ]
+
+
 # Those whose layers carry the names of the released modules.
 _TORCH_NETWORKS = ("nafnet", "nafftnet", "mirnet")
 
