@@ -15,6 +15,7 @@ from lpie.models.released.arrays import read_npz, read_safetensors
 from lpie.models.released.pickles import Tensor
 from lpie.models.released.selection import choose
 from lpie.models.released.torch_files import read_pickles, read_torch_zip
+from lpie.system.paths import refuse_special
 
 # What the readers raise for a file that is cut off, altered or another kind.
 _DAMAGE = (
@@ -83,8 +84,9 @@ def read_weights(path: Path, wanted: Sequence[Collection[str]] = ()) -> Weights:
     """
     if not path.exists():
         raise InputError(f"{path} does not exist.")
-    if not path.is_file():
-        raise InputError(f"{path} is a folder or a device. Give a file of weights.")
+    refuse_special(path)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder. Give the file of weights in it.")
     try:
         with path.open("rb") as file:
             weights = _read(path, file, wanted)
