@@ -52,6 +52,9 @@ _FAILURES = tuple(
         (r"^Benchmarking failed", ""),
     )
 )
+_ANY = re.compile(
+    "|".join(re.sub(r"^\(\?i\)(.*)$", r"(?i:\1)", pattern.pattern) for pattern, _ in _FAILURES)
+)
 # Where a result follows all the same these were survived: the graph went on without the delegate,
 # or the app was ended after its work.
 _SURVIVED = re.compile(
@@ -59,6 +62,18 @@ _SURVIVED = re.compile(
     r"|^Restored original execution plan after delegate application failure"
     r"|^Failed to (?:create|initialize|compile|resize|run|open)\b|^Kill '|has died\b"
 )
+
+
+# What a shell or the system says instead of the tool, of which no line is there then.
+_NOT_STARTED = re.compile(
+    r"(?i)benchmark\S*: .*(?:No such file|not found|inaccessible|Permission denied|not executable)"
+    r"|^CANNOT LINK EXECUTABLE|Exec format error|compiled with lse enabled"
+)
+
+
+def tool_failed(lines: Sequence[Line]) -> bool:
+    """Whether the log says that the tool could not start."""
+    return any(_NOT_STARTED.search(line.text) for line in lines)
 
 
 def find_failure(lines: Sequence[Line], *, exit_code: int | None, finished: bool) -> str:
@@ -77,12 +92,16 @@ def find_failure(lines: Sequence[Line], *, exit_code: int | None, finished: bool
 
 def _sentence(line: Line, finished: bool) -> str:
     text = line.text.strip()
-    for pattern, say in _FAILURES:
-        if pattern.search(text):
-            return _ended(say + text)
+    say = _said_of(text) if _ANY.search(text) else None
+    if say is not None:
+        return _ended(say + text)
     if line.level == "FATAL" or (_SURVIVED.search(text) and not finished):
         return _ended(text)
     return ""
+
+
+def _said_of(text: str) -> str | None:
+    return next((say for pattern, say in _FAILURES if pattern.search(text)), None)
 
 
 def _ended(text: str) -> str:

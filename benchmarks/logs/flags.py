@@ -111,6 +111,8 @@ def _runner(lines: Sequence[Line]) -> str:
     texts = [line.text for line in lines]
     if any(text.startswith("Fully accelerated:") for text in texts):
         return "litert_benchmark"
+    if any(text.startswith("All runs took average") for text in texts):
+        return "run_model"
     block = any("BENCHMARK RESULTS" in text for text in texts)
     return "litert_benchmark_model" if block else "benchmark_model"
 

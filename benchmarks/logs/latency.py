@@ -1,10 +1,12 @@
 """Latencies in a log: lines of statistics in microseconds, LiteRT's block in milliseconds."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from lpie.benchmarks.logs.lines import Line
+from lpie.benchmarks.logs.run_model import find_model_runs
 
 NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 COUNT = re.compile(
@@ -31,13 +33,18 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
 
     The round has the schema's `median_ms` and so on, as far as the log tells: nothing is derived.
     """
-    counts = [counted for line in lines if line.whole and (counted := count_line(line.text))]
+    counts = [_counted(line.text) for line in lines if line.whole and line.text[:6] == "count="]
     timings = [line for line in lines if _TIMINGS.match(line.text)]
     block = _block(lines)
+    if (timings or block is not None) and counts and doubt(counts[-1]):
+        return {}, {}, doubt(counts[-1])
     if timings:
         return _from_timings(timings[-1], counts)
     if block is not None:
         return _from_block(block, counts)
+    model_runs = find_model_runs(lines)
+    if model_runs is not None:
+        return model_runs
     if any(count["count"] == 0 for count in counts):
         return {}, {}, "The log tells of no run."
     if counts:
@@ -47,6 +54,30 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
             "The log ends before its result: only statistics of unfinished runs are in it.",
         )
     return {}, {}, "The log holds no result."
+
+
+def doubt(numbers: Numbers) -> str:
+    """Why the numbers of a round cannot be a result, as a sentence; empty where they can."""
+    if numbers.get("count") == 0:
+        return "The log tells of no run."
+    values = [value for key, value in numbers.items() if key.endswith("_ms") and value is not None]
+    if numbers and not values:
+        return "A line of statistics is garbled."
+    if not all(math.isfinite(value) and value >= 0 for value in values):
+        return "The result holds a number that no run can have taken."
+    if numbers and not (numbers.get("mean_ms") or numbers.get("median_ms")):
+        return "The result tells of runs that took no time."
+    low, high = numbers.get("min_ms"), numbers.get("max_ms")
+    middle = numbers.get("median_ms") or numbers.get("mean_ms")
+    slack = 1 + _DIGITS
+    if middle and ((low or 0) > middle * slack or middle > (high or middle) * slack):
+        return "The numbers of the result contradict each other."
+    return ""
+
+
+def _counted(text: str) -> Numbers:
+    """The round of a line of statistics; {"garbled": True} where it is none."""
+    return count_line(text) or {"garbled": True}
 
 
 def count_line(text: str) -> Numbers | None:
@@ -80,6 +111,8 @@ def _round(count: int, us: dict[str, float]) -> Numbers:
 def _plausible(us: dict[str, float]) -> bool:
     """Whether the numbers of one line can be true together; a damaged digit often shows here."""
     low, high = us["min"], us["max"]
+    if not all(map(math.isfinite, us.values())):
+        return False
     inside = [us[key] for key in ("first", "curr", "avg", "median", "p5", "p95") if key in us]
     ordered = us.get("p5", low) <= us.get("median", us.get("p5", low)) <= us.get("p95", high)
     slack = _DIGITS * high + 1  # us, for what the mean's six digits lose
@@ -93,7 +126,10 @@ def _from_timings(line: Line, counts: list[Numbers]) -> tuple[Numbers, Numbers, 
     mean = next((us[k] for k in ("Inference (avg)", "Inference", "no stats") if k in us), None)
     if mean is None:
         return {}, {}, "The log ends within its result."
-    agreed = [count for count in counts if _equal(count.get("mean_ms"), _ms(mean))]
+    if not all(map(math.isfinite, us.values())):
+        return {}, {}, "The result holds a number that no run can have taken."
+    # The last line of statistics: those before are of the warm-up, which is no result.
+    agreed = [count for count in counts[-1:] if _equal(count.get("mean_ms"), _ms(mean))]
     if counts and not agreed:
         return {}, {}, "No line of statistics agrees with the mean at the end: the log lost lines."
     if not agreed and not line.whole:
@@ -136,6 +172,8 @@ def _from_block(
     if any(f"Inference ({key})" not in ms for key in ("avg", "min", "max", last)):
         return {}, {}, "The log ends within its block of results."
     low, mean, high = (ms[f"Inference ({key})"] for key in ("min", "avg", "max"))
+    if not all(map(math.isfinite, ms.values())):
+        return {}, {}, "The result holds a number that no run can have taken."
     if not low <= mean <= high:
         return {}, {}, "The numbers of the block of results contradict each other."
     summary = {
@@ -145,7 +183,7 @@ def _from_block(
         "warmup_runs": block.get("Warmup (avg)", (0, None))[1],
     }
     # The block has two decimals; the line of statistics above it, where there is one, all of them.
-    exact = [count for count in counts if _equal(count.get("mean_ms"), mean, slack_ms=0.006)]
+    exact = [count for count in counts[-1:] if _equal(count.get("mean_ms"), mean, slack_ms=0.006)]
     if counts and not exact:
         return {}, {}, "No line of statistics agrees with the block of results: the log lost lines."
     names = {"avg": "mean"}

@@ -1,43 +1,47 @@
-"""The lines of a benchmark's log without what logcat and loggers put in front, run by run."""
+"""The lines of a benchmark's log without what loggers put in front of them, run by run."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-# What stands in front of a line, by who wrote it: logcat (threadtime, time, brief, tag), Android
-# Studio (new, old), TensorFlow of 2017, absl, Python's logging. Then the level, since 2.8 also of
-# the tool's own lines, and LiteRT's source line.
-_TIME = r"(?:\d{4}-)?\d\d-\d\d [\d:.]+(?: [+-]\d{4})?"
-_PREFIX = re.compile(
-    rf"^(?:{_TIME} +(?:\w+ +)?(?P<pid>\d+) +\d+ [VDIWEFA] (?P<tag>[^:]{{1,80}}?) *: ?"
-    rf"|(?:{_TIME} +)?[VDIWEFA]/(?P<tag2>[^:(\s]+)\s*(?:\( *(?P<pid2>\d+)\))?: ?"
-    rf"|{_TIME} +(?P<pid3>\d+)-\d+ +(?P<tag3>\S+) +\S+ +[VDIWEFA] +"
-    rf"|{_TIME} +(?P<pid4>\d+)-\d+/\S+ [VDIWEFA]/(?P<tag4>[^:\s]+) *: ?"
-    r"|\d{4}-\d\d-\d\d [\d:.]+: [IWEF] \S+:\d+\] ?"
-    r"|[IWEF]\d{4} [\d:.]+ +\d+ \S+:\d+\] ?"
-    r"|\d{4}-\d\d-\d\d [\d:,]+ (?=(?:INFO|WARNING|ERROR|DEBUG) \S+: )"
-    r")?(?:(?P<level>INFO|WARN|WARNING|ERROR|VERBOSE|FATAL|DEBUG)(?: \S+)?: )?"
-    r"(?:\[[^\]\s]+:\d+\] ?)?(?:└ ?)?"
-)
-_TAGS, _PIDS = ("tag", "tag2", "tag3", "tag4"), ("pid", "pid2", "pid3", "pid4")
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
+from lpie.benchmarks.logs.prefixes import Prefixes, Stripped
+from lpie.errors import InputError
+
+# What a terminal obeys: colours, and titles and markers that end with a bell.
+_COLOUR = re.compile(r"\x1b(?:\[[0-?]{0,40}[ -/]{0,4}[@-~]|[\]_P^][^\x07\x1b]{0,200}\x07)")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")  # what a terminal might obey
+_LINE = re.compile(r"[^\n\r]*(?:\r\n|\n|\r|$)")
+_EMPTY = re.compile(r"\n[ \t\r\n]{2,}\n")
 # Longer than any line of a tool; what is longer is cut, and not whole.
 _LONGEST = 8000
+# A benchmark's log has some hundreds of lines, within a logcat some hundred thousand.
+MOST_LINES = 2_000_000
+MOST_RUNS = 5000
+# Of a run that is longer, with a stranger's lines in it, only what may tell of it is kept.
+_MOST_KEPT, _WHOLE = 40_000, 10_000
+_TELLING = re.compile(
+    r"count=|imings in us|ootprint|elegate|node\(s\)|: \[|--\w|memory|accelerat|rror|ailed|[Cc]rash"
+    r"|[Kk]ill|operations|signal|oaded model|Inference|Warmup|BENCHMARK|runs? took|OpenGL|OpenCL"
+)
 _TOOL = re.compile(r"(?i)tflite|litert|lpie")
 # Whoever tells of a crash; the lines count only when they are about the tool's process.
 _WITNESS = re.compile(r"libc|AndroidRuntime|ActivityManager|lowmemorykiller|lmkd")
-# A run begins with its command line, with the app's, with the greeting, or with its parameters.
+# A run begins with its command line, with the app's, with the greeting, or with its parameters;
+# each with what every such line holds, which is looked for first.
 _MARKS = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"benchmark\S* .*--(?:graph|model)\b",
-        r"^Running TensorFlow Lite benchmark with args",
-        r"^STARTING!",
-        r"^Log parameter values verbosely",
+    (held, re.compile(pattern))
+    for held, pattern in (
+        ("--", r"benchmark\S* .*--(?:graph|model)\b"),
+        ("with args", r"^Running TensorFlow Lite benchmark with args"),
+        ("STARTING!", r"^STARTING!"),
+        ("values verbosely", r"^Log parameter values verbosely"),
+        ("First run took", r"^First run took \d"),
     )
 )
-_BUSY = re.compile(r"^(?:Loaded model|Loading model|Initialized session|count=|Graph: )")
+_BUSY = ("Loaded model", "Loading model", "Initialized session", "count=", "Graph: ")
+_TOLD = ("nference timings", "BENCHMARK RESULTS", "All runs took average", "Summary of All Runs")
+# LiteRT's run_model says so at last, and nothing at first.
+_LAST = "Model run completed"
 
 
 class Line(NamedTuple):
@@ -48,53 +52,109 @@ class Line(NamedTuple):
     whole: bool
 
 
+class Run(list[Line]):
+    """The lines of one run; of a very long one those that may tell of it. raw: as they were."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw: list[str] = []
+        self.known = False  # to be the tool's: other apps use TFLite too
+
+    def add(self, line: Line, raw: str) -> None:
+        """Add a line."""
+        self.append(line)
+        self.raw.append(raw)
+        if len(self) > _MOST_KEPT:
+            self._shorten()
+
+    def _shorten(self) -> None:
+        """Keep the beginning, the end, and what may tell something in between."""
+        pairs = list(zip(self, self.raw, strict=True))
+        middle = [pair for pair in pairs[_WHOLE:-_WHOLE] if _TELLING.search(pair[0].text)]
+        kept = [*pairs[:_WHOLE], *middle[-_WHOLE:], *pairs[-_WHOLE:]]
+        self[:], self.raw[:] = [line for line, _ in kept], [raw for _, raw in kept]
+
+
 class _Process:
     """The runs of one process; of "" where the lines do not say whose they are."""
 
     def __init__(self) -> None:
-        self.runs: list[list[Line]] = []
-        self.known = False  # to be the tool: other apps use TFLite too
-        self._seen: set[re.Pattern[str]] = set()
-        self._busy = False
+        self.runs: list[Run] = []
+        self._seen: set[str] = set()
+        self._busy = self._ended = False
 
-    def add(self, line: Line) -> bool:
-        """Add a line; whether it began a run."""
-        mark = next((mark for mark in _MARKS if mark.search(line.text)), None)
-        begins = not self.runs or bool(mark and (mark in self._seen or self._busy))
-        if begins:
-            self.runs.append([])
-            self._seen, self._busy = set(), False
+    def add(self, line: Line, raw: str) -> Run | None:
+        """Add a line; the run that it began, if it did."""
+        text = line.text
+        mark = _mark(text)
+        again = mark is not None and (mark in self._seen or self._busy)
+        began = not self.runs or again or self._ended
+        if began:
+            self.runs.append(Run())
+            self._seen, self._busy, self._ended = set(), False, False
         self._seen |= {mark} if mark else set()
-        doing = bool(_BUSY.match(line.text)) and mark is None
+        doing = mark is None and text.startswith(_BUSY)
         self._busy |= doing
-        self.known |= bool(mark) or doing or "inference timings" in line.text.lower()
-        self.runs[-1].append(line)
-        return begins
+        self._ended = text.startswith(_LAST)
+        run = self.runs[-1]
+        run.known = run.known or mark is not None or doing or _tells(text)
+        run.add(line, raw)
+        return run if began else None
 
 
-def runs(text: str) -> list[list[Line]]:
+def _mark(text: str) -> str | None:
+    for held, rule in _MARKS:
+        if held in text and rule.search(text):
+            return held
+    return None
+
+
+def _tells(text: str) -> bool:
+    return any(word in text for word in _TOLD)
+
+
+def runs(text: str) -> list[Run]:
     """The lines of `text`, those of each run of the tool apart; one empty run for no line at all.
 
-    Of a logcat, lines of other processes are left out.
+    Of a logcat, lines of other processes are left out. Raises an `InputError` for more lines than
+    any log has.
     """
+    text = _EMPTY.sub("\n\n", text)
+    if text.count("\n") + text.count("\r") > MOST_LINES:
+        raise InputError(f"It has more than {MOST_LINES:,} lines. Cut the runs out of it.")
     processes: dict[str, _Process] = {}
-    order: list[tuple[_Process, int]] = []
-    for printed in text.splitlines(keepends=True):
-        raw = _COLOUR.sub("", printed[:_LONGEST])
-        match = _PREFIX.match(raw)
-        assert match is not None  # every part is optional
-        stripped = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", raw[match.end() :].strip("\r\n"))
-        line = Line(stripped, match["level"] or "", raw.endswith(("\n", "\r")))
-        tag, pid = (next(filter(None, match.group(*names)), "") for names in (_TAGS, _PIDS))
+    order: list[Run] = []
+    prefixes, header = Prefixes(text), Stripped("")
+    for printed in _LINE.finditer(text):
+        raw = printed[0]
+        if not raw:
+            continue
+        stripped = prefixes.strip(_uncoloured(raw[:_LONGEST]))
+        if stripped.header:
+            header = stripped
+            continue
+        pid, tag = stripped.pid or header.pid, stripped.tag or header.tag
         if tag and not _TOOL.search(tag):
-            pid = _victim(processes, pid, stripped) if _WITNESS.search(tag) else ""
+            pid = _victim(processes, pid, stripped.text) if _WITNESS.search(tag) else ""
             if not pid:
                 continue
-        process = processes.setdefault(pid, _Process())
-        if process.add(line):
-            order.append((process, len(process.runs) - 1))
-    known = [process.runs[n] for process, n in order if process.known]
-    return known or [process.runs[n] for process, n in order] or [[]]
+        whole = len(raw) <= _LONGEST and raw.endswith(("\n", "\r"))
+        line = Line(_harmless(stripped.text), stripped.level, whole)
+        began = processes.setdefault(pid, _Process()).add(line, raw)
+        order += [began] if began is not None else []
+    known = [run for run in order if run.known]
+    if len(known) > MOST_RUNS:
+        raise InputError(f"It holds more than {MOST_RUNS:,} runs. Cut those that count out of it.")
+    return known or order or [Run()]
+
+
+def _harmless(text: str) -> str:
+    return text if text.isprintable() else _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def _uncoloured(raw: str) -> str:
+    line = raw.rstrip("\r\n")
+    return _COLOUR.sub("", line) if "\x1b" in line else line
 
 
 def _victim(processes: Mapping[str, object], pid: str, text: str) -> str:

@@ -1,5 +1,6 @@
 """Memory in a log, in the tools' MB of 2^20 bytes."""
 
+import re
 from collections.abc import Sequence
 
 from lpie.benchmarks.logs.latency import NUMBER
@@ -23,13 +24,27 @@ _NOTES = ("Note: as the benchmark tool itself affects memory footprint", "Memory
 def is_cut(lines: Sequence[Line]) -> bool:
     """Whether the log announces the memory that a run took, and does not tell it."""
     announced = any(line.text.startswith(_NOTES) for line in lines)
-    return announced and not find_memory(lines)
+    return announced and not find_memory(lines) and not _unsure(lines)
 
 
 def find_memory(lines: Sequence[Line]) -> dict[str, float]:
     """The schema's `memory` of one run, as far as its log tells."""
-    return {
+    certain = {
         name: float(value)
         for match in all_matches(lines, *_RULES)
         for name, value in match.groupdict().items()
+    }
+    return {**_unsure(lines), **certain}
+
+
+def _unsure(lines: Sequence[Line]) -> dict[str, float]:
+    """What a last line without a line end tells: its last number may be cut, and is left out."""
+    if not lines or lines[-1].whole:
+        return {}
+    matches = [match for rule in _RULES if (match := re.search(rule, lines[-1].text))]
+    return {
+        name: float(value)
+        for match in matches
+        for name, value in match.groupdict().items()
+        if match.end(name) < len(lines[-1].text.rstrip())
     }

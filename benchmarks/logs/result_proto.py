@@ -54,10 +54,12 @@ class _Cut(Exception):
 
 
 def _result(data: bytes) -> dict[str, dict[str, Any]]:
-    parts = {number: value for number, value in _fields(data)}
-    if not {2} <= set(parts) <= {1, 2, 3, 4} or not all(
-        isinstance(v, bytes) for v in parts.values()
-    ):
+    parts: dict[int, bytes] = {}
+    for number, value in _fields(data):
+        if number not in (1, 2, 3, 4) or not isinstance(value, bytes) or number in parts:
+            raise _NoMessage
+        parts[number] = value
+    if 2 not in parts:
         raise _NoMessage
     latency = {_LATENCY[n]: _float(v) for n, v in _fields(parts[2]) if n in _LATENCY}
     memory, misc = (dict(_fields(parts.get(n, b""))) for n in (3, 4))

@@ -5,6 +5,7 @@ as `schema.Record`.
 """
 
 import datetime
+import functools
 import importlib.metadata
 import json
 import statistics
@@ -52,12 +53,17 @@ def new_record(
     """
     record: Any = completed({"rounds": list(rounds), **sections})
     record["schema"] = SCHEMA
-    record["lpie"] = record["lpie"] or importlib.metadata.version("lpie")
+    record["lpie"] = record["lpie"] or _version()
     record["started"] = record["started"] or now()
     summary = {k: v for k, v in record["summary"].items() if v not in (None, {})}
     record["summary"] = {**record["summary"], **summarized(record["rounds"]), **summary}
     record["verdict"], record["why"] = judge(record, failed=failed, incomplete=incomplete)
     return check(record, "the new record")
+
+
+@functools.cache
+def _version() -> str:
+    return importlib.metadata.version("lpie")
 
 
 def timed_round(times_ms: Sequence[float], **more: Any) -> Round:
