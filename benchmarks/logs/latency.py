@@ -36,8 +36,6 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
     counts = [_counted(line.text) for line in lines if line.whole and line.text[:6] == "count="]
     timings = [line for line in lines if _TIMINGS.match(line.text)]
     block = _block(lines)
-    if (timings or block is not None) and counts and doubt(counts[-1]):
-        return {}, {}, doubt(counts[-1])
     if timings:
         return _from_timings(timings[-1], counts)
     if block is not None:
@@ -45,7 +43,7 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
     model_runs = find_model_runs(lines)
     if model_runs is not None:
         return model_runs
-    if any(count["count"] == 0 for count in counts):
+    if any(count.get("count") == 0 for count in counts):
         return {}, {}, "The log tells of no run."
     if counts:
         return (
@@ -128,14 +126,15 @@ def _from_timings(line: Line, counts: list[Numbers]) -> tuple[Numbers, Numbers, 
         return {}, {}, "The log ends within its result."
     if not all(map(math.isfinite, us.values())):
         return {}, {}, "The result holds a number that no run can have taken."
-    # The last line of statistics: those before are of the warm-up, which is no result.
-    agreed = [count for count in counts[-1:] if _equal(count.get("mean_ms"), _ms(mean))]
+    warmup = next((us[k] for k in ("Warmup (avg)", "Warmup") if k in us), None)
+    agreed = _agreed(counts, _ms(mean), _ms(warmup))
     if counts and not agreed:
-        return {}, {}, "No line of statistics agrees with the mean at the end: the log lost lines."
+        garbled = any("garbled" in count for count in counts)
+        lost = "No line of statistics agrees with the mean at the end: the log lost lines."
+        return {}, {}, "A line of statistics is garbled." if garbled else lost
     if not agreed and not line.whole:
         return {}, {}, "The log ends in the middle of a line, whose number may be cut."
     measured = agreed[-1] if agreed else {"mean_ms": _ms(mean)}
-    warmup = next((us[k] for k in ("Warmup (avg)", "Warmup") if k in us), None)
     summary = {
         "init_ms": _ms(us.get("Init")),
         "first_ms": _ms(us.get("First inference")),
@@ -145,9 +144,22 @@ def _from_timings(line: Line, counts: list[Numbers]) -> tuple[Numbers, Numbers, 
     return measured, summary, ""
 
 
+def _agreed(
+    counts: list[Numbers],
+    mean_ms: float | None,
+    warmup_ms: float | None,
+    *,
+    slack_ms: float = 0.001,
+) -> list[Numbers]:
+    """The lines of statistics with that mean; never the first, where it is the warm-up's."""
+    if counts and _equal(counts[0].get("mean_ms"), warmup_ms, slack_ms=slack_ms):
+        counts = counts[1:]
+    return [count for count in counts if _equal(count.get("mean_ms"), mean_ms, slack_ms=slack_ms)]
+
+
 def _warmup_runs(counts: list[Numbers], measured: Numbers, mean_ms: float | None) -> int | None:
     first = counts[0] if counts and counts[0] is not measured else {}
-    return first["count"] if _equal(first.get("mean_ms"), mean_ms) else None
+    return first.get("count") if _equal(first.get("mean_ms"), mean_ms) else None
 
 
 def _block(lines: Sequence[Line]) -> dict[str, tuple[float, int | None]] | None:
@@ -183,7 +195,7 @@ def _from_block(
         "warmup_runs": block.get("Warmup (avg)", (0, None))[1],
     }
     # The block has two decimals; the line of statistics above it, where there is one, all of them.
-    exact = [count for count in counts[-1:] if _equal(count.get("mean_ms"), mean, slack_ms=0.006)]
+    exact = _agreed(counts, mean, summary["warmup_ms"], slack_ms=0.006)
     if counts and not exact:
         return {}, {}, "No line of statistics agrees with the block of results: the log lost lines."
     names = {"avg": "mean"}

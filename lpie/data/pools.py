@@ -9,6 +9,7 @@ import numpy as np
 from lpie.config.config import Config
 from lpie.data import sources
 from lpie.data.degrade.degradation import degrade
+from lpie.data.pair_folders import has_pairs
 from lpie.data.shards import Shards, open_shards
 from lpie.data.sources import Item, Photo, Sample
 from lpie.errors import InputError
@@ -91,6 +92,6 @@ def _validation_of_shards(config: Config, bad: list[str] | None) -> list[Sample]
         )
     if (folder.parent / "index.json").is_file():
         return samples_of(open_shards(folder), config)
-    read = sources.pairs if (folder / "target").is_dir() else sources.clean
+    read = sources.pairs if has_pairs(folder) else sources.clean
     seed = config.train.seed
     return list(sources.samples(read(folder), config.data.degrade, seed=seed, bad=bad))

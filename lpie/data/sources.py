@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lpie.config.config import DataConfig, DegradeConfig
 from lpie.data.degrade.degradation import degrade
+from lpie.data.pair_folders import matched, pair_sides
 from lpie.errors import InputError, require
 from lpie.image.image import list_images, read_image, to_float
 
@@ -69,17 +70,12 @@ def clean(folder: Path) -> list[Item]:
 
 
 def pairs(folder: Path) -> list[Item]:
-    """Images of `folder/degraded` matched with those of `folder/target` by name."""
-    sides = [{p.stem: p for p in list_images(folder / side)} for side in ("degraded", "target")]
-    degraded, target = sides
-    lonely = sorted(degraded.keys() ^ target.keys())
-    if lonely:
-        side = "target" if lonely[0] in degraded else "degraded"
-        raise InputError(
-            f"{folder}: {lonely[0]} has no partner in {side}/"
-            + (f" (nor have {len(lonely) - 1} others)." if len(lonely) > 1 else ".")
-        )
-    return [Item(target[name].name, target[name], degraded[name]) for name in sorted(target)]
+    """Photos of `folder/degraded` with those of the same name in `folder/target`.
+
+    Other usual names of the two folders work too (`input` and `target`, `lq` and `gt`), and photos
+    in the folders inside them. Raises an `InputError` for a photo with no partner or with two.
+    """
+    return [Item(name, target, degraded) for name, degraded, target in matched(*pair_sides(folder))]
 
 
 def usable(

@@ -1,5 +1,6 @@
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -202,6 +203,76 @@ def test_a_bad_photo_stops_with_its_path_or_is_counted(pair_folder, astronaut, k
     (pair_folder / "target" / "b.png").write_bytes(b"")
     with pytest.raises(InputError, match="No usable photo is left to train on"):
         load_pools(pair_config(pair_folder, skip_bad=True, **own))
+
+
+def write_pairs(folder, sides, names, photo):
+    for side in sides:
+        for name in names:
+            write_image(folder / side / name, photo)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        ("degraded", "target"), ("input", "target"), ("noisy", "gt"), ("lq", "gt"), ("LQ", "GT"),
+        ("low", "high"), ("blur", "sharp"), ("noisy", "clean"), ("input", "groundtruth"),
+    ],
+)  # fmt: skip
+def test_pair_folders_of_usual_names_and_folders_inside_them(sides, astronaut, tmp_path):
+    write_pairs(tmp_path, sides, ["a.png", "day 1/a.png", "day 1/b.png"], astronaut[:40, :48])
+    (tmp_path / sides[0] / "._a.png").write_bytes(b"x")
+    (tmp_path / sides[1] / "Thumbs.db").write_bytes(b"x")
+    (tmp_path / "notes").mkdir()
+    items = sources.pairs(tmp_path)
+    assert [item.name for item in items] == ["a.png", "day 1/a.png", "day 1/b.png"]
+    for item in items:
+        assert item.degraded == tmp_path / sides[0] / item.name
+        assert item.target == tmp_path / sides[1] / item.name
+    result = run_lpie(
+        "data", "prepare", "pairs", tmp_path, tmp_path / "out", "--patch", 32, "--stride", 32,
+        "--json",
+    )  # fmt: skip
+    assert json.loads(result.stdout)["splits"]["train"]["photos"] == 3
+
+
+def test_our_names_of_pair_folders_come_first(astronaut, tmp_path):
+    write_pairs(tmp_path, ("degraded", "target", "input", "gt"), ["a.png"], astronaut[:40, :48])
+    (item,) = sources.pairs(tmp_path)
+    assert (item.degraded.parent.name, item.target.parent.name) == ("degraded", "target")
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [
+        (("noisy", "lq", "gt"), r"several folders of degraded photos: lq/ and noisy/"),
+        (("input", "gt", "clean"), r"several folders of ground truth: clean/ and gt/"),
+        (("degraded",), r"must hold degraded/ and target/.*Received: degraded/"),
+        (("a", "b"), r"Received: a/, b/\. Also known are input/ and target/"),
+    ],
+)
+def test_pair_folders_that_cannot_be_told_apart(sides, words, astronaut, tmp_path):
+    write_pairs(tmp_path, sides, ["a.png"], astronaut[:40, :48])
+    with pytest.raises(InputError, match=words):
+        sources.pairs(tmp_path)
+
+
+@pytest.mark.parametrize("side", ["degraded", "target"])
+def test_two_partners_of_one_name_are_both_named(side, pair_folder):
+    (pair_folder / side / "a.jpg").write_bytes((pair_folder / side / "a.png").read_bytes())
+    with pytest.raises(InputError, match=rf"{side}/a\.jpg and .*{side}/a\.png have one name"):
+        sources.pairs(pair_folder)
+
+
+CASES = Path(__file__).parents[3] / "shared" / "cases" / "training"
+
+
+@pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared/cases")
+def test_the_cases_of_training_data():
+    with pytest.raises(InputError, match=r"target/0\.png and .*target/0\.webp have one name"):
+        sources.pairs(CASES / "pairs_dup")
+    assert len(sources.pairs(CASES / "pairs_junk")) == 4
+    assert [item.name for item in sources.pairs(CASES / "pairs_nested")][-1] == "s1/9.png"
+    assert len(sources.clean(CASES / "clean_junk")) == 4
 
 
 def test_a_photo_without_partner_is_named(pair_folder):

@@ -17,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from lpie.errors import InputError, LpieError
+from lpie.image.listing import ignored
 
 # No photo of the known data sets takes more; SIDD's validation .mat files have 250 MB.
 MOST_FILE_BYTES = 2**30
@@ -184,13 +185,14 @@ def _inner(name: str) -> str:
 
 
 def _visible(path: Path, sizes: Iterable[tuple[str, int]]) -> dict[str, int]:
-    """Without hidden files, such as macOS adds; a path that leads out of `path` is refused."""
+    """Without files that computers add; a path that leads out of `path` is refused."""
     kept = {}
     for name, size in sizes:
         parts = PurePosixPath(name).parts
         if ".." in parts or name.startswith("/"):
             raise InputError(f"{path} holds the path {name}, which leads out of it. Do not use it.")
-        if parts and parts[0] != "__MACOSX" and not any(p.startswith(".") for p in parts):
+        hidden = "__MACOSX" in parts or any(part.startswith(".") for part in parts)
+        if parts and not hidden and not ignored(parts[-1]):
             kept[name] = size
     return kept
 

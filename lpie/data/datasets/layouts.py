@@ -13,6 +13,7 @@ from lpie.data.datasets.pairing import (
     by_rules,
     halved,
 )
+from lpie.data.pair_folders import DEGRADED, OURS, TARGET
 from lpie.errors import InputError, unknown_name
 from lpie.image.image import EXTENSIONS
 
@@ -85,6 +86,12 @@ def _realblur(kind: str) -> Finder:
     return by_lists({split: f"RealBlur_{kind}_{split}_list.txt" for split in ("train", "test")})
 
 
+def _own_pairs(degraded: str, target: str) -> Rule:
+    """A rule for photos below two folders; degraded, target: their names, as patterns."""
+    photo = rf"/((?:.*/)?[^/]+){_IMAGE}"
+    return Rule("train", f"(?:{target}){photo}", f"(?:{degraded}){photo}")
+
+
 LAYOUTS = {
     "sidd": Layout(
         "SIDD-Medium, sRGB: real noise of five phones",
@@ -141,9 +148,10 @@ LAYOUTS = {
     ),
     "pairs": Layout(
         "Your own pairs, matched by name",
-        "degraded/ and target/ with images of the same names",
+        "degraded/ and target/ with images of the same names, also in folders; or input/ and "
+        "target/, noisy/ and gt/, lq/ and gt/, low/ and high/, blur/ and sharp/",
         "",
-        by_rules((_sides("train", "", "target", "degraded", _IMAGE),)),
+        by_rules((_own_pairs(*OURS),), (_own_pairs("|".join(DEGRADED), "|".join(TARGET)),)),
     ),
     "clean": Layout(
         "Your own photos, to be degraded while training",
