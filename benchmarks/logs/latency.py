@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from lpie.benchmarks.logs.lines import Line
-from lpie.benchmarks.logs.run_model import find_model_runs
 
 NUMBER = r"\d+(?:\.\d+)?(?:e[+-]?\d+)?"
 COUNT = re.compile(
@@ -21,6 +20,12 @@ _BLOCK = re.compile(
     rf"^(?P<name>Model initialization|(?:Warmup|Inference) \(\w+\)): +(?P<value>{NUMBER})(?: ms)?"
     r"(?: \((?P<runs>\d+) runs\))?\s*$"
 )
+# LiteRT's run_model.
+_RUNS = re.compile(
+    r"^(?:(?P<first>First)|(?P<max>Slowest)|(?P<min>Fastest)|(?P<mean>All)) runs? took"
+    r" (?:average )?(?P<us>\d{1,15}(?:\.\d{1,6})?) microseconds\s*$"
+)
+_COMPLETED = "Model run completed"
 _HEADER = re.compile(r"^=* ?BENCHMARK RESULTS ?=*$")
 # The mean has six digits, and an int in 2017.
 _DIGITS = 1e-5
@@ -40,7 +45,7 @@ def find_latency(lines: Sequence[Line]) -> tuple[Numbers, Numbers, str]:
         return _from_timings(timings[-1], counts)
     if block is not None:
         return _from_block(block, counts)
-    model_runs = find_model_runs(lines)
+    model_runs = _model_runs(lines)
     if model_runs is not None:
         return model_runs
     if any(count.get("count") == 0 for count in counts):
@@ -207,6 +212,25 @@ def _from_block(
     }
     count = block["Inference (avg)"][1]
     return exact[-1] if exact else {"count": count, **rough}, summary, ""
+
+
+def _model_runs(
+    lines: Sequence[Line],
+) -> tuple[dict[str, Any], dict[str, Any], str] | None:
+    """The same of what LiteRT's run_model prints; None where it did not run."""
+    ms: dict[str, float] = {}
+    for line in lines:
+        match = _RUNS.match(line.text) if line.whole else None
+        if match and match.lastgroup:
+            name = next(key for key in ("first", "max", "min", "mean") if match[key])
+            ms[name] = float(match["us"]) / 1e3
+    if not ms:
+        return None
+    completed = any(line.text.startswith(_COMPLETED) for line in lines)
+    if "mean" not in ms or not completed:
+        return {}, {}, "The log ends before its result: the mean of the runs is not in it."
+    round_ = {f"{name}_ms": ms[name] for name in ("mean", "min", "max") if name in ms}
+    return round_, {"first_ms": ms.get("first")}, ""
 
 
 def _equal(one: float | None, other: float | None, *, slack_ms: float = 0.001) -> bool:
