@@ -74,6 +74,8 @@ def layout_of(data: bytes | bytearray) -> Layout:
     (magic,) = struct.unpack_from(f"{order}H", data, 2)
     if magic == 43 and len(data) >= 16:
         return Layout(order, True, *struct.unpack_from(f"{order}Q", data, 8))
+    if magic != 42:
+        raise Damaged("no TIFF header")
     return Layout(order, False, *struct.unpack_from(f"{order}I", data, 4))
 
 

@@ -86,8 +86,9 @@ class ExifBlock:
         """Remove the thumbnail's directory and its picture."""
         for start, length in self.thumbnail_parts():
             self.data[start : start + length] = bytes(length)
-        places, end, _ = entry_places(self.data, self.layout, self.directories["thumbnail"])
-        self.data[places[0] - 2 : end] = bytes(end - places[0] + 2) if places else b""
+        at = self.directories["thumbnail"]
+        _, end, _ = entry_places(self.data, self.layout, at)
+        self.data[at:end] = bytes(end - at)
         _, end, _ = entry_places(self.data, self.layout, self.directories["image"])
         self.data[end : end + 4] = bytes(4)
         del self.directories["thumbnail"]
@@ -232,7 +233,8 @@ def jpeg_size(data: bytes) -> Size | None:
     at = 2
     while data[:2] == b"\xff\xd8" and at + 9 <= len(data) and data[at] == 0xFF:
         if 0xC0 <= data[at + 1] <= 0xCF and data[at + 1] not in (0xC4, 0xC8, 0xCC):
-            return Size(*struct.unpack_from(">HH", data, at + 5))
+            size = Size(*struct.unpack_from(">HH", data, at + 5))
+            return size if all(size) else None
         at += 2 + int(struct.unpack_from(">H", data, at + 2)[0])
     return None
 
@@ -312,6 +314,17 @@ def _directories_bytes(
     )
 
 
+def holds(exif: bytes, part: str) -> bool:
+    """Whether `exif` has a thumbnail or a maker note."""
+    try:
+        block = ExifBlock(exif)
+    except Damaged:
+        return False
+    if part == "thumbnail":
+        return part in block.directories
+    return block.entry("photo", MAKER_NOTE) is not None
+
+
 def smaller(exif: bytes, *, note: bool) -> bytes:
     """`exif` without its thumbnail, and without its maker note unless `note`."""
     try:
@@ -361,7 +374,8 @@ def resolution(entries: Sequence[Entry]) -> tuple[float, float] | None:
     """The pixels an inch that `entries` say, or None."""
     by_tag = {entry.tag: entry for entry in entries}
     unit = by_tag.get(RESOLUTION_UNIT)
-    per_inch = {2: 1.0, 3: 2.54}.get(*unit.integers() or (2,)) if unit else 1.0
+    units: dict[tuple[int, ...], float] = {(2,): 1.0, (3,): 2.54}
+    per_inch = units.get(unit.integers()) if unit else 1.0
     values = []
     for tag in (X_RESOLUTION, Y_RESOLUTION):
         entry = by_tag.get(tag)

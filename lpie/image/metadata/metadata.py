@@ -8,6 +8,8 @@ from lpie.size import Size
 
 # No text or profile of a photo is larger; a few bytes of zlib can claim gigabytes.
 MAX_INFLATED = 16 * 2**20
+# No photo has more segments or chunks beside its picture; each one takes memory.
+MAX_PARTS = 100_000
 
 
 class Text(NamedTuple):

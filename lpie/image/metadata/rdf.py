@@ -21,6 +21,8 @@ NAMESPACES = {
     "Iptc4xmpCore": "http://iptc.org/std/Iptc4xmpCore/1.0/xmlns/",
 }
 CONTAINER = "http://ns.google.com/photos/1.0/container/"
+# Real packets have ten of each; hostile ones a million.
+MAX_DEPTH, MAX_NAMES = 200, 5000
 _TAG = re.compile(rb"""<[^\s/>"'=]+(?:\s+[^\s/>"'=]+\s*=\s*(?:"[^"]*"|'[^']*'))*\s*/?>""")
 _ATTRIBUTE = re.compile(rb"""\s+([^\s/>"'=]+)\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 
@@ -57,7 +59,7 @@ class Packet:
         parser.EndElementHandler = lambda *_: self._end(parser.CurrentByteIndex)
         try:
             parser.Parse(packet, True)
-        except (xml.parsers.expat.ExpatError, UnicodeDecodeError):
+        except (xml.parsers.expat.ExpatError, ValueError):
             raise Damaged("XMP that is no XML") from None
 
     def value(self, prop: Property) -> str:
@@ -90,6 +92,8 @@ class Packet:
             if name == "xmlns" or name.startswith("xmlns:")
         }
         self.prefixes.update({p: uri for p, uri in declared.items() if p and p not in ("rdf", "x")})
+        if len(self._stack) > MAX_DEPTH or len(self.prefixes) + len(self.properties) > MAX_NAMES:
+            raise Damaged("XMP is never so deep or long")
         self._scopes.append({**self._scopes[-1], **declared} if declared else self._scopes[-1])
         name = " ".join(self._qualified(re.split(rb"[\s/>]", tag[0][1:])[0].decode()))
         if name == f"{RDF} Description" and self._within(f"{RDF} RDF"):
@@ -263,6 +267,12 @@ def held(packet: bytes) -> set[tuple[str, str]]:
     prefixes = {uri: prefix for prefix, uri in NAMESPACES.items()}
     properties = read.properties if read else []
     return {(prefixes[p.namespace], p.name) for p in properties if p.namespace in prefixes}
+
+
+def contains(packet: bytes, text: str) -> bool:
+    """Whether a property of a packet, or one of its values, is `text`."""
+    written = _text(text).encode()
+    return any(mark in packet for mark in (b">%b<" % written, b'"%b"' % written))
 
 
 def _text(value: str) -> str:

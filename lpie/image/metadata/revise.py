@@ -11,6 +11,8 @@ from lpie.image.metadata.metadata import Changes, Metadata
 from lpie.size import Size
 from lpie.system.quiet import quiet
 
+# Resolutions that any format holds, in pixels an inch.
+LEAST_DPI, MOST_DPI = 0.1, 60_000
 # A thumbnail's quality is lowered until it fits where the old one lay.
 QUALITIES = (85, 70, 50, 30)
 REDUCED = {
@@ -42,7 +44,9 @@ def revised(
     lost += names
     packets = []
     for packet in (metadata.xmp, metadata.xmp_extension):
-        true, names = xmp.revised(packet, size, changes, resized=resized, gain_map=gain_map)
+        true, names = xmp.revised(
+            packet, size, changes, same=same, resized=resized, gain_map=gain_map
+        )
         packets.append(true)
         lost += names
     tags, names = tiff.true_tags(
@@ -50,6 +54,8 @@ def revised(
     )
     lost += names
     dpi = metadata.dpi or exif.resolution_in(block)
+    if dpi and not all(LEAST_DPI < value < MOST_DPI for value in dpi):
+        dpi = None
     metadata = metadata.with_(exif=block, companions=companions, pages=tags, dpi=dpi)
     return _with_packets(metadata, *packets, same=same), lost
 

@@ -54,7 +54,12 @@ def iptc_in_xmp(metadata: Metadata) -> tuple[Metadata, list[str]]:
     properties, left = iptc.as_properties(metadata.iptc)
     taken = rdf.held(metadata.xmp)
     new = {name: values for name, values in properties.items() if name not in taken}
-    return _with(metadata.with_(iptc=b""), new, ["IPTC (parts without XMP)"] * left, "IPTC")
+    left = left or any(
+        not rdf.contains(metadata.xmp, value)
+        for name in taken & set(properties)
+        for value in properties[name]
+    )
+    return _with(metadata.with_(iptc=b""), new, ["parts of IPTC"] * left, "IPTC")
 
 
 def all_in_xmp(metadata: Metadata) -> tuple[Metadata, list[str]]:

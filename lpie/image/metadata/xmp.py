@@ -31,18 +31,20 @@ _SEMANTIC = re.compile(rb"""Semantic\s*(?:=\s*["']|>)\s*(\w+)""")
 
 
 def revised(
-    packet: bytes, size: Size, changes: Changes, *, resized: bool, gain_map: bool
+    packet: bytes, size: Size, changes: Changes, *, same: bool, resized: bool, gain_map: bool
 ) -> tuple[bytes, list[str]]:
     """(`packet` as it is true for the changed picture, what is lost).
 
-    resized: whether the picture has another size than the photo. gain_map: whether it stays.
+    same: whether the file has the photo's format. resized: whether the picture has another size
+    than the photo. gain_map: whether it stays.
     """
     if not packet:
         return b"", []
     try:
         read = Packet(packet)
     except Damaged:
-        return (packet, []) if not changes and not _promises(packet) else (b"", ["XMP"])
+        as_it_is = same and not changes and not _promises(packet)
+        return (packet, []) if as_it_is else (b"", ["XMP"])
     parts: list[tuple[int, int, bytes]] = []
     lost: list[str] = []
     for prop in read.properties:
@@ -57,8 +59,6 @@ def revised(
     lost += names
     if not kept and parts:
         return b"", [name for name in lost if name]
-    inside = [(s, e) for s, e, _ in parts]
-    items = [i for i in items if not any(s <= i[0] < e for s, e in inside)]
     result = spliced(read.data, [*parts, *((s, e, b"") for s, e in items)])
     return result, [name for name in lost if name]
 

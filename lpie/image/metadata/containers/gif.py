@@ -52,7 +52,9 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
         parts.append(bytes([EXTENSION, APPLICATION, 11]) + ICC + _blocks(metadata.icc))
     elif metadata.icc:
         lost.append("colour profile")
-    if metadata.xmp:
+    if b"\0" in metadata.xmp:  # where a GIF's blocks end
+        lost.append("XMP")
+    elif metadata.xmp:
         parts.append(bytes([EXTENSION, APPLICATION, 11]) + XMP + metadata.xmp + XMP_END)
     comments = (texts.as_comment(text).encode() for text in metadata.texts)
     parts += [bytes([EXTENSION, COMMENT]) + _blocks(comment) for comment in comments if comment]

@@ -72,7 +72,7 @@ def read(data: bytes) -> Metadata:
     colours = [content for name, content in properties if name == b"colr"]
     profiles = [content[4:] for content in colours if content[:4] in (b"prof", b"rICC")]
     sizes = [content for name, content in properties if name == b"ispe" and len(content) == 12]
-    if b"moov" in dict(boxes(data)):
+    if {b"moov", b"mpvd"} & {name for name, _ in boxes(data)}:
         lost.append("motion video")
     return Metadata(
         exif=exif.upright(block[4 + start :].removeprefix(b"Exif\0\0")),
@@ -100,7 +100,11 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     if icc and not fits(icc, "RGB"):
         icc = b""
         lost.append("colour profile")
-    items = [(b"Exif", bytes(4) + metadata.exif)] if metadata.exif else []
+    block = metadata.exif
+    if block and not exif.readable(block):  # for which decoders would refuse the picture
+        block = b""
+        lost.append("EXIF")
+    items = [(b"Exif", bytes(4) + block)] if block else []
     items += [(XMP_TYPE, metadata.xmp)] if metadata.xmp else []
     if items or icc:
         encoded = _with(encoded, items, icc)

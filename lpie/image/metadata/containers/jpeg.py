@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lpie.image.metadata import exif, iptc, rdf
 from lpie.image.metadata.containers import multi_picture
 from lpie.image.metadata.directories import Damaged
-from lpie.image.metadata.metadata import Metadata, Native, Text, decoded, fits
+from lpie.image.metadata.metadata import MAX_PARTS, Metadata, Native, Text, decoded, fits
 from lpie.image.metadata.texts import COMMENT, as_comment, in_xmp
 from lpie.size import Size
 
@@ -22,8 +22,15 @@ EXIF, ICC = b"Exif\0\0", b"ICC_PROFILE\0"
 XMP, EXTENSION = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
 PHOTOSHOP, MPF, ISO_GAIN_MAP = b"Photoshop 3.0\0", b"MPF\0", b"urn:iso:std:iso:ts:21496:-1\0"
 # Segments that say how the picture was encoded, or that hold a preview of it: (marker, start).
-OF_THE_ENCODING = ((APP14, b"Adobe"), (APP12, b"Ducky"), (0xE4, b"SCALADO"))
-_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
+OF_THE_ENCODING = (
+    (APP14, b"Adobe"),
+    (APP12, b"Ducky"),
+    (0xE4, b"SCALADO"),
+    (0xE8, b"SPIFF\0"),
+    (0xE8, b"mrfx"),
+)
+# Markers of segments; in JPEG-LS a byte after 0xFF that begins with 0 is data.
+_MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
 
 
 class Segments(NamedTuple):
@@ -38,12 +45,14 @@ class Segments(NamedTuple):
 def segments(data: bytes, *, start: int = 0) -> Segments:
     """The segments of the JPEG file that begins at `start`; a damaged one ends where it stops."""
     metadata: list[tuple[int, bytes]] = []
-    size, components, at = None, 0, start + 2
+    size, components, at, count = None, 0, start + 2, 0
     while match := _MARKER.search(data, at):
-        marker, at = match[0][1], match.end()
+        marker, at, count = match[0][1], match.end(), count + 1
         if marker == EOI:
             break
-        if marker in (0x01, 0xD8):
+        if count > 2 * MAX_PARTS:
+            return Segments(metadata, size, components, len(data))
+        if marker == 0xD8:
             continue
         if at + 2 > len(data):
             return Segments(metadata, size, components, len(data))
@@ -51,7 +60,7 @@ def segments(data: bytes, *, start: int = 0) -> Segments:
         content = data[at + 2 : at + length]
         if at + length > len(data):
             return Segments(metadata, size, components, len(data))
-        if 0xE0 <= marker <= 0xEF or marker == COM:
+        if (0xE0 <= marker <= 0xEF or marker == COM) and len(metadata) < MAX_PARTS:
             metadata.append((marker, content))
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC) and len(content) >= 6:
             size, components = Size(*struct.unpack_from(">HH", content, 1)), content[5]
@@ -67,7 +76,7 @@ def read(data: bytes) -> Metadata:
     blocks: dict[str, list[bytes]] = {}
     native: list[Native] = []
     texts: list[Text] = []
-    lost: list[str] = []
+    lost = ["further segments"] if len(parsed.metadata) == MAX_PARTS else []
     for marker, content in parsed.metadata:
         kind = _kind(marker, content)
         if kind in ("encoding", "JFXX"):
@@ -142,7 +151,7 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
         parts += [(COM, piece) for text in metadata.texts for piece in _comment(as_comment(text))]
     parts += [part for part in own if part[0] == APP14]
     head = SOI + _packed(parts)
-    body = _without_metadata(encoded, parsed.end)
+    body = _without_metadata(encoded)
     return multi_picture.write(head, body, metadata.companions), lost
 
 
@@ -260,13 +269,13 @@ def _jfif(own: Iterable[tuple[int, bytes]], metadata: Metadata, *, same: bool) -
 
 def _fitting(block: bytes) -> tuple[bytes, list[str]]:
     """(EXIF that fits in a segment, what is lost of it)."""
+    room = MOST - len(EXIF)
     lost = []
-    for name in ("thumbnail", "maker note", "EXIF"):
-        if len(block) <= MOST - len(EXIF):
-            break
-        lost.append(name)
-        block = exif.smaller(block, note=name == "thumbnail") if name != "EXIF" else b""
-    return block, lost
+    for part in ("thumbnail", "maker note"):
+        if len(block) > room and exif.holds(block, part):
+            lost.append(part)
+            block = exif.smaller(block, note=part == "thumbnail")
+    return (block, lost) if len(block) <= room else (b"", ["EXIF"])
 
 
 def _comment(text: str) -> list[bytes]:
@@ -285,13 +294,13 @@ def _packed(parts: Iterable[tuple[int, bytes]]) -> bytes:
     )
 
 
-def _without_metadata(data: bytes, end: int) -> bytes:
-    """A JPEG file from behind its metadata to its end."""
+def _without_metadata(data: bytes) -> bytes:
+    """What a JPEG file holds beside its metadata, without its start."""
     at = 2
     pieces = []
-    while at + 4 <= end and data[at] == 0xFF and data[at + 1] != SOS:
+    while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != SOS:
         marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
         if not (0xE0 <= marker <= 0xEF or marker == COM):
             pieces.append(data[at : at + 2 + length])
         at += 2 + length
-    return b"".join([*pieces, data[at:end]])
+    return b"".join([*pieces, data[at:]])

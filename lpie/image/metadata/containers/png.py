@@ -6,7 +6,15 @@ import zlib
 from collections.abc import Iterator
 
 from lpie.image.metadata import iptc, rdf
-from lpie.image.metadata.metadata import MAX_INFLATED, Metadata, Native, Text, decoded, fits
+from lpie.image.metadata.metadata import (
+    MAX_INFLATED,
+    MAX_PARTS,
+    Metadata,
+    Native,
+    Text,
+    decoded,
+    fits,
+)
 from lpie.size import Size
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -31,6 +39,17 @@ LOSSES = {
     b"sBIT": "",
     b"hIST": "",
 }
+# The bytes that these chunks have; decoders refuse pictures with others.
+LENGTHS = {
+    b"gAMA": 4,
+    b"cHRM": 32,
+    b"sRGB": 1,
+    b"cICP": 4,
+    b"mDCV": 24,
+    b"cLLI": 8,
+    b"pHYs": 9,
+    b"tIME": 7,
+}
 SIGNED = {b"caBX": "content credentials", b"dSIG": "signature"}
 # sRGB's own, as PNG's specification says to write them.
 SRGB_GAMMA = struct.pack(">I", 45455)
@@ -39,15 +58,22 @@ METRE = 0.0254
 MAX_KEYWORD = 79
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(name, content) of each chunk until the end, or until a damaged one."""
-    at = len(SIGNATURE)
+def chunks(file: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """(name, content) of each chunk until the end, or until one that exceeds the file.
+
+    A chunk of metadata whose checksum is wrong is damaged: decoders skip it.
+    """
+    data, at = memoryview(file), len(SIGNATURE)
     while at + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, at)
         if at + 12 + length > len(data):
             return
-        yield data[at + 4 : at + 8], data[at + 8 : at + 8 + length]
-        at += 12 + length
+        name, end = bytes(data[at + 4 : at + 8]), at + 8 + length
+        if name in PICTURE or data[end : end + 4] == struct.pack(
+            ">I", zlib.crc32(data[at + 4 : end])
+        ):
+            yield name, data[at + 8 : end]
+        at = end + 4
 
 
 def read(data: bytes) -> Metadata:
@@ -57,9 +83,9 @@ def read(data: bytes) -> Metadata:
     for name, content in chunks(data):
         behind = behind or name == b"IDAT"
         if name not in PICTURE:
-            reader.add(name, content, behind=behind)
+            reader.add(name, bytes(content), behind=behind)
         elif name == b"IHDR" and len(content) == 13:
-            reader.native.append(Native("IHDR", content))
+            reader.native.append(Native("IHDR", bytes(content)))
             size = Size(*struct.unpack_from(">II", content)[::-1])
             reader.metadata = reader.metadata.with_(size=size)
     return reader.metadata.with_(
@@ -79,31 +105,37 @@ class _Reader:
 
     def add(self, name: bytes, content: bytes, *, behind: bool) -> None:
         """Take in a chunk; `behind` the picture."""
-        if name in SIGNED:
-            self.lost.append(SIGNED[name])
+        if len(self.native) >= MAX_PARTS:
+            self.lost = ["further chunks"]
+            return
+        if name in SIGNED or len(content) != LENGTHS.get(name, len(content)):
+            self.lost.append(SIGNED.get(name, "damaged chunk"))
             return
         if name == b"eXIf":
             self._first(exif=content.removeprefix(b"Exif\0\0"))
             return
-        if name == b"pHYs" and len(content) == 9:
+        if name == b"pHYs":
             x, y, unit = struct.unpack(">IIB", content)
             if unit == 1 and x and y:
                 self.metadata = self.metadata.with_(dpi=(x * METRE, y * METRE))
         loss = _loss(name, content)
         if name == b"iCCP":
             keyword, _, packed = content.partition(b"\0")
-            if profile := self._inflated(packed[1:]):
-                self._first(icc=profile)
-                content, loss = keyword, ""
+            profile = self._inflated(packed[1:])
+            if not profile:
+                self.lost.append("colour profile")
+                return
+            self._first(icc=profile)
+            content, loss = keyword, ""
         elif name in (b"tEXt", b"zTXt", b"iTXt"):
             keyword, text = self._text(name, content)
-            if text is None:
-                loss = "text"
-            elif self._is_profile(keyword, text):
+            if text is None:  # which decoders refuse as well
+                self.lost.append("XMP" if keyword == XMP else "text")
                 return
-            else:
-                self.texts.append(Text(keyword.decode("latin-1"), _words(name, text)))
-                loss = ""
+            if self._is_profile(keyword, text):
+                return
+            self.texts.append(Text(keyword.decode("latin-1"), _words(name, text)))
+            loss = ""
         key = name.decode("latin-1") + "<" * behind
         if name[3:].islower() or name in LOSSES or name == b"iCCP":
             self.native.append(Native(key, content, loss))
@@ -164,7 +196,7 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     same: whether `metadata` was read from a PNG file.
     """
     own = list(chunks(encoded))
-    header = own[0][1] if own else b""
+    header = bytes(own[0][1]) if own else b""
     before, behind = _native(metadata, header) if same else (_foreign(metadata), [])
     lost: list[str] = []
     if metadata.icc and fits(metadata.icc, "GRAY" if header[9:10] in (b"\0", b"\4") else "RGB"):
@@ -184,8 +216,10 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     late = [chunk for chunk in before if chunk[0] in (b"bKGD", b"hIST")]  # behind the palette
     early = [chunk for chunk in before if chunk not in late]
     picture = next((n for n, (name, _) in enumerate(rest) if name == b"IDAT"), len(rest))
+    order: list[tuple[bytes, bytes | memoryview]]
     order = [*own[:1], *early, *rest[:picture], *late, *rest[picture:], *behind, (b"IEND", b"")]
-    return SIGNATURE + b"".join(_packed(name, content) for name, content in order), lost
+    parts = [part for name, content in order for part in _packed(name, content)]
+    return b"".join([SIGNATURE, *parts]), lost
 
 
 def _native(metadata: Metadata, header: bytes) -> tuple[list[tuple[bytes, bytes]], ...]:
@@ -248,6 +282,6 @@ def _hexed(data: bytes) -> bytes:
     return b"\niptc\n%8d\n%b\n" % (len(data), b"\n".join(lines))
 
 
-def _packed(name: bytes, content: bytes) -> bytes:
+def _packed(name: bytes, content: bytes | memoryview) -> tuple[bytes | memoryview, ...]:
     check = zlib.crc32(content, zlib.crc32(name))
-    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", check)
+    return struct.pack(">I", len(content)) + name, content, struct.pack(">I", check)

@@ -14,6 +14,7 @@ from lpie.image.metadata.directories import (
     Entry,
     Layout,
     directory_bytes,
+    entry_places,
     integer,
     layout_of,
     read_directory,
@@ -62,9 +63,10 @@ def read(data: bytes) -> Metadata:
         pages.append(tuple(entry for entry in entries if entry.tag not in special))
     values = {entry.tag: entry for entry in first}
     datasets, kept, names = iptc.parted(_value(values, PHOTOSHOP))
+    kept_tags = pages[0] if pages else ()
     private = {entry.tag for page in pages for entry in page if not _is_common(entry.tag)}
     return Metadata(
-        exif=_exif(data, layout, first, pages[0] if pages else ()),
+        exif=_exif(data, layout, first, kept_tags),
         xmp=rdf.plain(_value(values, XMP)),
         icc=_value(values, ICC),
         photoshop=kept,
@@ -75,7 +77,8 @@ def read(data: bytes) -> Metadata:
             Native("tags", b"", loss)
             for loss, tags in (("GeoTIFF", GEOTIFF), ("private TIFF tags", private - GEOTIFF))
             if private & tags
-        ),
+        )
+        + (Native("tags", b"", "image description"),) * any(map(_is_worded, kept_tags)),
         lost=(*lost, *names),
         size=_size(values),
     )
@@ -98,7 +101,7 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     tags, names = _first_page(metadata, directories, written[0], same=same)
     pages[0] += tags
     start, gap = _gap(layout, directories)
-    file = _File(layout, [_header(layout), gap, encoded[start:]])
+    file = _File(layout, [_header(layout), gap, memoryview(encoded)[start:]])
     pages[0] += file.add_exif(directories, note_in_gap=bool(gap))
     file.add_pages([_moved(own, len(gap)) + tags for own, tags in zip(written, pages, strict=True)])
     return file.joined(), [*lost, *names]
@@ -117,8 +120,8 @@ def true_tags(
         for entry in page:
             if changed and entry.tag in MAP_PLACES:
                 lost.append("map position")
-            elif changed and entry.tag == DESCRIPTION and entry.value.startswith(SHAPED):
-                lost.append("image description")
+            elif changed and _is_shaped(entry):
+                lost += ["image description"] * _is_worded(entry)
             elif turned and entry.tag == exif.ORIENTATION:
                 kept.append(integer(exif.ORIENTATION, 3, 1))
             else:
@@ -130,7 +133,7 @@ def true_tags(
 class _File:
     """A TIFF file that grows at its end."""
 
-    def __init__(self, layout: Layout, parts: list[bytes]) -> None:
+    def __init__(self, layout: Layout, parts: list[bytes | memoryview]) -> None:
         self.layout = layout
         self._parts = parts
         self._length = sum(map(len, parts))
@@ -191,12 +194,16 @@ class _File:
 
 
 def _directories(data: bytes, layout: Layout) -> Iterator[list[Entry]]:
-    """The directories of the pages; a chain that is damaged or goes in circles ends there."""
+    """The directories of the pages; a chain that is damaged or goes in circles ends there.
+
+    All together are at most as large as the file: they may not share their entries.
+    """
     at, visited = layout.first, set[int]()
     left = len(data)
     while at and at not in visited and len(visited) < MAX_PAGES and left > 0:
         visited.add(at)
         try:
+            left -= 12 * len(entry_places(data, layout, at)[0])
             entries, at = read_directory(data, layout, at)
         except Damaged:
             if len(visited) == 1:
@@ -220,9 +227,21 @@ def _is_common(tag: int) -> bool:
     return (tag < 32768 or tag in COMMON_PRIVATE) and tag not in GEOTIFF
 
 
+def _is_shaped(entry: Entry) -> bool:
+    """Whether a tag is a description of the shape, which holds in TIFF files only."""
+    return entry.tag == DESCRIPTION and entry.value.startswith(SHAPED)
+
+
+def _is_worded(entry: Entry) -> bool:
+    """Whether such a description says more than the shape: OME-XML."""
+    return _is_shaped(entry) and entry.value.startswith(b"<")
+
+
 def _exif(data: bytes, layout: Layout, first: list[Entry], kept: Iterable[Entry]) -> bytes:
     """EXIF as other formats carry it, with the texts of the first page."""
-    directories = {"image": [entry for entry in kept if _is_common(entry.tag)]}
+    directories = {
+        "image": [entry for entry in kept if _is_common(entry.tag) and not _is_shaped(entry)]
+    }
     places = {entry.tag: entry.integers() for entry in first if entry.tag in POINTERS}
     for tag, name in ((exif.PHOTO, "photo"), (exif.GPS, "gps"), (exif.INTEROP, "interop")):
         try:
@@ -258,7 +277,7 @@ def _first_page(
     lost = []
     entries = [*(metadata.pages[0] if metadata.pages and not same else ())]
     entries += [e for e in directories.get("image", ()) if e.tag not in STRUCTURE]
-    if metadata.dpi and not same:
+    if metadata.dpi and not same and exif.resolution(entries) is None:
         entries += exif.resolution_entries(metadata.dpi)
     photometric = next((e.integers()[0] for e in own if e.tag == PHOTOMETRIC), 2)
     blocks = {XMP: (BYTE, metadata.xmp), IPTC: (UNDEFINED, metadata.iptc)}
