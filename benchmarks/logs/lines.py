@@ -40,6 +40,12 @@ _MARKS = tuple(
 )
 _BUSY = ("Loaded model", "Loading model", "Initialized session", "count=", "Graph: ")
 _TOLD = ("nference timings", "BENCHMARK RESULTS", "All runs took average", "Summary of All Runs")
+# After a result, these are of the next run, of which the beginning may be missing.
+_RESULT = re.compile(r"^(?:Average inference|Inference) timings in us|^=* ?BENCHMARK RESULTS ?=*$")
+_RESUMED = re.compile(
+    r"^(?:count=|Load(?:ed|ing) model|Initialized session|Running (?:\d+ )?benchmark"
+    r"|[#A-Za-z][^:\[\]]{0,60}: \[)"
+)
 # LiteRT's run_model says so at last, and nothing at first.
 _LAST = "Model run completed"
 
@@ -81,20 +87,23 @@ class _Process:
     def __init__(self) -> None:
         self.runs: list[Run] = []
         self._seen: set[str] = set()
-        self._busy = self._ended = False
+        self._busy = self._ended = self._done = False
 
     def add(self, line: Line, raw: str) -> Run | None:
         """Add a line; the run that it began, if it did."""
         text = line.text
         mark = _mark(text)
+        result = _tells(text) and bool(_RESULT.search(text))
         again = mark is not None and (mark in self._seen or self._busy)
-        began = not self.runs or again or self._ended
+        resumed = self._done and (result or bool(_RESUMED.match(text)))
+        began = not self.runs or again or resumed or self._ended
         if began:
             self.runs.append(Run())
-            self._seen, self._busy, self._ended = set(), False, False
+            self._seen, self._busy, self._done = set(), False, False
         self._seen |= {mark} if mark else set()
         doing = mark is None and text.startswith(_BUSY)
         self._busy |= doing
+        self._done |= result
         self._ended = text.startswith(_LAST)
         run = self.runs[-1]
         run.known = run.known or mark is not None or doing or _tells(text)

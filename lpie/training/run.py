@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from lpie.config.config import Config, config_from, to_dict
 from lpie.config.parse import differences
 from lpie.errors import InputError, LpieError
+from lpie.system.documents import parse_json
 from lpie.system.files import TEMPORARY, atomic_path, read_json, to_json, write_atomic
 from lpie.weights import is_name, pretrained, pretrained_file
 
 Arrays = dict[str, NDArray]
+_MOST_STEPS = 2**53  # more than anybody trains, and still exact as a float
 
 
 class Run:
@@ -179,16 +181,20 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
+            row = parse_json(line)
         except ValueError:
             row = None
-        if isinstance(row, dict) and isinstance(row.get("step"), int):
+        if isinstance(row, dict) and _is_step(row.get("step")):
             rows.append(row)
         elif number < len(lines):
             raise InputError(
                 f"{path}, line {number} is not a JSON object with a step. Delete that line."
             )
     return rows
+
+
+def _is_step(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_STEPS
 
 
 def write_failure(error: OSError, step: int) -> LpieError:

@@ -178,6 +178,15 @@ def test_every_run_is_a_record(kind, tmp_path):
     assert "41303.5" not in texts[0] + texts[2]
 
 
+@pytest.mark.parametrize("name", sorted(path.stem for path in LOGS.glob("*.txt")))
+@pytest.mark.parametrize("between", ["", "\nSome words.\n$ adb shell ls\n"])
+def test_two_logs_in_one_file(name, between):
+    text = (LOGS / f"{name}.txt").read_text()
+    once, twice = parse_results(text), parse_results(text + between + text)
+    assert [p.round for p in twice] == [p.round for p in once] * 2
+    assert [p.requested for p in twice] == [p.requested for p in once] * 2
+
+
 def test_a_log_for_the_harness_is_still_its_last_run():
     cut = PLAIN[: PLAIN.index("count=50")]
     assert parse_log(PLAIN + cut).incomplete

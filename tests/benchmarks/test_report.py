@@ -149,9 +149,11 @@ def test_a_corrupt_log_line_is_named_but_a_cut_last_one_ignored(bare: Path) -> N
     good = '{"step": 50, "loss": 0.5}\n'
     log.write_text(good + '{"step": 100, "lo')
     assert _page(bare).count("<svg") == 1
-    log.write_text(good + '{"step": 100, "lo\n' + good)
-    with pytest.raises(InputError, match=r"log\.jsonl, line 2 "):
-        _page(bare)
+    digits = "9" * 400
+    for bad in ('{"step": 100, "lo', f'{{"step": {digits}}}', '{"step": true}', "[" * 99_999):
+        log.write_text(f"{good}{bad}\n{good}")
+        with pytest.raises(InputError, match=r"log\.jsonl, line 2 "):
+            _page(bare)
 
 
 def test_what_is_no_run_or_is_damaged_is_refused_by_name(full: Path, tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ size of the file.
 
 import pickletools
 import re
+import types
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, NamedTuple
 
 from lpie.errors import InputError
 
 # A checkpoint of 10,000 tensors with the state of its optimizer has about a million.
-MOST_OPCODES = 3_000_000
+MOST_OPCODES = 2_000_000
 _LONGEST_KEY = 4096
 # Whoever names these wants to run something: no training state needs them.
 _REFUSED = re.compile(
@@ -105,7 +106,9 @@ class _Machine:
         self.storages: dict[str, str] = {}
 
     def run(self, file: BinaryIO) -> Any:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        # Without `tell`, which would be called before every opcode.
+        source: Any = types.SimpleNamespace(read=file.read, readline=file.readline)
+        for count, (opcode, argument, _) in enumerate(pickletools.genops(source)):
             if count > MOST_OPCODES:
                 raise InputError("it has more parts than any file of weights.")
             step = _STEPS.get(opcode.name)
