@@ -79,6 +79,11 @@ def read_suite(path: Path) -> Suite:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}.") from None
     settings = [field.name for field in dataclasses.fields(Settings)]
+    if "models" not in table and isinstance(table.get("designs"), dict):
+        raise InputError(
+            f"{path} is a suite of designs, for `python -m lpie.benchmarks.studies.design_sweep "
+            "--designs`. Give a suite that lists `models`, as benchmarks/suites/phone.toml."
+        )
     for key in table:
         if key not in (*LISTS, *settings):
             raise unknown_name(f"key in {path.name},", key, (*LISTS, *settings))

@@ -1,9 +1,9 @@
 """Compares two sets of records: how much slower or faster, and whether that is noise."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lpie.benchmarks.records.names import device_name, request_name, verdict_name
+from lpie.benchmarks.records.names import device_name, record_name, request_name, verdict_name
 from lpie.benchmarks.records.record import Record, latency_ms, round_medians
 from lpie.benchmarks.records.statistics import ratio_interval
 from lpie.benchmarks.records.verdict import is_measured
@@ -46,7 +46,45 @@ def compare(
     for before, after in pairs:
         if not ignore_mismatch:
             _refuse_mismatch(before, after)
-    return [_compared(before, after, threshold) for before, after in pairs]
+    return [compared(before, after, threshold) for before, after in pairs]
+
+
+def compare_within(
+    records: Sequence[Record], *, threshold: float = 0.05, ignore_mismatch: bool = False
+) -> list[Comparison]:
+    """Compare each record with the first that was asked for the same, whatever its model is.
+
+    Two records alone are compared as they are. Raises an `InputError` when no two belong together,
+    and as `compare` does.
+    """
+    pairs = [(records[0], records[1])] if len(records) == 2 else against_first(records)
+    if not pairs:
+        raise InputError(
+            f"No two of the {len(records)} records of A are of one size on one device. Give a "
+            "second file to compare with."
+        )
+    for before, after in pairs:
+        if not ignore_mismatch:
+            _refuse_mismatch(before, after)
+    return [compared(before, after, threshold) for before, after in pairs]
+
+
+def against_first(records: Sequence[Record]) -> list[tuple[Record, Record]]:
+    """Pair each record with the first of the same device and request, but for the model.
+
+    Where no request is there twice, with the first of the same device and size.
+    """
+    return _by_key(records, lambda record: (_build(record), *_key(record)[1:])) or _by_key(
+        records, lambda record: (_build(record), record["requested"]["size"])
+    )
+
+
+def _by_key(
+    records: Sequence[Record], key_of: Callable[[Record], tuple[object, ...]]
+) -> list[tuple[Record, Record]]:
+    first: dict[tuple[object, ...], Record] = {}
+    pairs = ((first.setdefault(key_of(record), record), record) for record in records)
+    return [(before, after) for before, after in pairs if before is not after]
 
 
 def _pairs(old: Sequence[Record], new: Sequence[Record]) -> list[tuple[Record, Record]]:
@@ -102,7 +140,8 @@ def _of_plain_bench(record: Record) -> bool:
     return record["runner"]["name"] == "host" and record["device"]["serial"] is None
 
 
-def _compared(old: Record, new: Record, threshold: float) -> Comparison:
+def compared(old: Record, new: Record, threshold: float) -> Comparison:
+    """Compare one record with another, whatever was asked for."""
     for which, record in (("A", old), ("B", new)):
         if not is_measured(record):
             why = f"{which} is {verdict_name(record)}: {record['why']}"
@@ -136,6 +175,8 @@ def _judged(interval: tuple[float, float], threshold: float) -> str:
 
 def comparison_name(comparison: Comparison) -> str:
     """Return what was compared, in words."""
+    if request_name(comparison.old) != request_name(comparison.new):
+        return f"{record_name(comparison.new)} against {record_name(comparison.old)}"
     old, new = (r["model"]["file"] or "model unknown" for r in (comparison.old, comparison.new))
     files = new if old == new else f"{new} against {old}"
     parts = files, comparison.new["requested"]["size"], request_name(comparison.new)

@@ -3,12 +3,14 @@
 from lpie.benchmarks.records.schema import Record
 from lpie.benchmarks.records.verdict import CPU
 
+UNKNOWN = "device unknown"
+
 
 def device_name(record: Record) -> str:
     """Return a phone's maker and model, else the processor."""
     device = record["device"]
     phone = " ".join(part for part in (device["manufacturer"], device["model"]) if part)
-    return phone or device["cpu"] or device["serial"] or "device unknown"
+    return phone or device["cpu"] or device["serial"] or UNKNOWN
 
 
 def request_name(record: Record) -> str:

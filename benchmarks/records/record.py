@@ -8,6 +8,7 @@ import datetime
 import functools
 import importlib.metadata
 import json
+import re
 import statistics
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -165,7 +166,7 @@ def read_records(path: Path) -> list[Record]:
     a folder that are no records at all are passed over.
     """
     if path.is_dir():
-        files = [(file, _load(file)) for file in sorted(path.rglob("*.json"))]
+        files = [(file, _load(file)) for file in sorted(path.rglob("*.json"), key=_numbered)]
         pairs = [(file, value) for file, value in files if is_record(value)]
     elif path.exists():
         pairs = [(path, _load(path))]
@@ -175,6 +176,12 @@ def read_records(path: Path) -> list[Record]:
     if not records:
         raise InputError(f"{path} holds no record. Give a file or folder that lpie bench wrote.")
     return records
+
+
+def _numbered(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts numbers in names as numbers: a size of 512 before one of 1024."""
+    parts = re.findall(r"\d{1,12}|\D+", str(path))
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def is_record(value: Any) -> bool:

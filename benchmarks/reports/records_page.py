@@ -5,6 +5,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from lpie.benchmarks.records.answer import answer
 from lpie.benchmarks.records.names import (
     device_name,
     record_name,
@@ -59,7 +60,7 @@ def write_results(
     write_page(
         out,
         title=_title(records),
-        summary=text(_summary(records)),
+        summary=f"<strong>{text(answer(records))}</strong> {text(_summary(records))}",
         sections={
             name: section or f'<p class="missing">{_NOTHING[name]}</p>'
             for name, section in sections.items()

@@ -195,12 +195,15 @@ def _show(records: "Sequence[Record]", options: Options) -> None:
 
 def print_results(records: Sequence["Record"]) -> None:
     """Print the records as a table, then why those that are not valid do not count."""
+    from lpie.benchmarks.records.answer import turns
     from lpie.benchmarks.records.names import environment_line, short_name
     from lpie.benchmarks.reports.record_rows import to_terminal
 
     for line in dict.fromkeys(environment_line(record) for record in records):
         echo(line)
     print_table(*to_terminal(records))
+    for line in turns(records):
+        echo(line)
     for record in records:
         if record["verdict"] != "valid":
             echo(f"{short_name(record)}: {record['verdict']}. {record['why']}", err=True)
@@ -210,10 +213,13 @@ def print_results(records: Sequence["Record"]) -> None:
 
 def _print_devices(records: Sequence["Record"]) -> None:
     """Print a row for each record of several devices; a number only where it counts."""
+    from lpie.benchmarks.records.answer import turns
     from lpie.benchmarks.reports.record_rows import DEVICES, to_terminal
 
     header, rows = to_terminal(records, DEVICES)
     print_table(header, rows)
+    for line in turns(records):
+        echo(line)
     for record in records:
         for line in (record["why"], *record.get("notes", ())):
             if line:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("a", type=PATH)
-@click.argument("b", type=PATH)
+@click.argument("b", type=PATH, required=False)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 10),
@@ -31,12 +31,13 @@ if TYPE_CHECKING:
 @click.option("--anyway", is_flag=True, hidden=True)
 @json_option
 def compare(
-    a: Path, b: Path, threshold: float, ignore_mismatch: bool, anyway: bool, as_json: bool
+    a: Path, b: Path | None, threshold: float, ignore_mismatch: bool, anyway: bool, as_json: bool
 ) -> None:
     """Compare the latencies of B with those of A: files or folders of records of `lpie bench`.
 
     Records are matched by model, size, delegate, precision, threads and mode. The ratio B / A comes
     with its 95 % interval over rounds; rounds that took turns in one run are compared pair by pair.
+    Without B, the records of A are compared with the first of them that was asked for the same.
     The exit code is 1 for a regression: the whole interval is above the threshold, or a record is
     no measurement, because it fell back, failed or is incomplete.
 
@@ -44,13 +45,22 @@ def compare(
     Examples:
       lpie compare before.json after.json
       lpie compare results/monday results/tuesday --threshold 0.02
+      lpie compare two_models.json
     """
     from lpie.benchmarks.records.compare import compare as compared
+    from lpie.benchmarks.records.compare import compare_within
     from lpie.benchmarks.records.record import read_records
+    from lpie.errors import InputError
 
-    old, new = read_records(a), read_records(b)
-    ignore = ignore_mismatch or anyway
-    comparisons = compared(old, new, threshold=threshold, ignore_mismatch=ignore)
+    old, ignore = read_records(a), ignore_mismatch or anyway
+    if b is None and len(old) == 1:
+        raise InputError(f"{a} holds one record. Give a second file to compare it with.")
+    if b is None:
+        new = old
+        comparisons = compare_within(old, threshold=threshold, ignore_mismatch=ignore)
+    else:
+        new = read_records(b)
+        comparisons = compared(old, new, threshold=threshold, ignore_mismatch=ignore)
     rows = [_row(comparison) for comparison in comparisons]
     bad = [row for row in rows if row["verdict"] in ("slower", "invalid")]
     if as_json:
@@ -58,7 +68,7 @@ def compare(
     else:
         _print(rows)
         unmatched = len(new) - len(comparisons)
-        if unmatched:
+        if unmatched and b is not None:
             echo(f"{unmatched} of {len(new)} records of B match none of A.", err=True)
     if bad:
         sys.exit(1)

@@ -86,10 +86,13 @@ def _realblur(kind: str) -> Finder:
     return by_lists({split: f"RealBlur_{kind}_{split}_list.txt" for split in ("train", "test")})
 
 
-def _own_pairs(degraded: str, target: str) -> Rule:
-    """A rule for photos below two folders; degraded, target: their names, as patterns."""
+def _own_pairs(source: Source) -> SplitPairs:
+    """The pairs in two folders of usual names; in ours where both are there."""
+    folders = {part for name in source.sizes for part in name.lower().split("/")[:-1]}
+    names = OURS if folders.issuperset(OURS) else ("|".join(DEGRADED), "|".join(TARGET))
     photo = rf"/((?:.*/)?[^/]+){_IMAGE}"
-    return Rule("train", f"(?:{target}){photo}", f"(?:{degraded}){photo}")
+    degraded, target = (f"(?:{side}){photo}" for side in names)
+    return by_rules((Rule("train", target, degraded),))(source)
 
 
 LAYOUTS = {
@@ -151,7 +154,7 @@ LAYOUTS = {
         "degraded/ and target/ with images of the same names, also in folders; or input/ and "
         "target/, noisy/ and gt/, lq/ and gt/, low/ and high/, blur/ and sharp/",
         "",
-        by_rules((_own_pairs(*OURS),), (_own_pairs("|".join(DEGRADED), "|".join(TARGET)),)),
+        _own_pairs,
     ),
     "clean": Layout(
         "Your own photos, to be degraded while training",
