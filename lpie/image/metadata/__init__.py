@@ -27,6 +27,8 @@ CONTAINERS: dict[str, ModuleType] = {
     "JXL": jxl,
     "BMP": bmp,
 }
+# Formats that say their primaries and transfer function in numbers.
+CODE_POINTS = {"PNG", "HEIF", "AVIF"}
 # Formats that are another one as far as metadata goes.
 KINDS = {"MPO": "JPEG", "APNG": "PNG", "BIGTIFF": "TIFF", "HEIC": "HEIF"}
 
@@ -82,6 +84,8 @@ def embed(
     lost = [*metadata.lost, *lost]
     if not same:
         lost += [native.loss for native in metadata.native]
+    if metadata.code_points and target not in CODE_POINTS:
+        lost.append("colour space (cICP)")
     data, names = CONTAINERS[target].write(encoded, metadata, same=same)
     return data, [name for name in dict.fromkeys([*lost, *names]) if name]
 

@@ -64,6 +64,8 @@ class Metadata:
         xmp: An XMP packet.
         xmp_extension: The second packet of a JPEG file whose XMP exceeds a segment.
         icc: A colour profile.
+        code_points: The primaries and the transfer function in numbers of ITU-T H.273, where the
+            file says them in this way and they are not sRGB's.
         photoshop: Photoshop's resources without IPTC and previews.
         iptc: IPTC's IIM datasets.
         texts: Comments and other texts, for other formats than the one they come from.
@@ -79,6 +81,7 @@ class Metadata:
     xmp: bytes = b""
     xmp_extension: bytes = b""
     icc: bytes = b""
+    code_points: tuple[int, int] | None = None
     photoshop: bytes = b""
     iptc: bytes = b""
     texts: tuple[Text, ...] = ()

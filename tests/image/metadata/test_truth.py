@@ -292,6 +292,23 @@ def test_what_only_png_holds_is_named(chunks, lost, target):
     assert carried(png(*chunks), "PNG", target)[1] == lost
 
 
+@pytest.mark.parametrize("target", ["AVIF", "HEIF"])
+def test_primaries_and_transfer_travel_in_numbers(target):
+    if target not in rich.SUFFIXES:
+        pytest.skip("pillow-heif is not installed")
+    source = png((b"cICP", bytes([9, 16, 0, 1])))
+    data, lost = carried(source, "PNG", target)
+    assert lost == []
+    assert b"colrnclx" + struct.pack(">HH", 9, 16) in data
+    again, lost = carried(data, target, target)
+    assert lost == []
+    assert b"colrnclx" + struct.pack(">HH", 9, 16) in again
+    back, lost = carried(again, target, "PNG")
+    assert lost == []
+    assert chunk(b"cICP", bytes([9, 16, 0, 1])) in back
+    assert carried(again, target, "JPEG")[1] == ["colour space (cICP)"]
+
+
 def test_a_bmp_holds_a_resolution_and_the_rest_is_named_in_one_list():
     source = jpeg((0xE1, b"Exif\0\0" + exif()), app1(rdf("", "")), (0xFE, b"hello"))
     data, lost = carried(source, "JPEG", "BMP")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lpie.image.metadata import exif, rdf, texts, xmp
 from lpie.image.metadata.containers.jxl import boxes
 from lpie.image.metadata.directories import Damaged
-from lpie.image.metadata.metadata import Metadata, Native, fits
+from lpie.image.metadata.metadata import Metadata, fits
 from lpie.size import Size
 
 XMP_TYPE = b"application/rdf+xml"
@@ -78,11 +78,7 @@ def read(data: bytes) -> Metadata:
         exif=exif.upright(block[4 + start :].removeprefix(b"Exif\0\0")),
         xmp=xmp.upright(rdf.plain(first.get(XMP_TYPE, b""))),
         icc=profiles[0] if profiles else b"",
-        native=tuple(
-            Native("colr", content, "" if _is_srgb(content) else "colour space (nclx)")
-            for content in colours
-            if content[:4] == b"nclx" and not profiles
-        ),
+        code_points=_code_points(colours) if not profiles else None,
         lost=tuple(lost),
         size=max((Size(*struct.unpack(">II", c[4:])[::-1]) for c in sizes), default=None),
     )
@@ -106,6 +102,9 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
         lost.append("EXIF")
     items = [(b"Exif", bytes(4) + block)] if block else []
     items += [(XMP_TYPE, metadata.xmp)] if metadata.xmp else []
+    if metadata.code_points and not icc:
+        encoded, names = _with_code_points(encoded, metadata.code_points)
+        lost += names
     if items or icc:
         encoded = _with(encoded, items, icc)
     return encoded, lost
@@ -116,10 +115,22 @@ def _meta(data: bytes) -> bytes:
     return next((content for name, content in boxes(data) if name == b"meta"), b"")
 
 
-def _is_srgb(colour: bytes) -> bool:
-    """Whether an `nclx` says sRGB, or nothing: its primaries and transfer function."""
-    primaries, transfer = struct.unpack_from(">HH", colour, 4) if len(colour) >= 8 else (2, 2)
-    return primaries in (1, 2) and transfer in (1, 2, 6, 13)
+def _code_points(colours: list[bytes]) -> tuple[int, int] | None:
+    """The primaries and the transfer function that a file says, if they are not sRGB's."""
+    stated = next((box for box in colours if box[:4] == b"nclx" and len(box) >= 8), None)
+    if stated is None:
+        return None
+    primaries, transfer = struct.unpack_from(">HH", stated, 4)
+    usual = primaries in (1, 2) and transfer in (1, 2, 6, 13)
+    return None if usual else (primaries, transfer)
+
+
+def _with_code_points(encoded: bytes, points: tuple[int, int]) -> tuple[bytes, list[str]]:
+    """(a file that says other primaries and another transfer function, what is lost)."""
+    at = encoded.find(b"colrnclx")
+    if at < 0:
+        return encoded, ["colour space (cICP)"]
+    return encoded[: at + 8] + struct.pack(">HH", *points) + encoded[at + 12 :], []
 
 
 def _items(inner: dict[bytes, bytes]) -> list[Item]:

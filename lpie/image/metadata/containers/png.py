@@ -29,7 +29,7 @@ OF_THE_DEPTH = (b"sBIT", b"bKGD", b"hIST")
 LOSSES = {
     b"gAMA": "gamma",
     b"cHRM": "primary colours",
-    b"cICP": "colour space (cICP)",
+    b"cICP": "",  # which goes to HEIC and AVIF as well
     b"mDCV": "mastering display",
     b"cLLI": "light levels",
     b"sRGB": "",
@@ -54,6 +54,7 @@ SIGNED = {b"caBX": "content credentials", b"dSIG": "signature"}
 # sRGB's own, as PNG's specification says to write them.
 SRGB_GAMMA = struct.pack(">I", 45455)
 SRGB_PRIMARIES = struct.pack(">8I", 31270, 32900, 64000, 33000, 30000, 60000, 15000, 6000)
+SRGB_CODE_POINTS = (1, 13)
 METRE = 0.0254
 MAX_KEYWORD = 79
 
@@ -118,6 +119,8 @@ class _Reader:
             x, y, unit = struct.unpack(">IIB", content)
             if unit == 1 and x and y:
                 self.metadata = self.metadata.with_(dpi=(x * METRE, y * METRE))
+        if name == b"cICP" and tuple(content[:2]) != SRGB_CODE_POINTS:
+            self.metadata = self.metadata.with_(code_points=(content[0], content[1]))
         loss = _loss(name, content)
         if name == b"iCCP":
             keyword, _, packed = content.partition(b"\0")
@@ -238,6 +241,8 @@ def _native(metadata: Metadata, header: bytes) -> tuple[list[tuple[bytes, bytes]
 def _foreign(metadata: Metadata) -> list[tuple[bytes, bytes]]:
     """Chunks with the resolution and texts of another format."""
     parts = [_text_chunk(text) for text in metadata.texts]
+    if metadata.code_points and max(metadata.code_points) < 256:
+        parts.insert(0, (b"cICP", bytes([*metadata.code_points, 0, 1])))
     if metadata.dpi:
         per_metre = (min(round(value / METRE), 2**31 - 1) for value in metadata.dpi)
         parts.append((b"pHYs", struct.pack(">IIB", *per_metre, 1)))
