@@ -354,6 +354,22 @@ def test_old_profiles_of_png_are_read(kind):
         assert b"Raw profile" not in data
 
 
+def test_a_maker_note_far_behind_is_kept_and_its_offsets_are_named():
+    behind = encoded("TIFF", np.zeros((200, 200, 3), np.uint8))
+    tags = Image.Exif()
+    for note, expected in ((b"Acme" * 9, ["offsets in the maker note"]), (b"Apple iOS" * 9, [])):
+        tags.get_ifd(0x8769)[37500] = note
+        carrier = carried(jpeg((0xE1, tags.tobytes())), "JPEG", "TIFF")[0]
+        at = carrier.index(note)
+        # The same file with its note behind many pixels.
+        moved = bytearray(carrier + behind[8:])
+        place = moved.index(struct.pack("<II", len(note), at)) + 4
+        struct.pack_into("<I", moved, place, len(moved))
+        data, lost = carried(bytes(moved + note), "TIFF", "JPEG")
+        assert lost == expected
+        assert note in data
+
+
 def test_maps_move_only_with_their_pixels():
     place = tuple(float(n) for n in (0, 0, 0, 500_000, 4_649_000, 0))
     source = encoded("TIFF", tiffinfo={33922: place, 65000: 7})

@@ -40,6 +40,8 @@ MAP_PLACES = {33550, 33920, 33922, 34264}
 GEOTIFF = MAP_PLACES | {34735, 34736, 34737, 42112, 42113}
 # Copyright and Windows' texts, beyond which tags are private.
 COMMON_PRIVATE = {33432, 40091, 40092, 40093, 40094, 40095}
+# Maker notes whose offsets count from their own start; those of others count from the file's.
+OWN_OFFSETS = (b"Nikon\0\2", b"Apple iOS", b"OLYMPUS\0", b"OM SYSTEM", b"FUJIFILM", b"PENTAX \0")
 MAX_PAGES = 10_000
 COLOURS = {0: "GRAY", 1: "GRAY", 5: "CMYK", 8: "Lab"}
 # Descriptions by which scientific software knows the shape of its pixels.
@@ -64,9 +66,10 @@ def read(data: bytes) -> Metadata:
     values = {entry.tag: entry for entry in first}
     datasets, kept, names = iptc.parted(_value(values, PHOTOSHOP))
     kept_tags = pages[0] if pages else ()
+    block, names_of_exif = _exif(data, layout, first, kept_tags)
     private = {entry.tag for page in pages for entry in page if not _is_common(entry.tag)}
     return Metadata(
-        exif=_exif(data, layout, first, kept_tags),
+        exif=block,
         xmp=rdf.plain(_value(values, XMP)),
         icc=_value(values, ICC),
         photoshop=kept,
@@ -79,7 +82,7 @@ def read(data: bytes) -> Metadata:
             if private & tags
         )
         + (Native("tags", b"", "image description"),) * any(map(_is_worded, kept_tags)),
-        lost=(*lost, *names),
+        lost=(*lost, *names, *names_of_exif),
         size=_size(values),
     )
 
@@ -237,8 +240,10 @@ def _is_worded(entry: Entry) -> bool:
     return _is_shaped(entry) and entry.value.startswith(b"<")
 
 
-def _exif(data: bytes, layout: Layout, first: list[Entry], kept: Iterable[Entry]) -> bytes:
-    """EXIF as other formats carry it, with the texts of the first page."""
+def _exif(
+    data: bytes, layout: Layout, first: list[Entry], kept: Iterable[Entry]
+) -> tuple[bytes, list[str]]:
+    """(EXIF as other formats carry it, with the texts of the first page; what is lost)."""
     directories = {
         "image": [entry for entry in kept if _is_common(entry.tag) and not _is_shaped(entry)]
     }
@@ -251,7 +256,12 @@ def _exif(data: bytes, layout: Layout, first: list[Entry], kept: Iterable[Entry]
         places.update({e.tag: e.integers() for e in entries if e.tag == exif.INTEROP})
         directories[name] = [entry for entry in entries if entry.tag not in POINTERS]
     directories = {name: _classic(entries) for name, entries in directories.items()}
-    return exif.assembled(directories, layout.order) if any(directories.values()) else b""
+    if not any(directories.values()):
+        return b"", []
+    note = exif.maker_note(directories)
+    moved = note and note.at > exif.MAX_GAP and not note.value.startswith(OWN_OFFSETS)
+    lost = ["offsets in the maker note"] * bool(moved)
+    return exif.assembled(directories, layout.order), lost
 
 
 def _classic(entries: Iterable[Entry]) -> list[Entry]:
