@@ -3,9 +3,16 @@
 import difflib
 import importlib.util
 import re
+import reprlib
 from collections.abc import Iterable, Mapping
 
 from lpie.printable import printable
+
+_SHORT = reprlib.Repr()
+_SHORT.maxlevel = 3
+_SHORT.maxlist = _SHORT.maxtuple = _SHORT.maxdict = 8
+_SHORT.maxstring = _SHORT.maxother = 60
+_WHAT = {int: "a whole number", list: "a list", dict: "a section"}
 
 
 class LpieError(Exception):
@@ -37,12 +44,24 @@ def with_flags(message: str, flags: Mapping[str, str]) -> str:
     return re.sub(r"`(\w+)`", lambda name: flags.get(name[1], name[0]), message)
 
 
+def shown(value: object, most: int = 80) -> str:
+    """`value` as a sentence shows what it received: on one line, short, without escapes.
+
+    It copes with what `repr` cannot print: deep nesting and numbers of thousands of digits.
+    """
+    try:
+        text = repr(value) if isinstance(value, str | float) else _SHORT.repr(value)
+    except (RecursionError, ValueError):
+        return f"{_WHAT.get(type(value), type(value).__name__)} too large to show"
+    return text if len(text) <= most else f"{text[: most - 4]}...{text[-1]}"
+
+
 def unknown_name(kind: str, name: str, valid: Iterable[str]) -> InputError:
     """An error that names the nearest valid name and lists them all."""
     choices = sorted(valid)
-    near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:80], choices, n=1, cutoff=0.5)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    return InputError(f"Unknown {kind} {name!r}.{hint} Valid: {', '.join(choices)}.")
+    return InputError(f"Unknown {kind} {shown(name)}.{hint} Valid: {', '.join(choices)}.")
 
 
 def require(module: str, *, extra: str) -> None:

@@ -1,7 +1,6 @@
 """A suite: models x sizes x delegates x threads in one TOML file."""
 
 import dataclasses
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,8 +8,9 @@ from typing import Any
 from lpie.benchmarks.harness.delegate import parse_delegate
 from lpie.benchmarks.harness.job import Job, jobs_for, network_in
 from lpie.benchmarks.harness.settings import Settings
-from lpie.errors import InputError, unknown_name
+from lpie.errors import InputError, shown, unknown_name
 from lpie.size import Size
+from lpie.system.documents import read_toml
 from lpie.weights import tflite_file
 
 LISTS = ("models", "sizes", "delegates", "threads")
@@ -74,10 +74,7 @@ def read_suite(path: Path) -> Suite:
     """
     if not path.is_file():
         raise InputError(f"{path} does not exist. Give a suite, as benchmarks/suites/phone.toml.")
-    try:
-        table = tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from None
+    table = read_toml(path)
     settings = [field.name for field in dataclasses.fields(Settings)]
     if "models" not in table and isinstance(table.get("designs"), dict):
         raise InputError(
@@ -100,7 +97,7 @@ def _list(value: Any, key: str, path: Path) -> tuple[Any, ...]:
     kind, what = (int, "whole numbers from 1 to 64") if key == "threads" else (str, "strings")
     good = isinstance(value, list) and value and all(type(item) is kind for item in value)
     if not good or (key == "threads" and not all(1 <= item <= 64 for item in value)):
-        raise InputError(f"`{key}` in {path} must be a list of {what}. Received: {value!r}.")
+        raise InputError(f"`{key}` in {path} must be a list of {what}. Received: {shown(value)}.")
     for text in value if key == "sizes" else ():
         Size.parse(text)
     for text in value if key == "delegates" else ():
@@ -116,7 +113,7 @@ def _settings(table: dict[str, Any], path: Path) -> Settings:
         fits = type(value) is kind or (kind is float and type(value) is int)
         if not fits:
             raise InputError(
-                f"`{key}` in {path} must be of type {kind.__name__}. Received: {value!r}. Try "
+                f"`{key}` in {path} must be of type {kind.__name__}. Received: {shown(value)}. Try "
                 f"{fields[key] or 1000!r}."
             )
     return Settings(**table)

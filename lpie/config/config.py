@@ -2,15 +2,21 @@
 
 import dataclasses
 import json
-import tomllib
+import os
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from lpie.config.degrade import DegradeConfig, check_degrade
-from lpie.config.parse import build, override
-from lpie.errors import InputError
+from lpie.config.parse import build, limit_broken, override
+from lpie.data.degrade.degradation import setting
+from lpie.errors import InputError, shown
+from lpie.system.documents import read_toml
+
+# What nobody trains with; a larger number is a slip of the pen.
+MOST_STEPS, MOST_CROPS, MOST_WEIGHT = 1_000_000_000, 65_536, 1_000_000
+MOST_PX = 2**31  # of the crops of a step, which lie in memory several times over
 
 
 @dataclass(frozen=True)
@@ -38,25 +44,25 @@ class DataConfig:
     # shards, or the photos that `validation_fraction` holds back.
     validation_folder: str = ""
     # Share of the photos in `folder` that is held back for validation, above 0 and below 1.
-    validation_fraction: float = 0.1
+    validation_fraction: float = setting(0.1, 0, 1)
     # Folder of real pairs to train on beside clean photos, and the share of crops taken from it.
     real_pairs: str = ""
-    real_share: float = 0.0
+    real_share: float = setting(0.0, 0, 1)
     # Width and height of a crop, in pixels.
-    patch_px: int = 64
+    patch_px: int = setting(64, 16, 16_384)
     # Turn crops by 90, 180 or 270 degrees and mirror them, at random.
     augment: bool = True
     # Share of clean crops that get other colours, see lpie.data.augment.
-    vary_colours: float = 0.0
+    vary_colours: float = setting(0.0, 0, 1)
     # How many times a clean crop is reduced in size: a pair (low, high), drawn on a logarithmic
     # scale; (1, 1) leaves crops as they are. Reduced crops are sharp to the pixel.
-    downscale: tuple[float, float] = (1.0, 1.0)
+    downscale: tuple[float, float] = setting((1.0, 1.0), 1, 16)
     # Mix two crops with a weight drawn from Beta(mixup, mixup); 0 turns it off.
-    mixup: float = 0.0
+    mixup: float = setting(0.0, 0, 1000)
     # Skip photos that cannot be used, instead of stopping at the first one.
     skip_bad: bool = False
     # Number of threads that make batches ahead; it does not change the batches.
-    workers: int = 1
+    workers: int = setting(1, 1, 1024)
     # How clean photos are degraded.
     degrade: DegradeConfig = field(default_factory=DegradeConfig)
 
@@ -69,22 +75,22 @@ class LossConfig:
     """
 
     # 1 - SSIM, with a Gaussian window of 11x11.
-    ssim: float = 1.0
+    ssim: float = setting(1.0, 0, MOST_WEIGHT)
     # Mean absolute error.
-    l1: float = 1.0
+    l1: float = setting(1.0, 0, MOST_WEIGHT)
     # Mean absolute error of the gradients' magnitudes.
-    gradient: float = 0.1
+    gradient: float = setting(0.1, 0, MOST_WEIGHT)
     # Charbonnier loss: an L1 that is smooth at zero.
-    charbonnier: float = 0.0
+    charbonnier: float = setting(0.0, 0, MOST_WEIGHT)
     # Mean squared error.
-    mse: float = 0.0
+    mse: float = setting(0.0, 0, MOST_WEIGHT)
     # Negative PSNR in dB, over RGB or over luma.
-    psnr: float = 0.0
-    psnr_y: float = 0.0
+    psnr: float = setting(0.0, 0, MOST_WEIGHT)
+    psnr_y: float = setting(0.0, 0, MOST_WEIGHT)
     # Mean absolute error of the spectra.
-    fft: float = 0.0
+    fft: float = setting(0.0, 0, MOST_WEIGHT)
     # Mean absolute error to the output of `train.teacher`.
-    distillation: float = 0.0
+    distillation: float = setting(0.0, 0, MOST_WEIGHT)
 
 
 @dataclass(frozen=True)
@@ -92,12 +98,12 @@ class TrainConfig:
     """The optimization."""
 
     # Number of optimizer steps in all.
-    steps: int = 20_000
+    steps: int = setting(20_000, 1, MOST_STEPS)
     # Crops in a step, over all devices together.
-    batch_size: int = 16
+    batch_size: int = setting(16, 1, MOST_CROPS)
     # Number of parts of a batch that are computed one after another, to save memory; the gradient
     # of a step is their mean.
-    accumulate: int = 1
+    accumulate: int = setting(1, 1, MOST_CROPS)
     # Larger crops later: a list of [first step, patch_px, batch_size].
     progressive: tuple[tuple[int, int, int], ...] = ()
     # Initial weights: "keras" (the layers' own), or "balanced" on the first batch, see
@@ -116,28 +122,28 @@ class TrainConfig:
     quantization_aware: bool = False
     # Pruning: the share of each convolution kernel's weights that is zero after two thirds of the
     # steps, below 1; 0 prunes nothing. Needs tensorflow-model-optimization and one device.
-    sparsity: float = 0.0
+    sparsity: float = setting(0.0, 0, 1)
     # Weight clustering: how many different values each convolution kernel may have, 2 to 256; 0
     # leaves kernels free. Needs tensorflow-model-optimization and one device.
-    clusters: int = 0
+    clusters: int = setting(0, 0, 256)
     # Largest learning rate, and the one at the end of the cosine schedule.
-    learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-6
+    learning_rate: float = setting(1e-3, 0, 1000)
+    final_learning_rate: float = setting(1e-6, 0, 1000)
     # Number of steps in which the learning rate rises from zero.
-    warmup_steps: int = 200
+    warmup_steps: int = setting(200, 0, MOST_STEPS)
     # Decoupled weight decay (AdamW).
-    weight_decay: float = 0.0
+    weight_decay: float = setting(0.0, 0, 1000)
     # Largest norm of all gradients together; 0 leaves them as they are.
-    clip_norm: float = 1.0
+    clip_norm: float = setting(1.0, 0, 1_000_000)
     # Momentum of the moving average of the weights, below 1; 0 turns the average off.
-    ema_momentum: float = 0.999
+    ema_momentum: float = setting(0.999, 0, 1)
     # Steps between rows of the log, and between validations.
-    log_every: int = 50
-    validate_every: int = 500
+    log_every: int = setting(50, 1, MOST_STEPS)
+    validate_every: int = setting(500, 1, MOST_STEPS)
     # Stop after so many validations without a better PSNR; 0 never stops early.
-    patience: int = 0
+    patience: int = setting(0, 0, MOST_STEPS)
     # Random seed of weights, crops and degradations.
-    seed: int = 0
+    seed: int = setting(0, 0, 2**32 - 1)
 
     def compressions(self) -> int:
         """How many of quantization, pruning and clustering are turned on."""
@@ -169,12 +175,7 @@ def load_config(path: Path, overrides: typing.Sequence[str] = ()) -> Config:
     overrides: `section.key=value` strings, the value as TOML writes it (a bare word is text).
     Relative folders are taken from where the TOML file lies, those of overrides from here.
     """
-    try:
-        table = tomllib.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path} does not exist.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not valid TOML: {error}.") from None
+    table = read_toml(path)
     _absolute_folders(table, path.parent)
     return overridden(table, overrides)
 
@@ -209,10 +210,12 @@ def _absolute_folders(table: dict[str, Any], base: Path) -> None:
             continue
         for key in keys:
             value = values.get(key)
+            if not isinstance(value, str) or not value or "\0" in value:
+                continue
             # A model may also be the name of a pretrained one.
-            named = section == "train" and "/" not in str(value)
-            if isinstance(value, str) and value and (not named or (base / value).exists()):
-                values[key] = str((base / value).resolve())
+            named = section == "train" and "/" not in value
+            if not named or os.path.exists(base / value):
+                values[key] = os.path.realpath(base / value)
 
 
 # (whether it holds, the setting, "must be ...", what was received)
@@ -220,35 +223,41 @@ Rule = tuple[object, str, str, object]
 
 
 def _check(config: Config) -> None:
-    rules = [*_train_rules(config), *_data_rules(config.data), *_loss_rules(config)]
+    _raise_first(_limit_rules(config))  # the other rules calculate with the numbers
+    _raise_first([*_train_rules(config), *_data_rules(config.data), *_loss_rules(config)])
+    check_degrade(config.data.degrade)
+
+
+def _raise_first(rules: list[Rule]) -> None:
+    """Raise an `InputError` for the first rule that does not hold."""
     for holds, name, rule, received in rules:
         if not holds:
-            raise InputError(f"{name} must be {rule}. Received: {received}.")
-    check_degrade(config.data.degrade)
+            text = received if isinstance(received, str) else shown(received)
+            raise InputError(f"{name} must be {rule}. Received: {text}.")
+
+
+def _limit_rules(config: Config) -> list[Rule]:
+    """A rule for each number that breaks a limit of its field."""
+    broken: list[Rule] = []
+    for section in ("data", "loss", "train"):
+        settings = getattr(config, section)
+        for item in dataclasses.fields(settings):
+            value = getattr(settings, item.name)
+            for number in value if isinstance(value, tuple) else (value,):
+                rule = "limits" in item.metadata and limit_broken(number, *item.metadata["limits"])
+                if rule:
+                    broken.append((False, f"{section}.{item.name}", rule, value))
+    return broken
 
 
 def _train_rules(config: Config) -> list[Rule]:
     train = config.train
-    smallest = {
-        "steps": 1,
-        "batch_size": 1,
-        "accumulate": 1,
-        "log_every": 1,
-        "validate_every": 1,
-        "warmup_steps": 0,
-        "patience": 0,
-        "seed": 0,
-        "clip_norm": 0,
-        "weight_decay": 0,
-        "final_learning_rate": 0,
-    }
-    values = {name: getattr(train, name) for name in smallest}
-    even = train.accumulate < 1 or all(b % train.accumulate == 0 for _, b in config.stages())
+    even = all(b % train.accumulate == 0 for _, b in config.stages())
     compressions = (train.quantization_aware, train.sparsity, train.clusters)
     return [
-        *((values[k] >= n, f"train.{k}", f"at least {n}", values[k]) for k, n in smallest.items()),
         (train.learning_rate > 0, "train.learning_rate", "above 0", train.learning_rate),
-        (0 <= train.ema_momentum < 1, "train.ema_momentum", "in [0, 1)", train.ema_momentum),
+        (train.ema_momentum < 1, "train.ema_momentum", "in [0, 1)", train.ema_momentum),
+        *_stage_rules(config),
         (
             even,
             "train.batch_size",
@@ -256,30 +265,13 @@ def _train_rules(config: Config) -> list[Rule]:
             train.batch_size,
         ),
         (
-            list(train.progressive) == sorted(train.progressive),
-            "train.progressive",
-            "sorted by first step",
-            train.progressive,
-        ),
-        (
-            all(p >= 16 and b >= 1 for _, p, b in train.progressive),
-            "train.progressive",
-            "of patches of at least 16 px and batches of at least 1",
-            train.progressive,
-        ),
-        (
             train.precision == "float32" or not train.quantization_aware,
             "train.precision",
             "float32 with train.quantization_aware, as bfloat16 has too few levels",
             train.precision,
         ),
-        (0 <= train.sparsity < 1, "train.sparsity", "in [0, 1)", train.sparsity),
-        (
-            train.clusters == 0 or 2 <= train.clusters <= 256,
-            "train.clusters",
-            "0 or in 2 to 256",
-            train.clusters,
-        ),
+        (train.sparsity < 1, "train.sparsity", "in [0, 1)", train.sparsity),
+        (train.clusters != 1, "train.clusters", "0 or in 2 to 256", train.clusters),
         (
             train.compressions() <= 1,
             "train.quantization_aware, train.sparsity or train.clusters",
@@ -295,10 +287,40 @@ def _train_rules(config: Config) -> list[Rule]:
     ]
 
 
+def _stage_rules(config: Config) -> list[Rule]:
+    """Rules for the sizes of crops and batches, at all steps."""
+    stages = config.train.progressive
+    largest = max(patch_px**2 * batch for patch_px, batch in config.stages())
+    return [
+        (
+            list(stages) == sorted(stages),
+            "train.progressive",
+            "sorted by first step",
+            stages,
+        ),
+        (
+            all(p >= 16 and b >= 1 for _, p, b in stages),
+            "train.progressive",
+            "of patches of at least 16 px and batches of at least 1",
+            stages,
+        ),
+        (
+            all(0 <= first <= MOST_STEPS for first, _, _ in stages),
+            "train.progressive",
+            f"of first steps in 0 to {MOST_STEPS:,}",
+            stages,
+        ),
+        (
+            largest <= MOST_PX,
+            "train.batch_size",
+            f"so small that its crops have at most {MOST_PX:,} pixels together",
+            f"crops of {largest:,} pixels" if largest < 10**20 else "far more",
+        ),
+    ]
+
+
 def _data_rules(data: DataConfig) -> list[Rule]:
     return [
-        (data.patch_px >= 16, "data.patch_px", "at least 16", data.patch_px),
-        (data.workers >= 1, "data.workers", "at least 1", data.workers),
         (
             0 < data.validation_fraction < 1,
             "data.validation_fraction",
@@ -311,15 +333,13 @@ def _data_rules(data: DataConfig) -> list[Rule]:
             f"set for data.source = {data.source!r}, to the folder of the photos",
             "none",
         ),
-        (0 <= data.vary_colours <= 1, "data.vary_colours", "in [0, 1]", data.vary_colours),
         (
-            1 <= data.downscale[0] <= data.downscale[1] <= 16,
+            data.downscale[0] <= data.downscale[1],
             "data.downscale",
             "a pair low <= high of numbers in [1, 16]",
             data.downscale,
         ),
-        (data.mixup >= 0, "data.mixup", "at least 0", data.mixup),
-        (0 <= data.real_share < 1, "data.real_share", "in [0, 1)", data.real_share),
+        (data.real_share < 1, "data.real_share", "in [0, 1)", data.real_share),
         (
             bool(data.real_share) == bool(data.real_pairs),
             "data.real_share",
@@ -331,10 +351,8 @@ def _data_rules(data: DataConfig) -> list[Rule]:
 
 def _loss_rules(config: Config) -> list[Rule]:
     weights = dataclasses.asdict(config.loss)
-    negative = [f"{name} = {weight}" for name, weight in weights.items() if weight < 0]
     return [
         (any(weights.values()), "loss", "of at least one weight above 0", "all weights 0"),
-        (not negative, "loss", "without a negative weight", ", ".join(negative)),
         (
             bool(config.train.teacher) == bool(config.loss.distillation),
             "loss.distillation",

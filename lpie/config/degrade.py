@@ -4,7 +4,6 @@ Each kind is described in its own file in `lpie/data/degrade/`: its settings wit
 defaults and limits, and what it does to an image. A new kind is one more base class here.
 """
 
-import math
 from dataclasses import asdict, dataclass, fields
 
 from numpy.random import Generator
@@ -18,7 +17,7 @@ from lpie.data.degrade.degradation import DEGRADATIONS, Image, Range, degrade
 from lpie.data.degrade.gaussian_noise import GaussianNoise, PoissonGaussianNoise
 from lpie.data.degrade.jpeg import EightBits, Jpeg
 from lpie.data.degrade.low_light import LowLight
-from lpie.errors import InputError, unknown_name
+from lpie.errors import InputError, shown, unknown_name
 
 
 @dataclass(frozen=True)
@@ -67,9 +66,10 @@ def check_degrade(config: DegradeConfig, section: str = "data.degrade") -> None:
     for name, (least, most) in LIMITS.items():
         value = values[name]
         numbers = value if isinstance(value, tuple) else (value,)
-        inside = all(math.isfinite(x) and least <= x <= most for x in numbers)
+        inside = all(least <= x <= most for x in numbers)
         if not inside or list(numbers) != sorted(numbers):
             rule = "a pair low <= high of numbers" if isinstance(value, tuple) else "a number"
             raise InputError(
-                f"{section}.{name} must be {rule} in [{least:g}, {most:g}]. Received: {value}."
+                f"{section}.{name} must be {rule} in [{least:g}, {most:g}]. "
+                f"Received: {shown(value)}."
             )

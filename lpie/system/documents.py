@@ -1,6 +1,7 @@
 """Reads files that other people wrote: within limits, with one sentence for what is wrong."""
 
 import json
+import re
 import stat
 import tomllib
 from pathlib import Path
@@ -12,6 +13,7 @@ LONGEST = 50_000_000  # bytes of a JSON file; parsed it takes 20 times that
 LONGEST_TOML = 1_000_000  # bytes; written by hand, and parsed slowly
 # How a file begins that is text, but not in UTF-8.
 _OTHER_TEXT = {b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+_LONG_KEY = re.compile(r"""(?:["']?[\w-]{0,64}["']?[ \t]{0,9}\.[ \t]{0,9}){64}""")
 
 
 def read_file(path: Path, *, most: int = LONGEST) -> bytes:
@@ -65,6 +67,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 def parse_toml(text: str) -> dict[str, Any]:
     """The table that `text` holds; a `ValueError` for whatever is wrong with it."""
+    if _LONG_KEY.search(text):  # tomllib takes the square of its parts in time
+        raise ValueError("a key has too many parts")
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except RecursionError:

@@ -67,7 +67,7 @@ def test_json_round_trip_and_differences():
             "[loss]\nssim = 0\nl1 = 0\ngradient = 0",
             "loss must be of at least one weight above 0. Received: all weights 0",
         ),
-        ("[loss]\nl1 = -1", "loss must be without a negative weight. Received: l1 = -1"),
+        ("[loss]\nl1 = -1", r"loss\.l1 must be at least 0\. Received: -1\.0\."),
         ("[train\n", "is not valid TOML"),
     ],
 )
