@@ -4,21 +4,25 @@ import contextlib
 import importlib.util
 import os
 import re
+import selectors
 import shlex
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpie.benchmarks.adb.failures import PhoneError, failure, last_words
+from lpie.benchmarks.adb.failures import PhoneError, failure, last_words, plain
 from lpie.errors import InputError, unknown_name
 from lpie.system.signals import child, undone_by_signals
 
 LIMIT_S = 30.0  # of a call that does no work on the phone
 PUSH_BYTES_PER_S = 1e6  # slower than any USB or Wi-Fi that one would wait for
 PULL_BYTES = 200_000_000  # the outputs of a 4K image; what one does not know beforehand
+# The most that is taken from a device: of text, and of a file.
+MOST_PRINTED, MOST_PULLED = 32_000_000, 4 * PULL_BYTES
 # Ends what a command printed. adb's own exit code is 0 on old devices, and where the device went
 # away it prints nothing.
 END = "lpie-exit:"
@@ -87,7 +91,12 @@ class Adb:
 
     def pull(self, source: str, target: Path) -> None:
         """Copy the device's file `source` here."""
-        self._copy(["pull", source, str(target)], PULL_BYTES)
+
+        def check() -> None:
+            if target.is_file() and target.stat().st_size > MOST_PULLED:
+                raise _endless(self.serial, f"{source} has", MOST_PULLED)
+
+        self._copy(["pull", source, str(target)], PULL_BYTES, check)
 
     def install(self, package: Path) -> None:
         """Install an APK with every permission that it asks for."""
@@ -98,8 +107,10 @@ class Adb:
                 "not installed", f"{self.serial} did not install {package}: {last_words(answer)}."
             )
 
-    def _copy(self, words: list[str], size: int) -> None:
-        printed = self._call(words, LIMIT_S + size / PUSH_BYTES_PER_S)
+    def _copy(self, words: list[str], size: int, check: Callable[[], None] = lambda: None) -> None:
+        limit_s = LIMIT_S + size / PUSH_BYTES_PER_S
+        printed = _run(self.program, ["-s", self.serial, *words], limit_s, self.serial, check)
+        check()
         if printed.code:
             raise failure(f"{printed.errors}\n{printed.text}", self.serial)
 
@@ -130,7 +141,7 @@ def list_devices(program: str) -> list[Listed]:
     if printed.code:
         raise failure(printed.errors or printed.text, "adb")
     _, _, rows = printed.text.partition("List of devices attached")
-    return [_listed(row) for row in rows.splitlines() if row.strip()]
+    return [_listed(plain(row)) for row in rows.splitlines() if row.strip()]
 
 
 def choose(devices: Sequence[Listed], asked: Sequence[str]) -> list[str]:
@@ -158,14 +169,25 @@ class _Called:
     code: int
 
 
-def _run(program: str, words: Sequence[str], limit_s: float, serial: str) -> _Called:
-    """What adb printed. A hung daemon and a hung device look the same: nothing comes."""
+def _run(
+    program: str,
+    words: Sequence[str],
+    limit_s: float,
+    serial: str,
+    check: Callable[[], None] = lambda: None,
+) -> _Called:
+    """What adb printed. A hung daemon and a hung device look the same: nothing comes.
+
+    check: is called at least every second, and may raise to end it.
+    """
     pipe = subprocess.PIPE
+    until = time.monotonic() + limit_s
     try:
         with child(
-            [program, *words], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, errors="replace"
+            [program, *words], stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe
         ) as process:
-            text, errors = process.communicate(timeout=limit_s)
+            text, errors = _read(process, until, serial, check)
+            process.wait(max(until - time.monotonic(), 1))
     except subprocess.TimeoutExpired:
         if words[-2:] == ["devices", "-l"]:
             raise PhoneError(
@@ -179,6 +201,39 @@ def _run(program: str, words: Sequence[str], limit_s: float, serial: str) -> _Ca
             "hangs. Try again after `adb kill-server`, or after a restart of the device.",
         ) from None
     return _Called(text, errors, process.returncode)
+
+
+def _read(
+    process: "subprocess.Popen[str]", until: float, serial: str, check: Callable[[], None]
+) -> list[str]:
+    """All that the process prints to stdout and to stderr, up to MOST_PRINTED bytes of each."""
+    pipes = [process.stdout, process.stderr]
+    printed = [bytearray() for _ in pipes]
+    with selectors.DefaultSelector() as selector:
+        for stream, data in zip(pipes, printed, strict=True):
+            assert stream is not None
+            selector.register(stream, selectors.EVENT_READ, data)
+        while selector.get_map():
+            left = until - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(process.args, until)
+            for key, _ in selector.select(min(left, 1)):
+                piece = os.read(key.fd, 1 << 16)
+                key.data.extend(piece)
+                if not piece:
+                    selector.unregister(key.fileobj)
+                if len(key.data) > MOST_PRINTED:
+                    raise _endless(serial, "What it printed has", MOST_PRINTED)
+            check()
+    return [data.decode(errors="replace").replace("\r\n", "\n") for data in printed]
+
+
+def _endless(serial: str, what: str, most: int) -> PhoneError:
+    return PhoneError(
+        "endless",
+        f"{serial} does not stop answering. {what} more than {most / 1e6:.0f} MB, which no answer "
+        "of a working device has: restart it and try again.",
+    )
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,56 @@ def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[
         except BaseException:
             process.kill()
             raise
+
+
+class Stop:
+    """Whether somebody has asked to stop, within `postponed`."""
+
+    def __init__(self, previous: dict[int, Any]) -> None:
+        self.number = 0
+        self._previous = previous
+
+    def obey(self) -> None:
+        """End as the signal would have, had it not been postponed."""
+        previous = self._previous[self.number]
+        signal.signal(self.number, previous)
+        if callable(previous):
+            previous(self.number, None)
+        else:
+            os.kill(os.getpid(), self.number)
+
+
+@contextlib.contextmanager
+def postponed(notice: str, worth: Callable[[], bool]) -> Iterator[Stop]:
+    """A block in which the first SIGINT or SIGTERM is only noted, for work to come to a good end.
+
+    The second one ends the process as without the block, and so does the first when it is not
+    `worth` the wait. Signals that are ignored stay so, and outside of the main thread, where no
+    handler can be set, nothing changes.
+
+    notice: what is written to stderr when the first one comes.
+    """
+    previous: dict[int, Any] = {}
+    stop = Stop(previous)
+
+    def note(number: int, _: Any) -> None:
+        at_once = bool(stop.number) or not worth()
+        stop.number = number
+        if at_once:
+            stop.obey()
+        else:
+            with contextlib.suppress(OSError):
+                os.write(2, f"\n{notice}\n".encode())
+
+    if threading.current_thread() is threading.main_thread():
+        for awaited in (signal.SIGINT, signal.SIGTERM):
+            if signal.getsignal(awaited) not in (signal.SIG_IGN, None):
+                previous[awaited] = signal.signal(awaited, note)
+    try:
+        yield stop
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
 
 
 def leave_by_signals() -> None:

@@ -5,7 +5,10 @@ import copy
 import errno
 import fcntl
 import json
+import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,51 +16,77 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.config.config import Config, config_from, to_dict
+from lpie.config.config import MOST_STEPS, Config, config_from, to_dict
 from lpie.config.parse import differences
-from lpie.errors import InputError, LpieError
-from lpie.system.documents import parse_json
+from lpie.errors import InputError, LpieError, shown
+from lpie.system.documents import parse_json, read_file
 from lpie.system.files import TEMPORARY, atomic_path, read_json, to_json, write_atomic
+from lpie.system.signals import undone_by_signals
 from lpie.weights import is_name, pretrained, pretrained_file
 
 Arrays = dict[str, NDArray]
-_MOST_STEPS = 2**53  # more than anybody trains, and still exact as a float
+# What reading a damaged .npz raises, from zipfile, zlib and numpy.
+DAMAGE = (
+    OSError, ValueError, KeyError, EOFError, RuntimeError, MemoryError, struct.error, zlib.error,
+    zipfile.BadZipFile,
+)  # fmt: skip
 
 
 class Run:
     """A run's folder, made if it is new; without `writes` only read, once another process made it.
 
     Raises `InputError` when it belongs to another config, naming the settings that differ, and
-    `LpieError` when it cannot be written to.
+    `LpieError` when it cannot be written to. A folder in which nothing has been trained yet
+    belongs to nobody.
     """
 
     def __init__(self, folder: Path, config: Config, *, writes: bool = True) -> None:
-        self.folder, self._writes = folder, writes
+        self.folder, self._writes, self._config = folder, writes, to_dict(config)
+        self.was_started = self._settings.exists()  # by this process or another, before
         if not writes:
             return
-        ours = to_dict(config)
-        try:
+        self._is_new = not folder.exists()
+        with self._writing():
             folder.mkdir(parents=True, exist_ok=True)
-            if self._settings.exists():
-                self._check_same(ours)
-            else:
-                write_atomic(self._settings, to_json(ours))
-        except OSError as error:
-            raise LpieError(
-                f"Cannot write to {folder}: {error.strerror}. Choose another `workdir`."
-            ) from None
+        if self.begun:
+            self._check_same()
+
+    @property
+    def begun(self) -> bool:
+        """Whether it holds anything that was trained."""
+        return any(path.exists() for path in (self._checkpoint, self.best, self.last))
 
     @contextlib.contextmanager
     def alone(self) -> Iterator[None]:
         """Holds the run for this process; an `LpieError` when another one trains in it.
 
         The lock goes with its process, however that ends. What a killed one left half-written is
-        removed.
+        removed. When the block fails before anything was trained, it leaves no trace that would
+        be in the way of the corrected command.
         """
         if not self._writes:
             yield
             return
-        with (self.folder / "lock").open("w") as lock:
+        with self._locked():
+            for stale in self.folder.glob(TEMPORARY):
+                stale.unlink()
+            if self.begun:
+                self._check_same()
+            else:
+                with self._writing():
+                    write_atomic(self._settings, to_json(self._config))
+            with undone_by_signals(self._forget_unbegun):
+                try:
+                    yield
+                except Exception:
+                    self._forget_unbegun()
+                    raise
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            with self._writing():
+                lock = stack.enter_context((self.folder / "lock").open("w"))
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -65,9 +94,27 @@ class Run:
                     f"Another process trains in {self.folder}. Wait for it, or choose another "
                     "`workdir`."
                 ) from None
-            for stale in self.folder.glob(TEMPORARY):
-                stale.unlink()
             yield
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise LpieError(
+                f"Cannot write to {self.folder}: {error.strerror}. Choose another `workdir`."
+            ) from None
+
+    def _forget_unbegun(self) -> None:
+        """Remove what this process has written, unless something was trained."""
+        if self.begun:
+            return
+        for path in (self._settings, self._log, self.folder / "lock"):
+            path.unlink(missing_ok=True)
+        shutil.rmtree(self.folder / "tensorboard", ignore_errors=True)
+        if self._is_new:
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                self.folder.rmdir()
 
     @property
     def best(self) -> Path:
@@ -108,10 +155,12 @@ class Run:
         try:
             with np.load(self._checkpoint, allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}
-            state = json.loads(str(arrays.pop("state")))
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            state = _checked_state(parse_json(str(arrays.pop("state"))))
+        except DAMAGE as error:
+            reason = str(error) or type(error).__name__
             raise InputError(
-                f"{self._checkpoint} is damaged ({error}). Delete {self.folder} to start anew."
+                f"{self._checkpoint} is damaged ({reason[:200]}). Delete {self.folder} to start "
+                "anew."
             ) from None
         if self._writes:
             rows = [row for row in read_log(self.folder) if row["step"] <= state["step"]]
@@ -123,14 +172,15 @@ class Run:
         with self._log.open("a") as f:
             f.write(json.dumps(row) + "\n")
 
-    def _check_same(self, ours: dict[str, Any]) -> None:
+    def _check_same(self) -> None:
         # By way of a config: settings that an older lpie did not have get their defaults.
         theirs = to_dict(config_from(read_settings(self.folder)))
-        different = differences(theirs, ours)
+        different = differences(theirs, self._config)
         if different:
             raise InputError(
                 f"{self.folder} holds a run with other settings: {'; '.join(different)}. "
-                "Use the same settings, or another `workdir`."
+                "Use the same settings, or another `workdir`; to train on from its weights there, "
+                f"add --set train.initial_weights={self.folder}."
             )
 
 
@@ -167,7 +217,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
 def settings_of(model: Path) -> dict[str, Any]:
     """The nested settings of the run `model`, or those known of a pretrained network."""
     if not is_name(model):
-        return read_settings(model)
+        return to_dict(config_from(read_settings(model)))
     pretrained_file(str(model), ".npz")  # an unknown name is refused, and the nearest one named
     facts = copy.deepcopy(pretrained()[str(model)])
     network = {"name": facts["network"], "hyperparameters": facts["hyperparameters"]}
@@ -177,24 +227,44 @@ def settings_of(model: Path) -> dict[str, Any]:
 def read_log(folder: Path) -> list[dict[str, Any]]:
     """The rows of the run's log; a last line that a kill cut short is left out."""
     path = folder / "log.jsonl"
-    lines = path.read_bytes().rstrip().splitlines() if path.exists() else []
+    lines = read_file(path).rstrip().splitlines() if path.exists() else []
     rows = []
     for number, line in enumerate(lines, 1):
         try:
             row = parse_json(line)
         except ValueError:
             row = None
-        if isinstance(row, dict) and _is_step(row.get("step")):
+        if _is_row(row):
             rows.append(row)
         elif number < len(lines):
+            received = shown(line.decode(errors="replace"))
             raise InputError(
-                f"{path}, line {number} is not a JSON object with a step. Delete that line."
+                f"{path}, line {number} is not a JSON object with a step from 0 to "
+                f"{MOST_STEPS:,}. Delete that line. Received: {received}."
             )
     return rows
 
 
+def _is_row(row: Any) -> bool:
+    """Whether it is a row as `Run.log` writes it, with numbers that a float can hold."""
+    if not isinstance(row, dict) or not _is_step(row.get("step")):
+        return False
+    parts = row.get("parts")
+    values = [*row.values(), *(parts.values() if isinstance(parts, dict) else ())]
+    return all(abs(value) < 1e300 for value in values if isinstance(value, int))
+
+
 def _is_step(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST_STEPS
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_STEPS
+
+
+def _checked_state(state: Any) -> dict[str, Any]:
+    """What `Run.save_checkpoint` was given, or a `ValueError`."""
+    if not (isinstance(state, dict) and _is_step(state.get("step"))):
+        raise ValueError("it names no step")
+    if not (_is_step(state.get("best_step")) and isinstance(state.get("best_psnr_db"), float)):
+        raise ValueError("it names no best step")
+    return state
 
 
 def write_failure(error: OSError, step: int) -> LpieError:

@@ -1,5 +1,6 @@
 """Trains networks: one loop for all of them, which resumes to the same weights."""
 
+import contextlib
 import math
 import sys
 import time
@@ -20,11 +21,13 @@ from lpie.image.image import to_uint8, write_image
 from lpie.models.load import load_keras
 from lpie.restore.restorer import Restorer
 from lpie.system.files import atomic_path
+from lpie.system.signals import postponed
 from lpie.training.distribution import Devices, find_devices, take_part
 from lpie.training.learner import Learner
 from lpie.training.run import EventWriter, Run, write_failure
 
 LEAST_GAIN_DB = 1e-3  # less is rounding, no better model
+STOPPING = "Saving a checkpoint after this step. Stop once more to end at once."
 CHECKPOINT_EVERY = 200  # steps; a checkpoint is 2 MB for LPIENet
 
 
@@ -35,6 +38,7 @@ def train(
     devices: str = "1",
     hosts: Sequence[str] = (),
     host: int = 0,
+    secret_file: Path | str | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
     """Train a network in a folder, or resume its training.
@@ -52,6 +56,9 @@ def train(
         hosts: The `address:port` of every process of a distributed run, the same list for all of
             them. Host 0 needs another free port as well. When one process stops, all do.
         host: The position of this process in `hosts`, from 0.
+        secret_file: A file with the secret by which the processes know each other, at least 16
+            characters. By default that in the environment variable LPIE_JOB_SECRET, else host 0
+            makes one in `workdir` for the time of their meeting.
         progress: Whether to show a progress bar on standard error.
 
     Returns:
@@ -66,9 +73,10 @@ def train(
     """
     if not isinstance(config, Config):
         config = load_config(Path(config))
-    with take_part(hosts, host, config) as job:
+    workdir, file = Path(workdir), Path(secret_file) if secret_file is not None else None
+    with take_part(hosts, host, config, workdir, file) as job:
         used = find_devices(devices, job=job)
-        return _train(config, Path(workdir), used, progress and used.process == 0)
+        return _train(config, workdir, used, progress and used.process == 0)
 
 
 def _train(config: Config, workdir: Path, devices: Devices, progress: bool) -> dict[str, Any]:
@@ -78,7 +86,7 @@ def _train(config: Config, workdir: Path, devices: Devices, progress: bool) -> d
     with run.alone():
         trainer = _Trainer(config, run, devices, pools, validation)
         try:
-            trainer.resume()
+            trainer.resume(progress)
             trainer.fit(progress)
             result = trainer.finish()
         except OSError as error:
@@ -115,12 +123,15 @@ class _Trainer:
         self._state: dict[str, Any] = {"best_psnr_db": -math.inf, "best_step": 0, "ended": False}
         self._shown: dict[str, str] = {}
 
-    def resume(self) -> None:
-        """Continue from the run's checkpoint, if it has one."""
+    def resume(self, progress: bool) -> None:
+        """Continue from the run's checkpoint, if it has one; with `progress` say from where."""
         stored = self._run.load_checkpoint()
         if stored is not None:
             arrays, self._state = stored
             self._step = self.saved_step = self._state["step"]
+        if progress and (stored or self._run.was_started):
+            at = f"resuming at step {self._step:,}" if stored else "no checkpoint, starting over"
+            tqdm.write(f"{self._run.folder}: {at}.", file=sys.stderr)
         # Before anything else that all processes must do alike.
         if self._from_first(self._step) != self._step:
             raise LpieError(
@@ -155,7 +166,10 @@ class _Trainer:
         )
         losses: list[float] = []
         clock = time.perf_counter()
-        with bar, writer:
+        # The others of a job have nothing to save.
+        unsaved = lambda: self._step > self.saved_step  # noqa: E731
+        stopping = postponed(STOPPING, unsaved) if self._chief else contextlib.nullcontext()
+        with bar, writer, stopping as stop:
             for degraded, target in feed:
                 losses.append(self._learner.step(degraded, target))
                 self._require_finite("The loss", losses[-1])
@@ -171,6 +185,9 @@ class _Trainer:
                     self._save()
                 bar.set_postfix(self._shown, refresh=False)
                 clock += time.perf_counter() - paused
+                if stop and stop.number:
+                    self._save()
+                    stop.obey()
                 if self._state["ended"]:
                     break
 

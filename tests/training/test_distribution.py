@@ -101,10 +101,10 @@ def killed(backend, config, tmp_path_factory):
     return run, survivor, hosts
 
 
-def start(backend, *arguments):
+def start(backend, *arguments, **variables):
     return subprocess.Popen(
         [sys.executable, *map(str, arguments)], cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 
@@ -114,13 +114,13 @@ def train_alone(backend, config, folder, runs):
 
 
 @contextlib.contextmanager
-def job(backend, config, *workdirs):
+def job(backend, config, *workdirs, **variables):
     """A process of `lpie train` for each workdir; none outlives the block."""
     hosts = [f"127.0.0.1:{free_port()}" for _ in workdirs]
     processes = [
         start(
             backend, "-m", "tests.two_layers", "train", config, "--workdir", workdir,
-            "--devices", "all", "--hosts", ",".join(hosts), "--host", host,
+            "--devices", "all", "--hosts", ",".join(hosts), "--host", host, **variables,
         )
         for host, workdir in enumerate(workdirs)
     ]  # fmt: skip
@@ -202,7 +202,8 @@ def test_other_workdirs_are_noticed_and_the_job_resumes_to_the_weights_of_one_de
     backend, config, alone, killed, tmp_path
 ):
     run, _, _ = killed
-    with job(backend, config, run, tmp_path / "other") as (hosts, processes):
+    secret = {"LPIE_JOB_SECRET": "one that needs no shared folder"}
+    with job(backend, config, run, tmp_path / "other", **secret) as (hosts, processes):
         first, second = map(completed, processes)
     assert_one_sentence(second, 1, "Process 1 has the checkpoint of step 0", "share")
     assert_one_sentence(first, 1, f"Host 1 ({hosts[1]}) has stopped: Process 1 has")

@@ -44,7 +44,10 @@ def test_random_kills_end_in_the_same_weights_as_none(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     assert "Traceback" not in result.stderr
-    ends = json.loads(result.stdout.splitlines()[-1])
+    ends, stopped, saved = json.loads(result.stdout.splitlines()[-1])
+    # Stopped long before its first checkpoint, it has one all the same.
+    assert stopped == 128 + signal.SIGTERM
+    assert saved == read_log(tmp_path / "stopped")[-1]["step"] >= 3
     # At a SIGTERM it leaves with 128 + 15 by itself; SIGKILL is a death by signal.
     assert ends == [-signal.SIGKILL, 128 + signal.SIGTERM] * (KILLS // 2)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
@@ -89,10 +92,23 @@ def main(folder: Path) -> None:
         os.kill(process, signal.SIGTERM if i % 2 else signal.SIGKILL)
         ends.append(finished(process))
     assert finished(start(folder, "killed")) == 0
-    print(json.dumps(ends))  # noqa: T201
+    stopped, saved = stop_early(folder)
+    print(json.dumps([ends, stopped, saved]))  # noqa: T201
 
 
-def start(folder: Path, run: str) -> int:
+def stop_early(folder: Path) -> tuple[int, int]:
+    """(how a run ended that was asked to stop after some steps, the step of its checkpoint)."""
+    process = start(folder, "stopped", "train.validate_every=1000", "train.steps=1000")
+    log = folder / "stopped" / "log.jsonl"
+    while not log.exists() or len(read_log(log.parent)) < 3:
+        assert not os.waitpid(process, os.WNOHANG)[0]
+        time.sleep(0.001)
+    os.kill(process, signal.SIGTERM)
+    end = finished(process)
+    return end, json.loads(str(arrays(log.parent)["state"]))["step"]
+
+
+def start(folder: Path, run: str, *changes: str) -> int:
     """The id of a new process of `lpie train`."""
     process = os.fork()
     if process:
@@ -101,7 +117,8 @@ def start(folder: Path, run: str) -> int:
 
     sys.stdout = open(os.devnull, "w")  # noqa: SIM115
     try:
-        lpie(["train", str(folder / "config.toml"), "--workdir", str(folder / run)])
+        settings = [word for change in changes for word in ("--set", change)]
+        lpie(["train", str(folder / "config.toml"), "--workdir", str(folder / run), *settings])
     except SystemExit as end:
         os._exit(end.code)  # this process's own exit handlers are not for its copies
     os._exit(99)

@@ -1,5 +1,6 @@
 """`lpie train`, `lpie quantize-aware` and `lpie compress`."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,8 @@ set_option = click.option(
     "--hosts",
     default="",
     metavar="ADDRESS:PORT,...",
-    help="All processes of a distributed run; WORKDIR must then be a folder that they share.",
+    help="All processes of a distributed run, or auto: those of TF_CONFIG or Slurm. WORKDIR must "
+    "then be a folder that they share.",
 )
 @click.option(
     "--host",
@@ -48,6 +50,12 @@ set_option = click.option(
     default=0,
     show_default=True,
     help="Position of this process in --hosts, from 0.",
+)
+@click.option(
+    "--secret-file",
+    type=click.Path(path_type=Path),
+    help="File with the secret of a distributed run.  [default: $LPIE_JOB_SECRET, else host 0 "
+    "makes one in WORKDIR]",
 )
 @json_option
 def train(
@@ -58,6 +66,7 @@ def train(
     devices: str,
     hosts: str,
     host: int,
+    secret_file: Path | None,
     as_json: bool,
 ) -> None:
     """Train the network that CONFIG (a TOML file) describes, in the folder WORKDIR.
@@ -78,8 +87,18 @@ def train(
     from lpie.training.trainer import train as run_training
 
     addresses = [address.strip() for address in hosts.split(",")] if hosts else []
+    if hosts == "auto":
+        from lpie.training.distribution.launchers import hosts_of
+
+        addresses, host = hosts_of(os.environ)
     result = run_training(
-        settings, workdir, devices=devices, hosts=addresses, host=host, progress=not as_json
+        settings,
+        workdir,
+        devices=devices,
+        hosts=addresses,
+        host=host,
+        secret_file=secret_file,
+        progress=not as_json,
     )
     if not host:  # host 0 reports for all
         show_training(workdir, result, as_json)

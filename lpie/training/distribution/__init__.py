@@ -3,6 +3,7 @@
 import contextlib
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from numpy.typing import NDArray
@@ -41,20 +42,30 @@ class Devices(Protocol):
 
 
 @contextlib.contextmanager
-def take_part(hosts: Sequence[str], host: int, config: Config) -> Iterator["Job | None"]:
+def take_part(
+    hosts: Sequence[str],
+    host: int,
+    config: Config,
+    workdir: Path = Path(),
+    secret_file: Path | None = None,
+) -> Iterator["Job | None"]:
     """A block that every process of a job enters and leaves together; None without `hosts`.
 
     hosts: `address:port` of every process of the job, the same list for all of them; host: which
-    of them this one is. Raises an `LpieError` when another process stops.
+    of them this one is; workdir: a folder that all share, for the job's secret unless that is in
+    `secret_file` or in the environment. Raises an `LpieError` when another process stops.
     """
     if not hosts:
         if host:
             raise InputError(f"`host` is one of `hosts`, which is empty. Received: {host}.")
+        if secret_file is not None:
+            raise InputError("`secret_file` is for several `hosts`, which is empty.")
         yield None
         return
     from lpie.training.distribution.job import Job
+    from lpie.training.distribution.secret import find_secret
 
-    with Job(hosts, host, _terms(config)) as job:
+    with Job(hosts, host, _terms(config), find_secret(workdir, secret_file)) as job:
         yield job
 
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from lpie.errors import LpieError
 from lpie.training.distribution.link import Address, Link
-from lpie.training.distribution.meeting import meet, name_of
+from lpie.training.distribution.meeting import meet, name_of, sentence_of
+from lpie.training.distribution.secret import Secret
 
 CONNECT_LIMIT_S = 120.0  # for the libraries to reach each other
 # How long a process may take to end by itself once another has stopped. A collective on a CPU
@@ -32,9 +33,11 @@ class Job:
     After an error the process, once it ends, skips the exit handlers registered before.
     """
 
-    def __init__(self, hosts: Sequence[str], host: int, terms: dict[str, Any]) -> None:
+    def __init__(
+        self, hosts: Sequence[str], host: int, terms: dict[str, Any], secret: Secret
+    ) -> None:
         """Wait for the other processes; arguments and errors are those of `meet`."""
-        self._links, port = meet(hosts, host, terms)
+        self._links, port = meet(hosts, host, terms, secret)
         self._given, self.host = list(hosts), host
         # The port that host 0 was given has these connections; its library gets another.
         name = hosts[0].rpartition(":")[0]
@@ -90,7 +93,7 @@ class Job:
         """Hear what `host` says, until its end."""
         while message := link.receive():
             if "stopped" in message:
-                return self._stop(message["stopped"])
+                return self._stop(sentence_of(message, "stopped") or self._stopped(host))
             if "over" in message:
                 return self._end_well()
             self._add_done(host)
