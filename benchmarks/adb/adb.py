@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lpie.benchmarks.adb.failures import PhoneError, failure, last_words, plain
+from lpie.benchmarks.adb.failures import PhoneError, failure, last_words
 from lpie.errors import InputError, unknown_name
+from lpie.printable import printable
 from lpie.system.signals import child, undone_by_signals
 
 LIMIT_S = 30.0  # of a call that does no work on the phone
@@ -141,7 +142,7 @@ def list_devices(program: str) -> list[Listed]:
     if printed.code:
         raise failure(printed.errors or printed.text, "adb")
     _, _, rows = printed.text.partition("List of devices attached")
-    return [_listed(plain(row)) for row in rows.splitlines() if row.strip()]
+    return [_listed(printable(row)) for row in rows.splitlines() if row.strip()]
 
 
 def choose(devices: Sequence[Listed], asked: Sequence[str]) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lpie.benchmarks.adb.adb import Adb
-from lpie.benchmarks.adb.failures import plain
+from lpie.printable import printable
 
 # `mType` of a Temperature; 6 to 8 are the battery's voltage, current and charge, no temperatures.
 SENSORS = {0: "cpu", 1: "gpu", 2: "battery", 3: "skin", 4: "usb", 5: "pa", 9: "npu", 10: "tpu"}
@@ -70,7 +70,7 @@ class State:
 def read_facts(adb: Adb) -> dict[str, Any]:
     """The `device` of a record, in one call."""
     printed = adb.shell("getprop; cat /proc/meminfo; echo cores: $(nproc) $(uname -sm)").text
-    known = {key: plain(value) for key, value in properties(printed).items()}
+    known = {key: printable(value) for key, value in properties(printed).items()}
     total = re.search(r"^MemTotal:\s+(\d+) kB", printed, re.MULTILINE)
     machine = re.search(r"^cores: (\d+) (.*)$", printed, re.MULTILINE)
     return {
@@ -84,7 +84,7 @@ def read_facts(adb: Adb) -> dict[str, Any]:
         "fingerprint": known.get("ro.build.fingerprint"),
         "cores": int(machine[1]) if machine else None,
         "memory_mb": round(int(total[1]) * 1024 / 1e6) if total else None,
-        "system": plain(machine[2]) if machine else None,
+        "system": printable(machine[2]) if machine else None,
     }
 
 

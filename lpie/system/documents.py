@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lpie.errors import InputError
+from lpie.system.paths import refuse_special
 
 LONGEST = 50_000_000  # bytes of a JSON file; parsed it takes 20 times that
 LONGEST_TOML = 1_000_000  # bytes; written by hand, and parsed slowly
@@ -31,8 +32,7 @@ def read_file(path: Path, *, most: int = LONGEST) -> bytes:
         raise InputError(f"{str(path)!r} cannot be the name of a file.") from None
     if stat.S_ISDIR(status.st_mode):
         raise InputError(f"{path} is a folder. Give a file.")
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path} is a pipe or a device. Give an ordinary file.")
+    refuse_special(path)
     if status.st_size > most:
         raise InputError(
             f"{path} has {status.st_size / 1e6:,.1f} MB, where at most {most / 1e6:,.0f} MB can "

@@ -113,7 +113,7 @@ def special(folder):
     """A folder and a pipe, which nobody writes to."""
     os.mkfifo(folder / "pipe")
     (folder / "folder").mkdir()
-    return [(folder / "folder", "is a folder"), (folder / "pipe", "is a pipe or a device")]
+    return [(folder / "folder", "is a folder"), (folder / "pipe", "is a pipe")]
 
 
 def test_what_is_no_ordinary_file_is_neither_replaced_nor_waited_for(tmp_path):

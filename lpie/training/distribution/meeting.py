@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import Any
 
 from lpie.config.parse import differences
-from lpie.errors import InputError, LpieError, printable
+from lpie.errors import InputError, LpieError
+from lpie.printable import printable
 from lpie.training.distribution.door import Door
 from lpie.training.distribution.link import Address, Link, Message, dial, free_port, listen
 from lpie.training.distribution.secret import Secret
