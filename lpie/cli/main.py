@@ -15,7 +15,7 @@ import click
 from lpie import __version__
 from lpie.errors import LpieError, with_flags
 from lpie.printable import printable
-from lpie.system.files import sentence
+from lpie.system.files import sentence, use_temporary_folder
 from lpie.system.signals import leave_by_signals
 
 # verb: (module, the line that `lpie --help` shows)
@@ -115,6 +115,7 @@ def lpie() -> None:
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line; exits with 0 (success), 1 (failure) or 2 (wrong usage)."""
     leave_by_signals()
+    use_temporary_folder()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # hides TensorFlow's start-up messages
     _keep_libraries_quiet()
     message, code = _run(arguments)

@@ -10,6 +10,7 @@ import math
 import os
 import platform
 import re
+import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -112,6 +113,21 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(v) for v in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def use_temporary_folder() -> None:
+    """Let temporary files go to memory where no usual folder can be written to.
+
+    As in a container with a read-only root. Also for what is started from here.
+    """
+    try:
+        tempfile.gettempdir()
+    except FileNotFoundError:
+        candidates = [os.environ.get("XDG_RUNTIME_DIR"), "/dev/shm", "/run"]
+        for folder in filter(None, candidates):
+            if os.access(folder, os.W_OK | os.X_OK):
+                os.environ["TMPDIR"] = tempfile.tempdir = folder
+                return
 
 
 def _temporary(path: Path) -> Path:

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -164,3 +165,26 @@ def test_a_json_file_that_is_wrong_is_one_sentence(tmp_path, data):
 def test_deep_json_is_a_value_error():
     with pytest.raises(ValueError, match="too deeply"):
         parse_json("[" * 100_000)
+
+
+@pytest.mark.parametrize("runtime", [True, False])
+def test_temporary_files_go_to_memory_where_no_usual_folder_can_be_written_to(
+    tmp_path, monkeypatch, runtime
+):
+    """As in a container with a read-only root."""
+    usual = [str(tmp_path / "gone")]
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: usual)
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setenv("TMPDIR", usual[0])
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path) if runtime else usual[0])
+    files.use_temporary_folder()
+    assert tempfile.gettempdir() == (str(tmp_path) if runtime else "/dev/shm")
+    assert os.environ["TMPDIR"] == tempfile.gettempdir()
+
+
+def test_a_usual_temporary_folder_is_left_alone(monkeypatch):
+    usual = tempfile.gettempdir()
+    monkeypatch.delenv("TMPDIR", raising=False)
+    files.use_temporary_folder()
+    assert tempfile.gettempdir() == usual
+    assert "TMPDIR" not in os.environ

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -179,7 +180,7 @@ def test_one_that_does_not_fit_is_refused_on_both_sides(theirs, sentence):
                 from lpie.training.distribution import meeting
 
                 hello = {"host": 0, "hosts": own, "terms": {}}
-                meeting._call(parse_hosts(own, 0)[0], hello, SECRET, 1e9)
+                meeting._call(parse_hosts(own, 0)[0], hello, SECRET, time.monotonic() + 60)
             meet(own, 1, theirs.get("terms", terms), SECRET, limit_s=30)
         except InputError as error:
             raised.append(str(error))

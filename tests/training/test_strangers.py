@@ -179,8 +179,9 @@ def test_who_was_turned_away_is_said_when_somebody_is_missing():
 
 
 def test_another_secret_is_said_on_both_sides(monkeypatch):
+    monkeypatch.setattr(Secret, "patience_s", 0.3)
     hosts, first, second = free_hosts(2), [], []
-    waits = meeting(hosts, first, 0, limit_s=8)
+    waits = meeting(hosts, first, 0, limit_s=3)
     meeting(hosts, second, 1, Secret("another secret of tests")).join()
     waits.join()
     assert "Host 0" in str(second[0])
@@ -213,9 +214,9 @@ def test_the_secret_is_read_by_its_owner_alone(tmp_path):
 
 def test_a_folder_that_is_not_shared_is_said(tmp_path, monkeypatch):
     hosts, first, second = free_hosts(2), [], []
-    waits = meeting(hosts, first, 0, find_secret(tmp_path / "one"), limit_s=6)
+    waits = meeting(hosts, first, 0, find_secret(tmp_path / "one"), limit_s=3)
     other = find_secret(tmp_path / "two")
-    monkeypatch.setattr(Secret, "patience_s", 0.5)
+    monkeypatch.setattr(Secret, "patience_s", 0.3)
     meeting(hosts, second, 1, other).join()
     waits.join()
     assert "has made no secret here. All processes read it from" in str(second[0])
@@ -246,10 +247,17 @@ def test_where_a_secret_comes_from(tmp_path, monkeypatch):
         pass
 
 
+def connected():
+    """Both ends of a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        near = socket.create_connection(server.getsockname())
+        return near, server.accept()[0]
+
+
 @pytest.fixture
 def two_links():
     """Both ends of a link whose sides know the secret."""
-    ends = socket.socketpair()
+    ends = connected()
     links = [Link(end, side) for end, side in zip(ends, ("host 0", "another"), strict=True)]
     greeting = threading.Thread(target=links[1].greet, args=(b"secret", time.monotonic() + 60))
     greeting.start()
@@ -276,7 +284,7 @@ def test_what_somebody_in_between_does_is_noticed(two_links, how):
     line = b""
     while not line.endswith(b"\n"):
         line += end.recv(4096)
-    relayed, sink = socket.socketpair()
+    relayed, sink = connected()
     other._socket = relayed
     if how == "repeated":
         sink.sendall(line + line)

@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -178,10 +179,12 @@ def rewind(run, step):
 
 def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(tiny_config, tmp_path):
     """Also where the weights go wrong a step before the loss shows it, at a checkpoint."""
-    wild = ["train.learning_rate=1e30", "train.clip_norm=0", "train.warmup_steps=0"]
+    wild = ["train.clip_norm=0", "train.warmup_steps=0"]
     for every, what in {"10": "The loss", "1": "(The validation SSIM|A weight)"}.items():
         run = tmp_path / every
         config = load_config(tiny_config, [*wild, f"train.validate_every={every}"])
+        # More than a config may ask for.
+        config = replace(config, train=replace(config.train, learning_rate=1e30))
         with pytest.raises(LpieError, match=rf"{what} is not finite at batch \d"):
             train(config, run, progress=False)
         assert not (run / "checkpoint.npz").exists()
