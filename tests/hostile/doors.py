@@ -114,22 +114,32 @@ def records(_: Path) -> list[bytes]:
     return [json.dumps(value).encode() for value in (record, collection([record, record]))]
 
 
-def archives(_: Path) -> list[bytes]:
-    """Pairs of photos as .zip, .tar and .tar.gz: one door takes all three by their content."""
-    photos = {
-        f"pairs/{side}/{i}.png": encoded(".png")(Path())[0]
-        for side in ("degraded", "target") for i in range(3)
-    }  # fmt: skip
-    zipped, tarred = io.BytesIO(), io.BytesIO()
-    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, data in photos.items():
+def pairs() -> dict[str, bytes]:
+    """Pairs of photos by their names in an archive."""
+    photo = encoded(".png")(Path())[0]
+    return {f"x/{side}/{i}.png": photo for side in ("degraded", "target") for i in range(3)}
+
+
+def zipped(_: Path) -> list[bytes]:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in pairs().items():
             archive.writestr(name, data)
-    with tarfile.open(fileobj=tarred, mode="w") as tar:
-        for name, data in photos.items():
+    return [stream.getvalue()]
+
+
+def tarred(_: Path) -> list[bytes]:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, data in pairs().items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
-            tar.addfile(info, io.BytesIO(data))
-    return [zipped.getvalue(), tarred.getvalue(), gzip.compress(tarred.getvalue(), mtime=0)]
+            archive.addfile(info, io.BytesIO(data))
+    return [stream.getvalue()]
+
+
+def packed(folder: Path) -> list[bytes]:
+    return [gzip.compress(data, mtime=0) for data in tarred(folder)]
 
 
 def log_rows(_: Path) -> list[bytes]:
@@ -243,6 +253,13 @@ def read_rates(path: Path) -> object:
     return found
 
 
+def read_weights(path: Path) -> object:
+    from lpie.models.released.checkpoints import read_state
+
+    return read_state(path)
+
+
+PREPARE = "data prepare pairs IN OUT --patch 16 --stride 16"
 RESTORE = "restore denoise-s IN OUT.png --strength 0 --max-megapixels 4"
 DOORS = {
     "restore .png": Door(".png", encoded(".png"), RESTORE),
@@ -261,21 +278,20 @@ DOORS = {
         "bench IN --rounds 1 --min-runs 1 --seconds 0 --warmup-seconds 0 --timeout 15 --json",
     ),
     "predict .tflite": Door(
-        ".tflite", files("tests/ops/*.tflite", 300), "predict IN --phone pixel-8 --json"
+        ".tflite", files("lpie/weights/denoise-s.tflite"), "predict IN --phone pixel-8 --json"
     ),
     "restore .keras": Door(".keras", keras_files, "restore IN PHOTO OUT.png"),
-    "import .npz": Door(".npz", arrays, "import-weights lpienet IN -o OUT.keras"),
-    "import .pth": Door(".pth", files("tests/data/*.pth"), "import-weights nafnet IN -o OUT.keras"),
-    "import cases": Door(
-        ".pth", files("cases/weights/*"), "import-weights nafnet IN -o OUT.keras"
-    ),
+    "weights .npz": Door(".npz", arrays, call=read_weights),
+    "weights .pth": Door(".pth", files("tests/data/*.pth"), call=read_weights),
+    "weights cases": Door(".pth", files("cases/weights/*"), call=read_weights),
     "train .toml": Door(".toml", text(TOML), call=load_config, text=True),
     "train --set": Door(
-        ".txt", text(TOML, "train.steps = 3\ndata.source = clean\n"), call=set_option, text=True
+        ".txt", text("train.steps = 3\ndata.degrade.noise_sigma = [0, 55]\n"),
+        call=set_option, text=True,
     ),
     "bench --suite": Door(".toml", text(SUITE), call=read_suite, text=True),
     "bench --parse": Door(
-        ".txt", files("tests/data/logs/*.txt"), "bench --parse IN --json", text=True
+        ".txt", files("tests/data/logs/[l-t]*.txt"), "bench --parse IN --json", text=True
     ),
     "bench --parse cases": Door(".log", files("cases/logs/*"), "bench --parse IN", text=True),
     "compare": Door(".json", records, "compare IN IN", text=True),
@@ -283,9 +299,9 @@ DOORS = {
     "report log.jsonl": Door(".jsonl", log_rows, call=report_log, text=True),
     "report config.json": Door(".json", settings, call=report_settings, text=True),
     "checkpoint.npz": Door(".npz", checkpoints, call=load_checkpoint),
-    "data prepare .zip": Door(
-        ".zip", archives, "data prepare pairs IN OUT --patch 16 --stride 16"
-    ),
+    "prepare .zip": Door(".zip", zipped, PREPARE),
+    "prepare .tar": Door(".tar", tarred, PREPARE),
+    "prepare .tar.gz": Door(".tar.gz", packed, PREPARE),
     "spec note": Door(".json", notes, call=read_note, text=True),
     "rates cache": Door(".json", rates, call=read_rates, text=True),
 }  # fmt: skip

@@ -64,13 +64,12 @@ def test_a_valid_file_is_received(worker, tmp_path):
     """Else nothing of this would mean anything: each door opens for some valid file."""
     for name, door in DOORS.items():
         ends = []
-        for data in worker.valid(name)[:9]:
+        for data in worker.valid(name)[:3]:
             path = tmp_path / f"valid{door.suffix}"
             path.write_bytes(data)
             ends.append(worker.open(name, path))
             assert not ends[-1].fault, (name, ends[-1])
-        if ends and "import" not in name:
-            assert 0 in [end.code for end in ends], (name, [end.printed for end in ends])
+        assert not ends or 0 in [end.code for end in ends], (name, [end.printed for end in ends])
 
 
 FAULTY = {
