@@ -5,6 +5,7 @@ It is forked from one that has imported everything, so that thousands of files t
 
 import contextlib
 import os
+import re
 import shutil
 import time
 import traceback
@@ -176,7 +177,7 @@ def _judged(code: int, printed: str, out: Path) -> str:
     """What is wrong with an end that is neither a crash nor a hang."""
     if code not in (0, 1, 2):
         return f"its exit code is {code}"
-    if "Traceback (most recent" in printed:
+    if re.search(r"^Traceback \(most recent", printed, re.MULTILINE):  # none quoted in a record
         return "it prints a traceback"
     if "\x1b" in printed.replace("\x1b[A", ""):  # a progress bar's own
         return "it prints an escape sequence"
