@@ -167,7 +167,7 @@ WHOLE = {
         ),
         "CONCATENATION .* differ from place to place",
     ),
-    "flip": (lambda tf, x: x + x[:, ::-1], "looks further than"),
+    "flip": (lambda tf, x: x + x[:, ::-1], "looks further than its 32x32 px"),
     "roll": (lambda tf, x: x + tf.roll(x, 3, 1), "29 px far"),
     "halves": (
         lambda tf, x: tf.concat([x[:, : x.shape[1] // 2] * 2, x[:, x.shape[1] // 2 :]], 1),

@@ -17,7 +17,7 @@ from lpie.size import Size
 from lpie.tflite.cost import xnnpack_peak_mb
 from lpie.tflite.model import Tensor, TfliteModel
 from lpie.tflite.receptive_field.ends import image_ends
-from lpie.tflite.receptive_field.walk import receptive_field
+from lpie.tflite.receptive_field.walk import reach_of
 
 SIZES = ("256x256", "fhd", "4k")
 # What a photo can be turned into, and back.
@@ -222,14 +222,12 @@ def _sizes(
 
 def _reach(network: TfliteModel) -> dict[str, Any]:
     """`halo_px`, `multiple` and `scale` of a job: by the file's spec, else by its ops."""
-    spec = network.spec
-    if spec:
-        return {"halo_px": spec.halo_px, "multiple": spec.multiple, "scale": spec.scale}
     if not restores(network):
-        return {"halo_px": None, "multiple": 1}
-    field = receptive_field(network)
-    halo_px = field.halo_px if field.resizable else None  # tiles have sizes of their own
-    multiple = field.multiple if field.resizable else 1
+        return {"halo_px": None, "multiple": network.spec.multiple if network.spec else 1}
+    field = reach_of(network)
+    # Tiles have sizes of their own, which a file of one size cannot take.
+    halo_px = field.halo_px if field.resizable else None
+    multiple = field.multiple if field.resizable or network.spec else 1
     return {"halo_px": halo_px, "multiple": multiple, "scale": field.scale}
 
 

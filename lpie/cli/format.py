@@ -166,6 +166,7 @@ def print_inspection(report: dict[str, Any], verdicts: Sequence["Verdict"]) -> N
     for side in ("inputs", "outputs"):
         for tensor in report[side]:
             echo(f"{side[:-1]}: {_tensor_line(tensor)}")
+    echo(_tiles_line(report["tiles"]))
     per_pixel = report["macs_per_pixel"]
     rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
     echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
@@ -177,6 +178,18 @@ def print_inspection(report: dict[str, Any], verdicts: Sequence["Verdict"]) -> N
     echo("")
     for verdict in verdicts:
         echo(verdict_line(verdict))
+
+
+def _tiles_line(tiles: dict[str, Any]) -> str:
+    """How `lpie restore` uses a file, in one line."""
+    if "scale" not in tiles:
+        return f"lpie restore: refused. {tiles['reason']}."
+    sizes = f", multiples of {tiles['multiple']} px" if tiles["multiple"] > 1 else ""
+    facts = sizes + (f", output x{tiles['scale']}" if tiles["scale"] > 1 else "")
+    if tiles["halo_px"] is None:
+        return f"lpie restore: tiles are not exact{facts}. {tiles['reason']}."
+    own = "" if tiles["resizable"] else " of its own size"
+    return f"lpie restore: exact tiles{own}, halo {tiles['halo_px']} px{facts}"
 
 
 def verdict_line(verdict: "Verdict") -> str:

@@ -153,8 +153,8 @@ def restore(
         echo(f"{len(skipped)} already done, skipped.")
     if any(not row["exact"] for row in restored):
         echo(
-            "This network sees the whole image: its tiles were blended, which is not exactly the "
-            "result of the whole image.",
+            f"{restorer.reason}: tiles were blended, which is not exactly the result of the whole "
+            "image.",
             err=True,
         )
     if failed:

@@ -204,6 +204,12 @@ class Restorer:
         return int(self._scale)
 
     @property
+    def reason(self) -> str:
+        """Why tiles are not exact, as a sentence without its full stop; "" where they are."""
+        whole = "This network sees the whole image"
+        return "" if self.halo_px is not None else getattr(self._network, "reason", "") or whole
+
+    @property
     def channels(self) -> int:
         """The channels of the images that it takes: 3 for RGB, 1 for grey."""
         return int(self._channels[0])

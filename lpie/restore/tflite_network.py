@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 import queue
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ from lpie.size import Size
 from lpie.tflite.cost import INTERPRETER_MB, xnnpack_peak_mb
 from lpie.tflite.interpreter import RuntimeName, Session
 from lpie.tflite.model import TfliteModel
-from lpie.tflite.receptive_field.ends import ImageEnds, image_ends, value_range
-from lpie.tflite.receptive_field.walk import ReceptiveField, receptive_field
+from lpie.tflite.receptive_field.ends import image_ends, value_range
+from lpie.tflite.receptive_field.walk import reach_of
 from lpie.tflite.spec import ModelSpec, spec_path
 
 # The size at which the memory of a file of any size is estimated.
@@ -60,6 +61,7 @@ class TfliteNetwork:
         fixed: The only (height, width) it takes; None when it takes any.
         scale: How many times as high and wide as its input its output is.
         channels: Of its input and of its output.
+        reason: Why its tiles are not exact; "" where they are.
 
     Raises:
         InputError: The file is no `.tflite` of one image, or its `.spec.json` is another file's.
@@ -71,8 +73,9 @@ class TfliteNetwork:
         model = TfliteModel.read(path)
         ends, spec = image_ends(model), _checked_spec(path, model)
         self.model, self._threads, self._runtime = model, threads, runtime
-        field = _field_of(spec, ends) if spec else receptive_field(model)
+        field = reach_of(model)
         self.multiple, self.halo_px, self.scale = field.multiple, field.halo_px, field.scale
+        self.reason = field.reason
         self.channels = (ends.channels, ends.result_channels)
         self.fixed: tuple[int, int] | None = None if field.resizable else ends.size
         self._range = spec.value_range if spec else _assumed_range(model)
@@ -224,7 +227,12 @@ class TfliteNetwork:
     def _check_range(self, result: NDArray[np.float32]) -> None:
         """Raise an `InputError` for values that cannot be those of an image."""
         mean = float(result.mean())
-        if not abs(mean) < MOST_MEAN:
+        if not math.isfinite(mean):
+            raise InputError(
+                f"{self.model.name} returns values that are no numbers (NaN or infinite) for an "
+                "image in [0, 1]."
+            )
+        if abs(mean) > MOST_MEAN:
             raise InputError(
                 f"{self.model.name} returns values around {mean:.3g} for an image in [0, 1]: it "
                 "works in another range of values. Export it for images in [0, 1]."
@@ -233,12 +241,6 @@ class TfliteNetwork:
     def close(self) -> None:
         """Free the interpreters' memory; the next plan opens new ones."""
         self._opened, self._sessions = None, queue.SimpleQueue()
-
-
-def _field_of(spec: ModelSpec, ends: ImageEnds) -> ReceptiveField:
-    """What the `spec` of a file says; one that is not local is run at its own size alone."""
-    local = spec.halo_px is not None
-    return ReceptiveField(ends.scale or 1, spec.multiple, spec.halo_px, resizable=local)
 
 
 def _assumed_range(model: TfliteModel) -> tuple[float, float]:
@@ -253,7 +255,7 @@ def _assumed_range(model: TfliteModel) -> tuple[float, float]:
     for low, high in RANGES:
         slack = RANGE_SLACK * (high - low)
         if abs(stated[0] - low) <= slack and abs(stated[1] - high) <= slack:
-            return low, high
+            return stated  # so that a level of the photo is a level of the input
     raise InputError(
         f"The input of {model.name} stands for values from {stated[0]:.3g} to {stated[1]:.3g}. "
         "lpie restores with images in [0, 1], [-1, 1] or [0, 255]. Export it for one of these."

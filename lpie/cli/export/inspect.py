@@ -165,8 +165,20 @@ def _report(file: Path, model: "TfliteModel", verdicts: list["Verdict"]) -> dict
         **dataclasses.asdict(cost),
         "macs_per_pixel": _per_pixel(cost, model),
         "gpu_memory": dataclasses.asdict(gpu_memory(model)),
+        "tiles": _tiles(model),
         "delegates": [verdict_table(verdict) for verdict in verdicts],
     }
+
+
+def _tiles(model: "TfliteModel") -> dict[str, Any]:
+    """What `lpie restore` needs of its tiles; of a file that it refuses only the reason."""
+    from lpie.errors import InputError
+    from lpie.tflite.receptive_field.walk import reach_of
+
+    try:
+        return dataclasses.asdict(reach_of(model))
+    except InputError as error:
+        return {"reason": str(error).rstrip(".")}
 
 
 def _tensor(tensor: "Tensor") -> dict[str, Any]:

@@ -48,6 +48,22 @@ class ReceptiveField:
         return self.halo_px is not None
 
 
+def reach_of(model: TfliteModel) -> ReceptiveField:
+    """What the spec of `model` says of its tiles, or, of a file without one, its ops.
+
+    A file that is not local as its spec says runs at its own size alone.
+
+    Raises:
+        InputError: As of `receptive_field`.
+    """
+    spec = model.spec
+    if spec is None:
+        return receptive_field(model)
+    local, scale = spec.halo_px is not None, image_ends(model).scale or 1
+    reason = "" if local else "The network sees the whole image, as its spec says"
+    return ReceptiveField(scale, spec.multiple, spec.halo_px, local, reason)
+
+
 def receptive_field(model: TfliteModel) -> ReceptiveField:
     """The receptive field of `model`, from a walk over its ops.
 
@@ -75,7 +91,7 @@ def receptive_field(model: TfliteModel) -> ReceptiveField:
         if answer.hopeless or (answer == last and answer.halo_px is not None):
             return answer.field(scale, resizable=open_size or answer == last)
         last, size = answer, Size(2 * size.height, 2 * size.width)
-    return replace(field, reason=last.reason or f"It looks further than {LAST_SIDE_PX} px")
+    return replace(field, reason=last.cause or f"It looks further than {LAST_SIDE_PX // 2} px")
 
 
 def _open_scale(model: TfliteModel, size: Size) -> int:
@@ -109,15 +125,21 @@ class _Unfollowed(Exception):
 
 @dataclass(frozen=True)
 class _Answer:
-    """Of one size. hopeless: no other size will be better."""
+    """Of one size.
+
+    cause: the op because of which nothing is local. reason: that, or that it looks too far for the
+    size. hopeless: no other size will be better.
+    """
 
     multiple: int = 1
     halo_px: int | None = None
+    cause: str = ""
     reason: str = ""
     hopeless: bool = False
 
     def field(self, scale: int, *, resizable: bool) -> ReceptiveField:
-        return ReceptiveField(scale, self.multiple, self.halo_px, resizable, self.reason)
+        reason = self.cause or self.reason
+        return ReceptiveField(scale, self.multiple, self.halo_px, resizable, reason)
 
 
 def _answer(model: TfliteModel, size: Size, scale: int) -> _Answer:
@@ -126,16 +148,17 @@ def _answer(model: TfliteModel, size: Size, scale: int) -> _Answer:
         try:
             walk.run()
         except _Unfollowed as error:
-            return _Answer(reason=str(error), hopeless=True)
+            return _Answer(cause=str(error), hopeless=True)
     multiple = math.lcm(*(walk.multiple for walk in walks))
     (output,) = model.outputs
     halos = [walk.halo_px(output.index, scale) for walk in walks]
     if None in halos:
-        reasons = [walk.reason for walk in walks if walk.reason]
-        return _Answer(multiple, reason=(reasons or [f"It looks further than {size} px"])[0])
+        causes = [walk.reason for walk in walks if walk.reason]
+        cause = causes[0] if causes else ""
+        return _Answer(multiple, cause=cause, reason=f"It looks further than its {size} px")
     halo_px = -(-max(h for h in halos if h is not None) // multiple) * multiple
     if 2 * halo_px + multiple > min(size) or any(side % multiple for side in size):
-        return _Answer(multiple, reason=f"It looks {halo_px} px far and takes {size} px")
+        return _Answer(multiple, reason=f"It looks {halo_px} px far, too far for its {size} px")
     return _Answer(multiple, halo_px)
 
 
