@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.errors import require, unknown_name
+from lpie.errors import InputError, require, unknown_name
 from lpie.evaluation.baselines import BASELINES, Baseline, estimate_sigma
 from lpie.restore.restorer import Restorer
 from lpie.weights import tflite_file
@@ -81,6 +81,12 @@ def blind(name: str, step_px: int = 1) -> Method:
 def _model(path: str) -> Method:
     # Whole images where tiles are not exact; a wrong file raises here, before any work.
     restorer = Restorer(path, max_memory_mb=math.inf)
+    if restorer.scale > 1 or (restorer.channels, restorer.result_channels) != (3, 3):
+        raise InputError(
+            f"A suite compares networks from an RGB image to one of the same size. {path} returns "
+            f"an image {restorer.scale} times as large, with {restorer.result_channels} channels, "
+            f"for one with {restorer.channels}. Use lpie evaluate {path} --pairs DIR."
+        )
     if tflite_file(path).suffix == ".tflite":
         # A session keeps its memory, up to 0.9 GB: each is opened for one image and then let go.
         return Method(path, "blind", "a .tflite", lambda: Restorer(path).restore, is_model=True)

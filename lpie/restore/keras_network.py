@@ -11,6 +11,7 @@ from lpie.restore.tile_policy import (
     KERAS_BYTES_PER_VALUE,
     Budget,
     Plan,
+    smallest_side,
     tile_bytes_per_px,
     unmeasured_plan,
 )
@@ -37,16 +38,21 @@ class KerasNetwork:
     """
 
     def __init__(self, model: "keras.Model") -> None:
+        from lpie.backend import keras
         from lpie.models.graph.analysis import analyse, held_per_pixel
 
         ends = keras_ends(model)
+        if isinstance(model, keras.Sequential):  # the same layers as a graph
+            model = keras.Model(model.inputs, model.outputs, name=model.name)
         facts = analyse(model)
         self._model, self.multiple, self.halo_px = model, facts.multiple, facts.halo_px
         self.fixed: tuple[int, int] | None = ends.size
         self.scale = ends.scale or 1
         self.channels = (ends.channels, ends.result_channels)
-        if ends.size and (any(side % facts.multiple for side in ends.size)):
+        if ends.size and any(side % facts.multiple for side in ends.size):
             self.multiple, self.halo_px = 1, None
+        elif ends.size and smallest_side(self.multiple, self.halo_px) > min(ends.size):
+            self.halo_px = None
         held_bytes = KERAS_BYTES_PER_VALUE * held_per_pixel(model)
         self.mb_per_px = (held_bytes + tile_bytes_per_px(self.scale)) / 1e6
 
@@ -80,10 +86,11 @@ def keras_ends(model: "keras.Model") -> ImageEnds:
         InputError: It takes or returns something else.
     """
     name = f"The Keras model {model.name}"
-    if len(model.inputs or ()) != 1 or len(model.outputs or ()) != 1:
+    inputs, outputs = (getattr(model, end, None) or () for end in ("inputs", "outputs"))
+    if len(inputs) != 1 or len(outputs) != 1:
         raise InputError(
-            f"{name} has {len(model.inputs or ())} inputs and {len(model.outputs or ())} outputs. "
-            "lpie restores with functional models of one image in and one image out."
+            f"{name} has {len(inputs)} inputs and {len(outputs)} outputs that it states. lpie "
+            "restores with functional and sequential models of one image in and one image out."
         )
     shape, result = tuple(model.inputs[0].shape), tuple(model.outputs[0].shape)
     for end, one in (("takes", shape), ("returns", result)):

@@ -176,10 +176,25 @@ def keras_networks():
         x = layers.Conv2D(4, 3, strides=2, padding="same")(x)
         return layers.Conv2DTranspose(3, 4, strides=4, padding="same")(x)
 
-    return {"shuffle": (shuffle, 2), "up": (up, 3), "transposed": (transposed, 2)}
+    def functions(x):  # of keras.ops, without layers
+        features = keras.ops.relu(layers.Conv2D(12, 5, padding="same")(x * 2.0 - 1.0))
+        return keras.ops.clip(keras.ops.depth_to_space(features, 2) / 2.0, 0, 1)
+
+    def usual(x):
+        x = layers.Conv2D(8, 3, padding="same")(x)
+        x = layers.PReLU(shared_axes=[1, 2])(layers.BatchNormalization()(x))
+        return layers.Conv2DTranspose(3, 4, strides=2, padding="same")(x)
+
+    return {
+        "shuffle": (shuffle, 2),
+        "up": (up, 3),
+        "transposed": (transposed, 2),
+        "functions": (functions, 2),
+        "usual": (usual, 2),
+    }
 
 
-@pytest.mark.parametrize("name", ["shuffle", "up", "transposed"])
+@pytest.mark.parametrize("name", ["shuffle", "up", "transposed", "functions", "usual"])
 def test_tiles_of_keras_networks_that_enlarge_are_exact(name):
     function, scale = keras_networks()[name]
     source = keras.Input((None, None, 3))
@@ -192,6 +207,29 @@ def test_tiles_of_keras_networks_that_enlarge_are_exact(name):
     tiled, expected = (restorer.restore(IMAGE, plan=p) for p in (plan, whole_plan))
     assert expected.shape == (LARGE * scale, LARGE * scale, 3)
     np.testing.assert_allclose(tiled, expected, atol=1e-5)
+
+
+def test_sequential_models_and_a_size_that_is_too_small_for_the_halo():
+    layers = keras.layers
+    ends = [layers.Conv2D(12, 9, padding="same"), layers.Conv2DTranspose(3, 2, strides=2)]
+    restorer = Restorer(keras.Sequential([keras.Input((None, None, 3)), *ends]))
+    assert (restorer.scale, restorer.halo_px) == (2, 5)
+    fixed = Restorer(keras.Sequential([keras.Input((8, 8, 3)), *ends]))
+    assert fixed.halo_px is None
+    assert fixed.restore(IMAGE[:20, :30]).shape == (40, 60, 3)
+
+
+def test_models_that_state_no_image_are_refused():
+    class Own(keras.Model):
+        def call(self, x):
+            return x
+
+    with pytest.raises(InputError, match="functional and sequential models of one image"):
+        Restorer(Own())
+    image = keras.Input((16, 16, 3))
+    vector = keras.Model(image, keras.layers.Dense(3)(keras.layers.Flatten()(image)))
+    with pytest.raises(InputError, match=r"returns tensors of the shape \[None, 3\]"):
+        Restorer(vector)
 
 
 def test_keras_networks_of_one_size_and_of_other_channels():

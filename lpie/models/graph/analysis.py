@@ -9,6 +9,7 @@ from typing import Any
 
 from lpie.backend import keras
 from lpie.models.graph.facts import LayerFacts, Reach, facts_of, whole_map
+from lpie.models.graph.keras_layers import is_function
 from lpie.models.graph.walk import calls, is_plain
 
 
@@ -57,7 +58,7 @@ def analyse(model: keras.Model) -> Analysis:
         multiple = math.lcm(multiple, math.ceil((reach or source).stride))
     end = reaches[id(model.outputs[0])]
     furthest = max(-end.low, end.high, Fraction(0))
-    facts = [_facts(layer) for layer in model.layers]
+    facts = [_facts(layer) for layer in _steps(model)]
     local = limited and all(fact.local for fact in facts)
     if not local and any(fact.pads for fact in facts):
         multiple = 1
@@ -71,13 +72,18 @@ def analyse(model: keras.Model) -> Analysis:
     )
 
 
+def _steps(model: keras.Model) -> list[Any]:
+    """The layers of `model`, and the functions of `keras.ops` between them."""
+    return list(dict.fromkeys(layer for layer, _, _ in calls(model)))
+
+
 def _facts(layer: Any) -> LayerFacts:
     return facts_of(layer) or UNKNOWN
 
 
 def _warn_of_unknown_layers(model: keras.Model) -> None:
     """Name the layers of which nothing is known, so that nobody wonders at blended tiles."""
-    unknown = [layer for layer in model.layers if facts_of(layer) is None]
+    unknown = [layer for layer in _steps(model) if facts_of(layer) is None]
     if unknown:
         names = ", ".join(f"{layer.name} ({type(layer).__name__})" for layer in unknown)
         warnings.warn(
@@ -103,7 +109,7 @@ def macs_per_pixel(model: keras.Model, size: int = 256) -> float:
     for layer, inputs, outputs in calls(model):
         sources = [shapes[id(tensor)] for tensor in inputs]
         total += _facts(layer).macs(layer, sources, shapes[id(outputs[0])])
-    return total / size**2
+    return total / _area(model, shapes)
 
 
 def held_per_pixel(model: keras.Model, size: int = 256) -> float:
@@ -115,7 +121,7 @@ def held_per_pixel(model: keras.Model, size: int = 256) -> float:
     """
     shapes = _shapes(model, size)
     if not is_plain(model):
-        return sum(map(math.prod, shapes.values())) / size**2
+        return sum(map(math.prod, shapes.values())) / _area(model, shapes)
     readers = Counter(id(t) for _, inputs, _ in calls(model) for t in inputs)
     held = most = 0
     for _, inputs, outputs in calls(model):
@@ -125,11 +131,25 @@ def held_per_pixel(model: keras.Model, size: int = 256) -> float:
             readers[id(tensor)] -= 1
             if not readers[id(tensor)]:
                 held -= math.prod(shapes[id(tensor)])
-    return most / size**2
+    return most / _area(model, shapes)
+
+
+def _area(model: keras.Model, shapes: dict[int, tuple[int, ...]]) -> int:
+    """The pixels of the image that `shapes` are for."""
+    _, height, width, *_ = shapes[id(model.inputs[0])]
+    return height * width
 
 
 def _shapes(model: keras.Model, size: int) -> dict[int, tuple[int, ...]]:
-    """{id of a tensor: its shape} for an image of size x size."""
+    """{id of a tensor: its shape} for an image of size x size, or of the model's own size."""
+    if model.inputs[0].shape[1] is not None:
+        tensors = [outputs[0] for _, _, outputs in calls(model)]
+        return {id(t): tuple(1 if n is None else n for n in t.shape) for t in tensors}
+    if any(is_function(step) for step in _steps(model)):  # which work out no shape alone
+        tensors = [outputs[0] for _, _, outputs in calls(model)]
+        image = keras.KerasTensor((1, size, size, model.inputs[0].shape[-1]))
+        whole = keras.Model(model.inputs, tensors).compute_output_spec(image)
+        return {id(t): tuple(spec.shape) for t, spec in zip(tensors, whole, strict=True)}
     shapes: dict[int, tuple[int, ...]] = {}
     for layer, inputs, outputs in calls(model):
         sources = [shapes[id(tensor)] for tensor in inputs]

@@ -76,8 +76,11 @@ class LayerFacts:
 
 
 def facts_of(layer: Any) -> LayerFacts | None:
-    """What is known of `layer`; None where nothing is."""
-    from lpie.models.graph.keras_layers import KERAS_LAYERS  # which imports this module
+    """What is known of `layer`, or of a function of `keras.ops`; None where nothing is."""
+    # Which imports this module.
+    from lpie.models.graph.keras_layers import KERAS_LAYERS, OPERATIONS, is_function
 
+    if is_function(layer):
+        return OPERATIONS.get(type(layer).__name__)
     own = getattr(type(layer), "facts", None)
     return own if isinstance(own, LayerFacts) else KERAS_LAYERS.get(type(layer))

@@ -57,7 +57,9 @@ UPSAMPLING = LayerFacts(
 KERAS_LAYERS: dict[type, LayerFacts] = {
     _L.Activation: LayerFacts(equalization="through", twin=("activation",)),
     _L.Add: LayerFacts(equalization="through", twin=()),
+    _L.Average: LayerFacts(),
     _L.AveragePooling2D: LayerFacts(reach=_pooled),
+    _L.BatchNormalization: LayerFacts(),
     _L.Concatenate: LayerFacts(equalization="join", moves="all", twin=()),
     _L.Conv2D: LayerFacts(
         reach=_convolved,
@@ -66,11 +68,13 @@ KERAS_LAYERS: dict[type, LayerFacts] = {
         twin=("filters", "groups", *_CONVOLUTION),
     ),
     _L.Conv2DTranspose: LayerFacts(reach=_transposed, macs=_macs_of_input),
+    _L.Dense: LayerFacts(macs=_macs_of_output),
     _L.DepthwiseConv2D: LayerFacts(
         reach=_convolved, macs=_macs_of_output, equalization="kernel", twin=_CONVOLUTION
     ),
     _L.Dropout: LayerFacts(),
     _L.ELU: LayerFacts(twin=("alpha",)),
+    _L.GaussianNoise: LayerFacts(),
     _L.GlobalAveragePooling2D: LayerFacts(reach=whole_map, equalization="through"),
     _L.InputLayer: LayerFacts(),
     _L.LayerNormalization: LayerFacts(equalization="makes"),
@@ -81,10 +85,61 @@ KERAS_LAYERS: dict[type, LayerFacts] = {
         moves="all",
         twin=("pool_size", "strides", "padding"),
     ),
+    _L.Maximum: LayerFacts(),
+    _L.Minimum: LayerFacts(),
     _L.Multiply: LayerFacts(equalization="gate", twin=()),
     _L.PReLU: LayerFacts(any_size=False),  # its slopes may have a place each
     _L.ReLU: LayerFacts(equalization="through", twin=()),
+    _L.Rescaling: LayerFacts(),
+    _L.SpatialDropout2D: LayerFacts(),
     _L.Subtract: LayerFacts(),
     _L.UpSampling2D: UPSAMPLING,
     _L.ZeroPadding2D: LayerFacts(reach=_padded, any_size=False),
+}
+
+
+def is_function(operation: Any) -> bool:
+    """Whether a step of a network is a function of `keras.ops` instead of a layer."""
+    return isinstance(operation, keras.Operation) and not isinstance(operation, _L.Layer)
+
+
+def _shuffled(operation: Any, source: Reach) -> Reach | None:
+    channels_last = operation.data_format == "channels_last"
+    return enlarged(operation.block_size, source) if channels_last else None
+
+
+def _joined(operation: Any, source: Reach) -> Reach | None:
+    return source if operation.axis in (-1, 3) else None
+
+
+# Functions of `keras.ops` in a network, by the name of their class, which is not public. They have
+# neither weights nor a part in equalization.
+OPERATIONS: dict[str, LayerFacts] = {
+    "Absolute": LayerFacts(),
+    "Add": LayerFacts(),
+    "Cast": LayerFacts(),
+    "Clip": LayerFacts(),
+    "Concatenate": LayerFacts(reach=_joined),
+    "DepthToSpace": LayerFacts(reach=_shuffled),
+    "Divide": LayerFacts(),
+    "Elu": LayerFacts(),
+    "Exp": LayerFacts(),
+    "Gelu": LayerFacts(),
+    "HardSigmoid": LayerFacts(),
+    "HardSilu": LayerFacts(),
+    "LeakyRelu": LayerFacts(),
+    "Maximum": LayerFacts(),
+    "Minimum": LayerFacts(),
+    "Multiply": LayerFacts(),
+    "Negative": LayerFacts(),
+    "Power": LayerFacts(),
+    "Relu": LayerFacts(),
+    "Relu6": LayerFacts(),
+    "Sigmoid": LayerFacts(),
+    "Silu": LayerFacts(),
+    "Sqrt": LayerFacts(),
+    "Square": LayerFacts(),
+    "Subtract": LayerFacts(),
+    "Tanh": LayerFacts(),
+    "TrueDivide": LayerFacts(),
 }
