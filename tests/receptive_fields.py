@@ -183,6 +183,12 @@ OPEN = {
         lambda tf, x: x + larger(tf, conv(tf, x, 3, stride=2)), (1, 2, 4),
     ),
     "open x2": (lambda tf, x: tf.nn.depth_to_space(conv(tf, x, 12), 2), (2, 1, 1)),
+    "open gated u-net": (
+        lambda tf, x: x + larger(
+            tf, conv(tf, x * tf.reduce_mean(x, [1, 2], keepdims=True), 3, stride=2)
+        ),
+        (1, 2, None),
+    ),
     "open mean": (
         lambda tf, x: x * tf.reduce_mean(x, [1, 2], keepdims=True), (1, 1, None),
     ),

@@ -134,7 +134,13 @@ def test_a_fast_halo_of_a_network_that_enlarges(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "scale", "multiple"),
-    [("open", 1, 1), ("open u-net", 1, 2), ("open x2", 2, 1), ("open mean", 1, 1)],
+    [
+        ("open", 1, 1),
+        ("open u-net", 1, 2),
+        ("open x2", 2, 1),
+        ("open mean", 1, 1),
+        ("open gated u-net", 1, 2),
+    ],
 )
 def test_a_file_of_any_size_runs_at_the_size_of_the_photo(name, scale, multiple):
     """Not pixel by pixel, as its stored size of 1x1 says."""
@@ -144,6 +150,7 @@ def test_a_file_of_any_size_runs_at_the_size_of_the_photo(name, scale, multiple)
     result = restorer.restore(image)
     assert result.shape == (20 * scale, 30 * scale, 3)
     np.testing.assert_allclose(result, expected, atol=1e-6)
+    assert restorer.restore(image[:19, :29]).shape == (19 * scale, 29 * scale, 3)
     if restorer.halo_px is not None:
         plan = Plan((20, 30), (12, 12), restorer.halo_px, multiple)
         np.testing.assert_allclose(restorer.restore(image, plan=plan), expected, atol=1e-6)

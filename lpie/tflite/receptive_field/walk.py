@@ -19,6 +19,8 @@ from lpie.tflite.receptive_field.rules import ELEMENTWISE, follow
 UNFOLLOWED = (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError)
 # Sides (px) of the first image that a file of any size is walked with, and of the last of all.
 FIRST_SIDE_PX, LAST_SIDE_PX = 64, 4096
+# A map that is smaller by more than this has a size of its own, such as that of a pooled pyramid.
+MOST_REDUCTION = 64
 # Integers in a file that may be sizes, axes or indices.
 MOST_NUMBERS = 1 << 16
 
@@ -91,7 +93,8 @@ def receptive_field(model: TfliteModel) -> ReceptiveField:
         if answer.hopeless or (answer == last and answer.halo_px is not None):
             return answer.field(scale, resizable=open_size or answer == last)
         last, size = answer, Size(2 * size.height, 2 * size.width)
-    return replace(field, reason=last.cause or f"It looks further than {LAST_SIDE_PX // 2} px")
+    reason = last.cause or f"It looks further than {LAST_SIDE_PX // 2} px"
+    return replace(field, multiple=last.multiple, reason=reason)
 
 
 def _open_scale(model: TfliteModel, size: Size) -> int:
@@ -237,6 +240,7 @@ class _Walk:
             facts[BELOW:][:, everything] = 1
             result = Map(result.shape, facts, result.numbers)
         if result.whole:
+            self._count_reduction(result.shape)
             if not self.reason and not any(m.whole for m in sources):
                 self.reason = f"{op.name} (op {op.index}) reads the whole image"
             return result
@@ -244,6 +248,12 @@ class _Walk:
             if 2 * result.span(axis) > self._lines:
                 self._count_period(op, result, axis)
         return result
+
+    def _count_reduction(self, shape: Sequence[int]) -> None:
+        """Let the reduction of a map that sees the whole image count, by its size."""
+        length = shape[self._axis] if len(shape) == 4 else 1
+        if length > 1 and self._lines % length == 0 and self._lines // length <= MOST_REDUCTION:
+            self.multiple = math.lcm(self.multiple, self._lines // length)
 
     def _count_period(self, op: Op, result: Map, axis: int) -> None:
         """Let the lines after which the map repeats itself along `axis` count."""
