@@ -1,6 +1,5 @@
 """Latencies in a log: lines of statistics in microseconds, LiteRT's block in milliseconds."""
 
-import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +26,7 @@ _RUNS = re.compile(
 )
 _COMPLETED = "Model run completed"
 _HEADER = re.compile(r"^=* ?BENCHMARK RESULTS ?=*$")
+MOST = 1e15  # of any number in a record; 30 years in us
 # The mean has six digits, and an int in 2017.
 _DIGITS = 1e-5
 
@@ -66,7 +66,7 @@ def doubt(numbers: Numbers) -> str:
     values = [value for key, value in numbers.items() if key.endswith("_ms") and value is not None]
     if numbers and not values:
         return "A line of statistics is garbled."
-    if not all(math.isfinite(value) and value >= 0 for value in values):
+    if not all(0 <= value < MOST for value in values):
         return "The result holds a number that no run can have taken."
     if numbers and not (numbers.get("mean_ms") or numbers.get("median_ms")):
         return "The result tells of runs that took no time."
@@ -114,7 +114,7 @@ def _round(count: int, us: dict[str, float]) -> Numbers:
 def _plausible(us: dict[str, float]) -> bool:
     """Whether the numbers of one line can be true together; a damaged digit often shows here."""
     low, high = us["min"], us["max"]
-    if not all(map(math.isfinite, us.values())):
+    if not all(value < MOST for value in us.values()):
         return False
     inside = [us[key] for key in ("first", "curr", "avg", "median", "p5", "p95") if key in us]
     ordered = us.get("p5", low) <= us.get("median", us.get("p5", low)) <= us.get("p95", high)
@@ -129,7 +129,7 @@ def _from_timings(line: Line, counts: list[Numbers]) -> tuple[Numbers, Numbers, 
     mean = next((us[k] for k in ("Inference (avg)", "Inference", "no stats") if k in us), None)
     if mean is None:
         return {}, {}, "The log ends within its result."
-    if not all(map(math.isfinite, us.values())):
+    if not all(value < MOST for value in us.values()):
         return {}, {}, "The result holds a number that no run can have taken."
     warmup = next((us[k] for k in ("Warmup (avg)", "Warmup") if k in us), None)
     agreed = _agreed(counts, _ms(mean), _ms(warmup))
@@ -189,7 +189,7 @@ def _from_block(
     if any(f"Inference ({key})" not in ms for key in ("avg", "min", "max", last)):
         return {}, {}, "The log ends within its block of results."
     low, mean, high = (ms[f"Inference ({key})"] for key in ("min", "avg", "max"))
-    if not all(map(math.isfinite, ms.values())):
+    if not all(value < MOST for value in ms.values()):
         return {}, {}, "The result holds a number that no run can have taken."
     if not low <= mean <= high:
         return {}, {}, "The numbers of the block of results contradict each other."

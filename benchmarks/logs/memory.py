@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from lpie.benchmarks.logs.latency import NUMBER
+from lpie.benchmarks.logs.latency import MOST, NUMBER
 from lpie.benchmarks.logs.lines import Line, all_matches
 
 # What each line tells, by the schema's names. `overall=` may end the log: see `whole`.
@@ -33,6 +33,7 @@ def find_memory(lines: Sequence[Line]) -> dict[str, float]:
         name: float(value)
         for match in all_matches(lines, *_RULES)
         for name, value in match.groupdict().items()
+        if float(value) < MOST
     }
     return {**_unsure(lines), **certain}
 
@@ -46,5 +47,5 @@ def _unsure(lines: Sequence[Line]) -> dict[str, float]:
         name: float(value)
         for match in matches
         for name, value in match.groupdict().items()
-        if match.end(name) < len(lines[-1].text.rstrip())
+        if match.end(name) < len(lines[-1].text.rstrip()) and float(value) < MOST
     }

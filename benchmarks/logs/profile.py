@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from lpie.benchmarks.logs.latency import MOST
 from lpie.benchmarks.logs.lines import Line
 
 _SECTION = "Operator-wise Profiling Info for Regular Benchmark Runs"
@@ -99,7 +100,7 @@ def _row(text: str, columns: Sequence[str], csv: bool) -> dict[str, Any] | None:
 def _numbers(columns: Sequence[str], texts: Sequence[str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for column, text in zip(columns, texts, strict=True):
-        if column in ("mean_ms", "percent", "memory_kb"):
+        if column in ("mean_ms", "percent", "memory_kb") and float(text.rstrip("%")) < MOST:
             values[column] = float(text.rstrip("%"))
         if column == "count" and text.isdigit():
             values[column] = int(text)

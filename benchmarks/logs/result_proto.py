@@ -3,7 +3,6 @@
 proto2, package tflite.tools.benchmark: 1 name, 2 LatencyMetrics, 3 MemoryMetrics, 4 MiscMetrics.
 """
 
-import math
 import struct
 from collections.abc import Iterator
 from typing import Any
@@ -121,7 +120,7 @@ def _float(data: Any) -> float:
     if not isinstance(data, bytes) or len(data) != 4:
         raise _NoMessage
     (value,) = struct.unpack("<f", data)
-    if not math.isfinite(value) or value < 0:
+    if not 0 <= value < 1e15:
         raise _NoMessage
     return float(f"{value:.7g}")
 

@@ -40,6 +40,9 @@ class Limits:
     throttling: float = 1.10
     # Width of the bootstrap interval over the median: what a comparison could not see.
     interval: float = 0.10
+    # The slowest round over the fastest: what the interval of few rounds does not show, and that of
+    # two, which have none, cannot.
+    spread: float = 1.25
     # Deviation of the runs of a round over their middle, of the middle one of the rounds. Where the
     # single runs are known one interruption does not move it.
     deviation: float = 0.25
@@ -133,6 +136,12 @@ def _unstable(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
                 f"The interval of the median, {low:.4g} to {high:.4g} ms, is wider than "
                 f"{limits.interval:.0%} of it."
             )
+    middles = [ms for round_ in record["rounds"] if (ms := _middle(round_))]
+    if middles and max(middles) > limits.spread * min(middles):
+        yield (
+            f"The rounds took {min(middles):.4g} to {max(middles):.4g} ms: the slowest is "
+            f"{max(middles) / min(middles):.3g} times the fastest, more than {limits.spread:g}."
+        )
     shares = [share for round_ in record["rounds"] if (share := _share(round_)) is not None]
     if shares and statistics.median(shares) > limits.deviation:
         yield (

@@ -248,6 +248,24 @@ def test_a_number_that_no_run_can_have_is_no_result(kind, with_end):
     assert record["summary"]["mean_ms"] is None
 
 
+ABSURD = {
+    "init=2.5": "init=1e300",
+    "overall=12.8672": "overall=1e309",
+    "Init: 17851": "Init: 1e99",
+    "curr=41203": "curr=9e99",
+    "(avg): 42100.2": "(avg): 1e200",
+    "Num threads: [4]": "Num threads: [99999999999]",
+    "60 out of 60": "60 out of 9999999999",
+}
+
+
+@pytest.mark.parametrize("old", ABSURD)
+def test_absurd_numbers_are_left_out_or_make_it_incomplete(old):
+    assert old in PLAIN
+    record = record_of(PLAIN.replace(old, ABSURD[old]))
+    assert record["verdict"] in ("valid", "incomplete", "fell_back")
+
+
 @pytest.mark.parametrize("mean", ["1e309", "nan", "-5", "inf", "0"])
 def test_wrong_means_of_litert(mean):
     text = (LOGS / "litert_cpp.txt").read_text().replace("888.77 ms", f"{mean} ms")

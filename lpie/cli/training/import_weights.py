@@ -52,8 +52,7 @@ def import_weights(
     from lpie.config.parse import override
     from lpie.errors import InputError
     from lpie.models import build_model
-    from lpie.models.released.checkpoints import read_weights
-    from lpie.models.released.released import load_released_weights, released_names
+    from lpie.models.released.checkpoints import check_weights, read_weights
     from lpie.system.files import atomic_path, refuse_existing
 
     if output.suffix != ".keras":
@@ -64,6 +63,10 @@ def import_weights(
     table: dict = {"set": {}}
     for assignment in overrides:
         override(table, f"set.{assignment}")
+    check_weights(file)
+    # Only now, as it imports Keras, which takes seconds.
+    from lpie.models.released.released import load_released_weights, released_names
+
     model = build_model(network, **table["set"])
     weights = read_weights(file, released_names(model))
     load_released_weights(model, weights.arrays)

@@ -5,7 +5,7 @@ import struct
 import zipfile
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +64,9 @@ class Weights(NamedTuple):
     left_out: tuple[str, ...] = ()
 
 
+_Arrays = TypeVar("_Arrays")
+
+
 def read_state(path: Path) -> dict[str, NDArray]:
     """The arrays of a `.safetensors`, `.npz` or PyTorch file (`.pth`, `.pt`, `.ckpt`, ...) by name.
 
@@ -75,6 +78,11 @@ def read_state(path: Path) -> dict[str, NDArray]:
     return read_weights(path).arrays
 
 
+def check_weights(path: Path) -> None:
+    """Raise an `InputError` where the file shows without its network that it cannot be used."""
+    _opened(path, lambda file: choose(_content(file)[0]).arrays)
+
+
 def read_weights(path: Path, wanted: Sequence[Collection[str]] = ()) -> Weights:
     """What `read_state` reads, and where in the file it was.
 
@@ -82,6 +90,11 @@ def read_weights(path: Path, wanted: Sequence[Collection[str]] = ()) -> Weights:
     arrays are views of the file's data where it allows: they must not be written to. Raises
     `InputError`, also for arrays with NaN or infinity.
     """
+    return _opened(path, lambda file: _read(file, wanted))
+
+
+def _opened(path: Path, read: Callable[[BinaryIO], _Arrays]) -> _Arrays:
+    """What `read` makes of the file; an `InputError` for a file that holds no weights."""
     if not path.exists():
         raise InputError(f"{path} does not exist.")
     refuse_special(path)
@@ -89,7 +102,7 @@ def read_weights(path: Path, wanted: Sequence[Collection[str]] = ()) -> Weights:
         raise InputError(f"{path} is a folder. Give the file of weights in it.")
     try:
         with path.open("rb") as file:
-            weights = _read(path, file, wanted)
+            weights = read(file)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     except _DAMAGE as error:
@@ -98,12 +111,12 @@ def read_weights(path: Path, wanted: Sequence[Collection[str]] = ()) -> Weights:
             f"{path} is damaged, cut off or no file of weights: {reason}. Give a complete "
             ".safetensors, .npz or PyTorch file (.pth)."
         ) from None
-    if not weights.arrays:
+    if not (weights.arrays if isinstance(weights, Weights) else weights):
         raise InputError(f"{path} holds no named arrays.")
     return weights
 
 
-def _read(path: Path, file: BinaryIO, wanted: Sequence[Collection[str]]) -> Weights:
+def _read(file: BinaryIO, wanted: Sequence[Collection[str]]) -> Weights:
     content, array_of = _content(file)
     choice = choose(content, wanted)
     arrays = {
