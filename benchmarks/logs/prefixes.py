@@ -74,6 +74,8 @@ ANCHORS = (
     "First run took ",
     "All runs took average ",
 )
+# What ends a line of a table or a quotation, as the tool's greeting shows.
+_END = re.compile(r"STARTING!(?P<suffix>[ \t]*[\"'|`]{1,3})\r?$", re.MULTILINE)
 _LOOKED_AT = 40  # lines of one anchor
 _LONGEST_PREFIX = 200
 _MOST_LEARNED = 12
@@ -97,13 +99,18 @@ class Prefixes:
     """Takes away the prefixes of the table, and those that the lines of one log have in common."""
 
     def __init__(self, text: str) -> None:
+        self._suffix = ""
         self._pattern = _pattern(())
         self._learned: tuple[str, ...] = ()
         self._learned = tuple(dict.fromkeys(self._unknown(text)))[:_MOST_LEARNED]
         self._pattern = _pattern(self._learned)
+        end = _END.search(text)
+        self._suffix = end["suffix"] if end else ""
 
     def strip(self, line: str) -> Stripped:
         """The line without what stands in front of it."""
+        if self._suffix and line.endswith(self._suffix):
+            line = line[: -len(self._suffix)]
         if not self._learned and line[:1] not in _FIRST and "| " not in line[:_LONGEST_PREFIX]:
             return Stripped(line)
         place, level, pid, tag, process = 0, "", "", "", False
