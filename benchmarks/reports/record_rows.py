@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -228,7 +229,19 @@ def to_terminal(
 ) -> tuple[list[str], list[list[str]]]:
     """Return (header, rows) for `lpie.cli.format.print_table`."""
     header = [column.head for column in columns]
-    return header, [[shown(r, column, nothing="-") for column in columns] for r in records]
+    rows = [[shown(r, column, nothing="-") for column in columns] for r in records]
+    if columns is TERMINAL:
+        _tell_apart(records, rows)
+    return header, rows
+
+
+def _tell_apart(records: Sequence[Record], rows: list[list[str]]) -> None:
+    """Add the threads to names that several rows have, as the runs of one log may."""
+    counts = Counter(row[0] for row in rows)
+    for record, row in zip(records, rows, strict=True):
+        threads = record["requested"]["threads"]
+        if counts[row[0]] > 1 and threads:
+            row[0] += f", {threads} threads"
 
 
 def _safe(value: object) -> object:

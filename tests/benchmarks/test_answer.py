@@ -9,6 +9,7 @@ from lpie.benchmarks.harness.suite import read_suite
 from lpie.benchmarks.records.answer import answer, turns
 from lpie.benchmarks.records.compare import compare_within
 from lpie.benchmarks.records.record import read_records, write_records
+from lpie.benchmarks.reports.record_rows import to_terminal
 from lpie.benchmarks.reports.records_page import write_results
 from lpie.cli.benchmark.compare import compare as command
 from lpie.errors import InputError
@@ -52,6 +53,17 @@ def test_models_in_turns_show_their_ratio_at_once():
     (line,) = turns([*TWO, record(STEADY, file="c.tflite")])
     assert line.startswith("b, cpu, 4 threads takes 1.5 times as long")
     assert "as a, cpu, 4 threads. The rounds were measured in turns" in line
+
+
+def test_rows_of_one_name_are_told_apart_by_their_threads():
+    other = {**TWO[0], "requested": {**TWO[0]["requested"], "threads": 2}}
+    _, rows = to_terminal([*TWO, other])
+    names = [row[0] for row in rows]
+    assert names == [
+        "a.tflite 256x256, 4 threads",
+        "b.tflite 256x256",
+        "a.tflite 256x256, 2 threads",
+    ]
 
 
 def test_one_file_of_several_records_is_compared(tmp_path):
