@@ -111,25 +111,23 @@ def finish(samples: NDArray, colour: Colour, result: NDArray, rgb: NDArray) -> N
         _colours(result[rows], colour)[...] = _changed(samples[rows], rgb[rows], colour)
 
 
-def rescale(samples: NDArray, colour: Colour, dtype: np.dtype) -> NDArray:
-    """`samples` as unsigned integers of the full range of `dtype`, black first, colours straight.
+def rescale(samples: NDArray, colour: Colour, dtype: np.dtype, high: float) -> NDArray:
+    """`samples` as `dtype` from 0 (black) to `high`, colours not multiplied by the transparency.
 
     CMYK becomes RGB. The curve stays.
     """
     channels = 1 if colour.model == "grey" else 3
     extra = samples[..., colour.channels :] if samples.ndim == 3 else samples[..., None][..., 1:]
-    out = np.empty((*samples.shape[:2], channels + extra.shape[2]), dtype)
-    high = np.iinfo(dtype).max
+    out: NDArray = np.empty((*samples.shape[:2], channels + extra.shape[2]), dtype)
     for rows in _blocks(samples):
         if colour.model == "cmyk":
             values: NDArray = _cmyk_to_rgb(samples[rows], colour) / 255.0
         else:
             values = _straight(samples[rows], colour)
-        out[rows, :, :channels] = np.rint(np.clip(values, 0, 1) * high)
-        share = (extra[rows].astype(np.float64) - min(colour.low, colour.high)) / abs(
-            colour.high - colour.low
-        )
-        out[rows, :, channels:] = np.rint(np.clip(share, 0, 1) * high)
+        least = min(colour.low, colour.high)
+        share = (extra[rows].astype(np.float64) - least) / abs(colour.high - colour.low)
+        both = np.concatenate([values, share], axis=-1)
+        out[rows] = both if dtype.kind == "f" else np.rint(np.clip(both, 0, 1) * high)
     return out if out.shape[2] > 1 else out[..., 0]
 
 

@@ -12,6 +12,12 @@ Function = Callable[[NDArray], NDArray]
 ALIKE = 0.01
 # Diffuse white in PQ (ITU-R BT.2408), and the scene light at 75 % of the HLG signal, its white.
 PQ_WHITE_NITS, HLG_WHITE = 203.0, 0.2654
+# The colorants of sRGB's profile, adapted to D50.
+SRGB_XYZ = {
+    b"rXYZ": (0.43607, 0.22249, 0.01392),
+    b"gXYZ": (0.38515, 0.71687, 0.09708),
+    b"bXYZ": (0.14307, 0.06061, 0.71410),
+}
 # ITU-T H.273 TransferCharacteristics that are shown much as sRGB is: BT.709, unspecified, BT.601,
 # xvYCC, BT.1361, sRGB, BT.2020.
 DISPLAY_CODES = {1, 2, 6, 11, 12, 13, 14, 15}
@@ -75,6 +81,20 @@ def of_profile(icc: bytes) -> Curve | None:
     except (struct.error, IndexError, ValueError, ArithmeticError):
         pass  # a damaged profile is carried along but says nothing
     return None
+
+
+def is_srgb(icc: bytes) -> bool:
+    """Whether an ICC profile means sRGB, or grey with its curve."""
+    try:
+        tags = _tags(icc)
+        kind = icc[16:20]
+        if kind == b"GRAY":
+            return b"kTRC" in tags and of_profile(icc) is None
+        primaries = [struct.unpack_from(">3i", tags[name], 8) for name in SRGB_XYZ]
+        near = np.abs(np.array(primaries) / 65536 - list(SRGB_XYZ.values())).max() < 0.005
+        return kind == b"RGB " and b"gTRC" in tags and of_profile(icc) is None and bool(near)
+    except (struct.error, KeyError, IndexError):
+        return False
 
 
 def _unless_srgb(curve: Curve | None) -> Curve | None:

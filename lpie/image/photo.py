@@ -3,15 +3,13 @@
 import dataclasses
 import importlib
 import mmap
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
 from lpie.errors import InputError
-from lpie.image import colour as colours
+from lpie.image.fitting import fit
 from lpie.image.formats.common import DAMAGE, reading
 from lpie.image.formats.kinds import NAMES, SUFFIXES, format_of, target_format
 from lpie.image.metadata import embed, read_metadata
@@ -32,26 +30,9 @@ ORIENTATION = 0x0112
 TURNED = {"HEIF", "AVIF", "JXL"}
 # Each format's module, which is loaded when it is needed.
 MODULES = {
-    "JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp",
+    "JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp", "GIF": "gif",
+    "HEIF": "heif", "AVIF": "avif", "JXL": "jxl",
 }  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Holds:
-    """What a format can hold: types of samples, and more than one opaque picture in RGB."""
-
-    types: tuple[type, ...] = (np.uint8,)
-    alpha: bool = True
-    frames: bool = False
-    cmyk: bool = False
-
-
-HOLDS = {
-    "JPEG": Holds(alpha=False, cmyk=True),
-    "PNG": Holds((np.uint8, np.uint16)),
-    "WEBP": Holds(),
-    "BMP": Holds(),
-}
 
 
 def read_header(path: Path) -> Header:
@@ -136,7 +117,7 @@ def encode_photo(photo: Photo, format: str, name: Path) -> tuple[bytes, list[str
     """The bytes of a photo's file, and what it cannot hold; `name` is for messages."""
     if format == "BMP" or (format == "TIFF" and photo.header.format != "TIFF"):
         photo = upright(photo)  # BMP holds no orientation, and many readers of TIFF ignore it
-    fitted, lost = _fitted(photo, format, name)
+    fitted, lost = fit(photo, format, name)
     data: bytes = _module(format, name, writing=True).encode(fitted)
     data, more = embed(
         data,
@@ -167,79 +148,6 @@ def _module(kind: str, path: Path, *, writing: bool = False) -> Any:
         raise InputError(f"{path} is {NAMES[kind]}, which is not restored yet.")
     name = f"{MODULES[kind]}_writer" if writing and kind == "TIFF" else MODULES[kind]
     return importlib.import_module(f"lpie.image.formats.{name}")
-
-
-def _fitted(photo: Photo, target: str, path: Path) -> tuple[Photo, list[str]]:
-    """`photo` with samples that the format `target` holds, and what of it is lost."""
-    if target == "TIFF":
-        return photo, []
-    holds = HOLDS[target]
-    lost = ["mask"] if any(page.mask for page in photo.more) else []
-    pictures = [page for page in photo.pictures if not page.mask]
-    if len(pictures) > 1 and not holds.frames:
-        raise InputError(
-            f"{path} holds one picture. Received: {len(pictures)}. Choose a name in .tif."
-        )
-    fitted = []
-    for picture in pictures:
-        picture, more = _fitted_picture(picture, target, path)
-        fitted.append(picture)
-        lost += [word for word in more if word not in lost]
-    return photo.with_pictures(fitted), lost
-
-
-def _fitted_picture(photo: Photo, target: str, path: Path) -> tuple[Photo, list[str]]:
-    holds, colour, samples = HOLDS[target], photo.meaning, photo.pixels
-    if colour.alpha is not None and not holds.alpha:
-        raise InputError(f"{path} cannot hold the photo's transparency. Choose a name in .png.")
-    if _same_kind(photo, target):
-        return photo, []
-    if colour.model == "cmyk" and holds.cmyk and colour.high == 255 and samples.shape[2] == 4:
-        return photo, []
-    lost = []
-    channels = samples.shape[2] if samples.ndim == 3 else 1
-    wanted = colour.channels + (colour.alpha is not None)
-    if channels > wanted:
-        lost.append("extra channels")
-        samples, colour = _without_extra(samples, colour)
-    if colour.model == "cmyk":
-        lost.append("CMYK")
-    deep = samples.dtype.itemsize > 1
-    dtype = np.dtype(np.uint16 if deep and np.uint16 in holds.types else np.uint8)
-    if (word := _depth_lost(samples, colour, dtype)) is not None:
-        lost.append(word)
-    if not _straight(samples, colour, dtype):
-        samples = colours.rescale(samples, colour, dtype)
-        colour = dataclasses.replace(colours.of_samples(samples), curve=colour.curve)
-    metadata = photo.metadata
-    if photo.meaning.model == "cmyk":  # it became sRGB
-        metadata = metadata.with_(icc=b"")
-    return dataclasses.replace(photo, pixels=samples, colour=colour, metadata=metadata), lost
-
-
-def _same_kind(photo: Photo, target: str) -> bool:
-    """Whether the samples are those of a file of the same format: as its module decodes them."""
-    return photo.header.format == target and photo.header.layout is not None
-
-
-def _straight(samples: np.ndarray, colour: colours.Colour, dtype: np.dtype) -> bool:
-    return samples.dtype == dtype and dataclasses.replace(colour, curve=None).plain(dtype)
-
-
-def _without_extra(
-    samples: np.ndarray, colour: colours.Colour
-) -> tuple[np.ndarray, colours.Colour]:
-    kept = list(range(colour.channels)) + ([] if colour.alpha is None else [colour.alpha])
-    alpha = None if colour.alpha is None else colour.channels
-    samples = samples[..., kept] if len(kept) > 1 else samples[..., 0]
-    return samples, dataclasses.replace(colour, alpha=alpha)
-
-
-def _depth_lost(samples: np.ndarray, colour: colours.Colour, dtype: np.dtype) -> str | None:
-    if samples.dtype.kind == "f":
-        return "floating-point values"
-    levels = abs(colour.high - colour.low)
-    return f"{int(levels).bit_length()}-bit depth" if levels > np.iinfo(dtype).max else None
 
 
 def _orientation(exif: bytes) -> int:

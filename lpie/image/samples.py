@@ -11,6 +11,9 @@ from lpie.image import colour as colours
 from lpie.image.colour import Colour
 from lpie.image.metadata import Changes, Metadata
 
+# Formats that store all samples as they are; others say themselves whether a file does.
+LOSSLESS = {"PNG", "TIFF", "BMP", "GIF"}
+
 
 @dataclass(frozen=True)
 class Header:
@@ -49,6 +52,8 @@ class Photo:
         more: The frames or pages after this one.
         mask: Whether this is no picture of its own, but says which parts of one are shown.
         changes: What happened to the picture since it was read.
+        duration_ms: How long it is shown, in an animation; None in other photos.
+        loops: How often an animation is shown, 0 for ever.
     """
 
     pixels: NDArray
@@ -59,6 +64,8 @@ class Photo:
     more: tuple["Photo", ...] = ()
     mask: bool = False
     changes: Changes = field(default_factory=Changes)
+    duration_ms: float | None = None
+    loops: int = 0
 
     @property
     def meaning(self) -> Colour:
@@ -69,6 +76,12 @@ class Photo:
     def grey(self) -> bool:
         """Whether there is only one colour."""
         return self.meaning.model == "grey"
+
+    @property
+    def lossless(self) -> bool:
+        """Whether its file stores it without loss; it is then written so where that is possible."""
+        known = getattr(self.header.layout, "lossless", None)
+        return self.header.format in LOSSLESS if known is None else bool(known)
 
     @property
     def pictures(self) -> tuple["Photo", ...]:

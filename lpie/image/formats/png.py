@@ -74,9 +74,13 @@ def read_header(data: bytes, path: Path) -> Header:
 
 
 def decode(data: bytes, path: Path) -> Photo:
-    """The picture of a PNG file that is not animated."""
+    """The picture of a PNG file, or all frames of an animated one."""
+    if read_header(data, path).frames > 1:
+        from lpie.image.formats import apng
+
+        return apng.decode(data, path)
     width, height, depth, kind = _ihdr(data, path)
-    held = _checked(data, path)
+    held = checked(data, path)
     key = _key(data, held.get(b"tRNS"), kind)
     if kind == PALETTE:
         samples, palette = _palette(data)
@@ -99,7 +103,7 @@ def _ihdr(data: bytes, path: Path) -> tuple[int, int, int, int]:
     return width, height, depth, kind
 
 
-def _checked(data: bytes, path: Path) -> dict[bytes, Chunk]:
+def checked(data: bytes, path: Path) -> dict[bytes, Chunk]:
     """The first chunk of each kind; an error where the checksum of one that counts is wrong."""
     held: dict[bytes, Chunk] = {}
     for chunk in chunks(data, path):
@@ -213,7 +217,11 @@ def without(data: bytes, kinds: set[bytes]) -> bytes:
 
 
 def encode(photo: Photo) -> bytes:
-    """A PNG file of one picture: uint8 or uint16, grey or RGB, with or without transparency."""
+    """A PNG file: uint8 or uint16, grey or RGB, with or without transparency; animated."""
+    if photo.more:
+        from lpie.image.formats import apng
+
+        return apng.encode(photo)
     samples, layout = photo.pixels, photo.header.layout
     known = layout if isinstance(layout, Layout) else None
     if known and known.palette is not None:

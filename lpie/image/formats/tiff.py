@@ -298,7 +298,8 @@ def _float_range(samples: NDArray, path: Path) -> tuple[float, float]:
     least, most = float(samples.min()), float(samples.max())
     if not math.isfinite(least) or not math.isfinite(most):
         raise InputError(f"{path} has values that are NaN or infinite. Replace them first.")
-    if most <= 1 or float(np.median(samples[:: max(samples.shape[0] // 512, 1)])) <= 1:
+    usual = float(np.median(samples[:: max(samples.shape[0] // 512, 1)]))
+    if least >= -1 and (most <= 1 or 0 <= usual <= 1):
         return 0.0, 1.0  # what lies above is light that no screen shows, and is kept
     for top in (255.0, 65535.0):
         if least >= 0 and top / 4 < most <= top:

@@ -1,7 +1,8 @@
 """WebP files: one picture by OpenCV, animations by `animation`."""
 
 import io
-from dataclasses import dataclass
+import struct
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -67,7 +68,9 @@ def _frames(data: bytes) -> int:
 
 
 def decode(data: bytes, path: Path) -> Photo:
-    """The picture of a WebP file that is not animated."""
+    """The picture of a WebP file, or all frames of an animated one."""
+    if read_header(data, path).frames > 1:
+        return decode_animation(data, path)
     if int.from_bytes(data[4:8], "little") + 8 > len(data):
         raise damaged(path, "the file ends too early")
     header = read_header(data, path)
@@ -84,9 +87,10 @@ def decode(data: bytes, path: Path) -> Photo:
 
 
 def encode(photo: Photo) -> bytes:
-    """A WebP file, lossless where the photo's was, else of quality 95."""
-    layout = photo.header.layout
-    lossless = isinstance(layout, Layout) and layout.lossless
+    """A WebP file, lossless where the photo's was, else of quality 95; animated."""
+    if photo.more:
+        return encode_animation(photo)
+    lossless = photo.lossless
     height, width = photo.pixels.shape[:2]
     quality = LOSSLESS if lossless else QUALITY
     if lossless and photo.meaning.alpha is not None:
@@ -103,3 +107,43 @@ def _exact(photo: Photo) -> bytes:
     image = Image.fromarray(np.ascontiguousarray(photo.pixels))
     image.save(file, "WEBP", lossless=True, exact=True, quality=80, method=4)
     return file.getvalue()
+
+
+def decode_animation(data: bytes, path: Path) -> Photo:
+    """All frames of an animated WebP file as they are shown."""
+    from lpie.image.formats.gif import animation
+
+    header = read_header(data, path)
+    if int.from_bytes(data[4:8], "little") + 8 > len(data):
+        raise damaged(path, "the file ends too early")
+    frames, durations = [], []
+    with Image.open(io.BytesIO(data)) as image:
+        loops = int(image.info.get("loop", 0))
+        for number in range(header.frames):
+            image.seek(number)
+            frames.append(np.asarray(image.convert("RGBA")))
+            durations.append(float(image.info.get("duration", 0)))
+    lossless = b"VP8L" in data and b"VP8 " not in data
+    return animation(frames, durations, loops, replace(header, layout=Layout(lossless)))
+
+
+def encode_animation(photo: Photo) -> bytes:
+    """An animated WebP file whose frames are whole pictures."""
+    height, width = photo.pixels.shape[:2]
+    alpha = photo.meaning.alpha is not None
+    sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
+    parts = [chunk_of(b"VP8X", bytes([0x02 | 0x10 * alpha, 0, 0, 0]) + sides)]
+    parts.append(chunk_of(b"ANIM", bytes(4) + struct.pack("<H", photo.loops)))
+    for picture in photo.pictures:
+        data = encode(replace(picture, more=()))
+        start = 30 if data[12:16] == b"VP8X" else 12
+        duration = min(round(picture.duration_ms or 0), 0xFFFFFF).to_bytes(3, "little")
+        place = bytes(6) + sides + duration + b"\x02"  # not blended with what was there
+        parts.append(chunk_of(b"ANMF", place + data[start:]))
+    body = b"WEBP" + b"".join(parts)
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+def chunk_of(kind: bytes, body: bytes) -> bytes:
+    """A chunk with its length, padded to an even one."""
+    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
