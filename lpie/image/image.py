@@ -8,11 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import InputError, LpieError
+from lpie.image.formats.kinds import SUFFIXES, format_of
 from lpie.image.listing import entries
 from lpie.system.files import write_atomic
 from lpie.system.quiet import quiet
 
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")
+EXTENSIONS = tuple(SUFFIXES)
+QUICK = {"JPEG", "PNG", "WEBP"}  # which OpenCV reads right, where it reads them in 8 bits
+WRITTEN = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff", ".bmp")  # by OpenCV
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
@@ -21,24 +24,29 @@ def read_image(path: Path) -> NDArray[np.uint8]:
         raise InputError(f"{path} is not an image. Readable: {', '.join(EXTENSIONS)}.")
     if not path.is_file():
         raise InputError(f"{path} does not exist or is not a file.")
-    data = np.frombuffer(path.read_bytes(), np.uint8)
-    with quiet():  # the error below says what is wrong with the file, in one sentence
-        try:
-            # OpenCV raises on more than 2^30 pixels and returns None for other bad files.
-            bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        except cv2.error:
-            bgr = None
-    if bgr is None:
-        raise InputError(f"{path} is not a readable image: empty, truncated, damaged or too large.")
-    return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    data = path.read_bytes()
+    if format_of(data, path) in QUICK:
+        with quiet():  # what it cannot read has another chance below
+            try:
+                bgr = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+            except cv2.error:  # more than 2^30 pixels
+                bgr = None
+        if bgr is not None:
+            return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    from lpie.image.photo import decode_photo, upright  # which needs this module
+
+    rgb = upright(decode_photo(data, path, max_megapixels=2**30 / 1e6)).rgb()
+    if rgb.dtype == np.uint8:
+        return np.ascontiguousarray(rgb)
+    return to_uint8(rgb if rgb.dtype.kind == "f" else to_float(rgb))
 
 
 def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 95) -> None:
     """Write `image` ([H, W, 3] uint8 RGB) to `path`; `quality` (1 to 100) is for JPEG and WebP."""
     suffix = path.suffix.lower()
-    if suffix not in EXTENSIONS:
+    if suffix not in WRITTEN:
         raise InputError(
-            f"The name of an image must end in {', '.join(EXTENSIONS)}. Received: {path}."
+            f"The name of an image must end in {', '.join(WRITTEN)}. Received: {path}."
         )
     options = {
         ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality],

@@ -11,20 +11,19 @@ from PIL import Image
 from lpie.errors import InputError
 from lpie.image.fitting import fit
 from lpie.image.formats.common import DAMAGE, reading
-from lpie.image.formats.kinds import NAMES, SUFFIXES, format_of, target_format
+from lpie.image.formats.kinds import NAMES, format_of, target_format
 from lpie.image.metadata import embed, read_metadata
 from lpie.image.samples import Header, Photo
 from lpie.size import Size
 from lpie.system.files import write_atomic
 
 __all__ = [
-    "MAX_MEGAPIXELS", "PHOTO_SUFFIXES", "Header", "Photo", "decode_photo", "encode_photo",
+    "MAX_MEGAPIXELS", "Header", "Photo", "decode_photo", "encode_photo",
     "read_header", "read_photo", "upright", "write_photo",
 ]  # fmt: skip
 
 # A phone's largest photo has 200 MP.
 MAX_MEGAPIXELS = 256.0
-PHOTO_SUFFIXES = tuple(SUFFIXES)
 ORIENTATION = 0x0112
 # Formats that say themselves how a picture is turned, which their decoders do.
 TURNED = {"HEIF", "AVIF", "JXL"}

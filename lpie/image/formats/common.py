@@ -36,6 +36,9 @@ DAMAGE = (
     cv2.error,
 )
 
+# Those whose words are about our reading of the file, not about the file.
+OWN = (TypeError, LookupError, AttributeError, AssertionError, ArithmeticError, MemoryError)
+
 
 def damaged(path: Path, what: str = "") -> InputError:
     """The refusal of a file whose format is known but whose data are not whole."""
@@ -78,6 +81,8 @@ def reading(path: Path) -> Iterator[None]:
 
 def _cause(error: BaseException) -> str:
     """The first line of a library's message, short; addresses and file objects are left out."""
+    if isinstance(error, OWN):
+        return ""
     line = (str(error).strip().splitlines() or [""])[0].rstrip(".")
     return (
         line

@@ -15,7 +15,7 @@ from PIL import Image
 from lpie.errors import InputError
 from lpie.image import curves
 from lpie.image.colour import CHANNELS, Colour, Model
-from lpie.image.formats import lzw
+from lpie.image.formats import lzw, segments
 from lpie.image.formats.common import available, damaged, needs_extra
 from lpie.image.formats.kinds import RAW_SUFFIXES, raw_error
 from lpie.image.samples import Header, Photo
@@ -28,7 +28,7 @@ MODELS: dict[int, Model] = {
     CMYK: "cmyk", YCBCR: "rgb",
 }  # fmt: skip
 ICC, DNG_VERSION, MIN_VALUE, MAX_VALUE, INK_SET = 34675, 50706, 280, 281, 332
-MAX_PAGES = 10_000
+MAX_PAGES, MAX_CHANNELS = 10_000, 16
 # tifffile's names of codecs that need imagecodecs, for the sentence without it.
 CODECS = {
     2: "CCITT", 3: "CCITT fax", 4: "CCITT fax", 5: "LZW", 6: "JPEG", 7: "JPEG", 34887: "LERC",
@@ -122,6 +122,10 @@ def _check(page: tifffile.TiffPage, path: Path) -> None:
         raise InputError(f"{path} has {kind} samples. Only integers and floats are restored.")
     if page.samplesperpixel < _stored_channels(page):
         raise damaged(path, f"{page.samplesperpixel} samples per pixel are too few")
+    if page.samplesperpixel > MAX_CHANNELS:
+        raise InputError(
+            f"{path} has {page.samplesperpixel} channels; at most {MAX_CHANNELS} are restored."
+        )
     if page.photometric == CMYK and page.tags.valueof(INK_SET, 1) != 1:
         raise InputError(f"{path} has inks other than CMYK. Convert it to RGB first.")
 
@@ -148,6 +152,7 @@ def _layout(page: tifffile.TiffPage, file: tifffile.TiffFile) -> Layout:
 
 def _photo(page: tifffile.TiffPage, file: tifffile.TiffFile, data: bytes, path: Path) -> Photo:
     layout = _layout(page, file)
+    segments.check(page, data, path)
     samples = _samples(page, data, path)
     if samples.dtype == bool:
         samples = samples.view(np.uint8)
