@@ -9,6 +9,7 @@ import pytest
 import tifffile
 from PIL import Image, ImageCms
 
+from lpie import Restorer
 from lpie.errors import InputError
 from lpie.image.photo import Photo, read_header, read_photo, write_photo
 from lpie.image.samples import Header
@@ -28,27 +29,20 @@ DEEP16 = DEEP[..., 0].copy()
 
 
 class Shift:
-    """A restorer whose network changes each value by the same share of the range."""
+    """A network that changes each value by the same share of the range."""
+
+    multiple, halo_px, fixed = 1, 0, None
 
     def __init__(self, change):
         self.change = change
 
-    def restored(self, image, *, out, strength, progress):
-        high = np.iinfo(image.dtype).max if image.dtype.kind == "u" else 1
-        changed = image.astype(np.float64) + self.change * strength * high
-        out[...] = np.clip(np.rint(changed) if high > 1 else changed, 0, high)
-        return self
-
-    @property
-    def plan(self):
-        return self
-
-    exact = True
+    def run(self, image):
+        return np.clip(image + np.float32(self.change), 0, 1)
 
 
 def through(path, out, *, change=0.0):
     """`path` restored to `out` by a network that changes each value; what is lost."""
-    return write_photo(out, restore_photo(Shift(change), read_photo(path)).after)
+    return write_photo(out, restore_photo(Restorer(Shift(change)), read_photo(path)).after)
 
 
 def tiff(samples, **options):
