@@ -68,7 +68,17 @@ def fit(photo: Photo, target: str, path: Path) -> tuple[Photo, list[str]]:
         lost.append("timing")
     if target == "GIF" and photo.header.format != "GIF" and _many_colours(fitted):
         lost.append("all but 256 colours")
+    if target == "GIF" and any(_partly_seen(picture) for picture in fitted):
+        lost.append("partial transparency")
     return photo.with_pictures(fitted), lost
+
+
+def _partly_seen(photo: Photo) -> bool:
+    """Whether a pixel is neither opaque nor invisible, which GIF cannot tell."""
+    if photo.meaning.alpha is None:
+        return False
+    alpha = photo.pixels[..., photo.meaning.alpha]
+    return bool(np.any((alpha > 0) & (alpha < 255)))
 
 
 def _many_colours(pictures: list[Photo]) -> bool:

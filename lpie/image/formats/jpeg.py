@@ -57,6 +57,11 @@ class Layout:
     tables: tuple[tuple[int, ...], ...] = ()
     sampling: int = -1
 
+    @property
+    def lossless(self) -> bool:
+        """Whether nothing is lost by storing a picture so."""
+        return self.frame in (LOSSLESS, JPEG_LS)
+
 
 def segments(data: bytes) -> Iterator[Segment]:
     """The segments up to the end of the first picture, every scan included."""
