@@ -44,10 +44,15 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 95) -> None:
     """Write `image` ([H, W, 3] uint8 RGB) to `path`; `quality` (1 to 100) is for JPEG and WebP."""
     suffix = path.suffix.lower()
-    if suffix not in WRITTEN:
+    if suffix not in EXTENSIONS:
         raise InputError(
-            f"The name of an image must end in {', '.join(WRITTEN)}. Received: {path}."
+            f"The name of an image must end in {', '.join(EXTENSIONS)}. Received: {path}."
         )
+    if suffix not in WRITTEN:
+        from lpie.image.photo import Header, Photo, write_photo  # which need this module
+
+        write_photo(path, Photo(image, Header(image.shape[1], image.shape[0], "PNG")))
+        return
     options = {
         ".jpg": [cv2.IMWRITE_JPEG_QUALITY, quality],
         ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, quality],

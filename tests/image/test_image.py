@@ -17,6 +17,9 @@ from lpie.image.image import (
 
 @pytest.mark.parametrize("suffix", EXTENSIONS)
 def test_round_trip(tmp_path, astronaut, suffix):
+    if suffix in (".heic", ".heif", ".hif", ".avif", ".jxl"):
+        pytest.importorskip("imagecodecs")
+        pytest.importorskip("pillow_heif")
     path = tmp_path / f"photo{suffix}"
     write_image(path, astronaut)
     back = read_image(path)
@@ -24,7 +27,7 @@ def test_round_trip(tmp_path, astronaut, suffix):
     assert (
         np.array_equal(back, astronaut)
         if exact
-        else np.abs(back - astronaut.astype(int)).mean() < 4
+        else np.abs(back - astronaut.astype(int)).mean() < (12 if suffix == ".gif" else 4)
     )
     assert [p.name for p in tmp_path.iterdir()] == [path.name]  # no temporary file stays
 
