@@ -26,8 +26,7 @@ OF_THE_ENCODING = (
     (APP14, b"Adobe"),
     (APP12, b"Ducky"),
     (0xE4, b"SCALADO"),
-    (0xE8, b"SPIFF\0"),
-    (0xE8, b"mrfx"),
+    (0xE8, b""),  # SPIFF and its directory, JPEG-LS's transform
 )
 # Markers of segments; in JPEG-LS a byte after 0xFF that begins with 0 is data.
 _MARKER = re.compile(rb"\xff[\xc0-\xcf\xd8-\xfe]")
