@@ -34,6 +34,8 @@ PROPERTIES: Mapping[tuple[int, int], tuple[str, str]] = {
     (2, 120): ("dc", "description"),
     (2, 122): ("photoshop", "CaptionWriter"),
 }
+# A preview of the picture: its format, its version and its data.
+PREVIEW = ((2, 200), (2, 201), (2, 202))
 # What says how the other datasets are written, or is XMP's own business.
 SILENT = ((2, 0), (1, 0), CHARACTER_SET)
 
@@ -88,6 +90,19 @@ def datasets(iptc: bytes) -> Iterator[tuple[int, int, bytes]]:
             return
         yield record, number, iptc[start : start + length]
         at = start + length
+
+
+def without_preview(iptc: bytes) -> tuple[bytes, list[str]]:
+    """(IPTC's datasets without a preview of the picture, what is lost)."""
+    parts = list(datasets(iptc))
+    if not any(key[:2] in PREVIEW for key in parts):
+        return iptc, []
+    kept = [
+        struct.pack(">BBBH", 0x1C, record, number, len(content)) + content
+        for record, number, content in parts
+        if (record, number) not in PREVIEW and len(content) < 0x8000
+    ]
+    return b"".join(kept), ["preview"]
 
 
 def as_properties(iptc: bytes) -> tuple[dict[tuple[str, str], list[str]], bool]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from lpie.image.metadata import exif, rdf, xmp
+from lpie.image.metadata import exif, iptc, rdf, xmp
 from lpie.image.metadata.containers import tiff
 from lpie.image.metadata.metadata import Changes, Metadata
 from lpie.size import Size
@@ -53,6 +53,9 @@ def revised(
         metadata.pages if same else (), changed=resized or bool(changes), turned=changes.turned
     )
     lost += names
+    if changes.cropped:
+        datasets, names = iptc.without_preview(metadata.iptc)
+        metadata, lost = metadata.with_(iptc=datasets), lost + names
     dpi = metadata.dpi or exif.resolution_in(block)
     if dpi and not all(LEAST_DPI < value < MOST_DPI for value in dpi):
         dpi = None

@@ -104,6 +104,18 @@ def test_a_crop_leaves_no_preview_behind():
     assert b"n" * 7 in data
 
 
+def test_a_crop_leaves_no_preview_in_iptc():
+    preview = b"\x1c\x02\xca\x00\x07preview"
+    held = b"\x1c\x02Z\0\4Bonn" + preview
+    resources = b"Photoshop 3.0\x008BIM\4\4\0\0" + struct.pack(">I", len(held)) + held
+    source = jpeg((0xED, resources + bytes(len(held) % 2)))
+    assert preview in carried(source, "JPEG", "JPEG")[0]
+    data, lost = carried(source, "JPEG", "JPEG", cropped=True)
+    assert lost == ["preview"]
+    assert b"Bonn" in data
+    assert b"preview" not in data
+
+
 @pytest.mark.parametrize("target", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_sizes_and_orientation_are_those_of_the_picture(target):
     packet = rdf(
