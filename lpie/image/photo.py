@@ -6,13 +6,12 @@ import mmap
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from lpie.errors import InputError
 from lpie.image.fitting import fit
-from lpie.image.formats.common import DAMAGE, reading
+from lpie.image.formats.common import reading
 from lpie.image.formats.kinds import NAMES, format_of, target_format
 from lpie.image.metadata import embed, read_metadata
+from lpie.image.metadata.exif import orientation
 from lpie.image.samples import Header, Photo
 from lpie.size import Size
 from lpie.system.files import write_atomic
@@ -24,9 +23,8 @@ __all__ = [
 
 # A phone's largest photo has 200 MP.
 MAX_MEGAPIXELS = 256.0
-ORIENTATION = 0x0112
-# Formats that say themselves how a picture is turned, which their decoders do.
-TURNED = {"HEIF", "AVIF", "JXL"}
+# Formats in which EXIF's orientation turns nothing: they have none, or say it by other means.
+UPRIGHT = {"BMP", "GIF", "HEIF", "AVIF", "JXL"}
 # Each format's module, which is loaded when it is needed.
 MODULES = {
     "JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp", "GIF": "gif",
@@ -86,11 +84,7 @@ def decode_photo(data: bytes, name: Path, *, max_megapixels: float = MAX_MEGAPIX
     with reading(name):
         photo: Photo = _module(kind, name).decode(data, name)
         metadata = read_metadata(data, kind)
-        at = _orientation(metadata.exif)
-    if kind in TURNED:  # the container turned it, whatever EXIF says
-        changes = dataclasses.replace(photo.changes, turned=at != 1)
-        return dataclasses.replace(photo, metadata=metadata, changes=changes)
-    return dataclasses.replace(photo, metadata=metadata, orientation=at)
+    return dataclasses.replace(photo, metadata=metadata, orientation=orientation(metadata.exif))
 
 
 def write_photo(path: Path, photo: Photo, *, format: str | None = None) -> list[str]:
@@ -114,8 +108,8 @@ def write_photo(path: Path, photo: Photo, *, format: str | None = None) -> list[
 
 def encode_photo(photo: Photo, format: str, name: Path) -> tuple[bytes, list[str]]:
     """The bytes of a photo's file, and what it cannot hold; `name` is for messages."""
-    if format == "BMP" or (format == "TIFF" and photo.header.format != "TIFF"):
-        photo = upright(photo)  # BMP holds no orientation, and many readers of TIFF ignore it
+    if format in UPRIGHT or (format == "TIFF" and photo.header.format != "TIFF"):
+        photo = upright(photo)  # many readers of TIFF ignore the orientation
     fitted, lost = fit(photo, format, name)
     data: bytes = _module(format, name, writing=True).encode(fitted)
     data, more = embed(
@@ -147,14 +141,3 @@ def _module(kind: str, path: Path, *, writing: bool = False) -> Any:
         raise InputError(f"{path} is {NAMES[kind]}, which is not restored yet.")
     name = f"{MODULES[kind]}_writer" if writing and kind == "TIFF" else MODULES[kind]
     return importlib.import_module(f"lpie.image.formats.{name}")
-
-
-def _orientation(exif: bytes) -> int:
-    """The orientation in `exif`, 1 where it has none that is valid."""
-    parsed = Image.Exif()
-    try:
-        parsed.load(exif)
-        value = parsed.get(ORIENTATION, 1)
-    except DAMAGE:
-        return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1

@@ -2,9 +2,11 @@
 
 import struct
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from lpie.errors import InputError
 from lpie.image.photo import read_photo, upright, write_photo
 from tests.conftest import SHARED
 from tests.image.metadata import exiftool, rich
@@ -157,6 +159,20 @@ def test_no_crop_shows_its_surroundings(tmp_path):
     assert write_photo(path, part) == []
     height, width = rich.thumbnail_of(path.read_bytes()).shape[:2]
     assert width == 2 * height
+
+
+@pytest.mark.parametrize("suffix", ["gif", "bmp", "avif", "heic", "jxl", "tif", "png", "jpg"])
+def test_a_turned_photo_is_shown_alike_in_every_format(tmp_path, suffix):
+    photo = read_photo(CASES / "uhdr_icc_mpf.jpg")
+    assert photo.orientation == 6
+    path = tmp_path / f"a.{suffix}"
+    try:
+        write_photo(path, photo)
+        shown = upright(read_photo(path))
+    except InputError as error:
+        pytest.skip(str(error))  # a package of the extra `photos` is missing
+    difference = np.abs(shown.pixels.astype(int) - upright(photo).pixels).mean()
+    assert difference < (20 if suffix == "gif" else 5)
 
 
 def test_nothing_reaches_the_terminal(written, capfd, tmp_path):
