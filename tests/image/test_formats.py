@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 import tifffile
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from lpie import Restorer
 from lpie.errors import InputError
@@ -149,6 +149,21 @@ def test_the_networks_change_has_the_range_of_the_samples(tmp_path, kind):
     inside = (after < after.max() - near) & (after > after.min() + near)
     difference = (after - before)[inside]
     np.testing.assert_allclose(difference, RESTORED[kind], rtol=0.02, atol=1.01)
+
+
+@pytest.mark.parametrize("kind", TIFFS)
+def test_every_kind_is_restored(tmp_path, kind):
+    """Beyond a palette the colours are stored themselves; all other kinds stay what they are."""
+    source, out = tmp_path / "a.tif", tmp_path / "b.tif"
+    TIFFS[kind](source)
+    through(source, out, change=0.1)
+    before, after = (read_photo(path) for path in (source, out))
+    change = after.rgb().astype(float) - before.rgb()
+    high = np.iinfo(before.rgb().dtype).max if before.rgb().dtype.kind == "u" else 1
+    assert after.pixels.dtype == before.pixels.dtype
+    assert (change >= -0.02 * high).all()
+    if "bilevel" not in kind:  # a tenth of the range turns no pixel
+        assert 0.03 * high < change.mean() < 0.12 * high
 
 
 def test_colours_stay_below_associated_alpha(tmp_path):
@@ -476,3 +491,38 @@ def test_the_shared_cases(tmp_path, path, capfd):
         else:
             span = a.meaning.high - a.meaning.low
             assert np.abs(a.pixels.astype(float) - b.pixels).mean() < 0.02 * span
+
+
+@pytest.mark.parametrize("suffix", [".avif", ".heic"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_containers_that_turn_a_picture(tmp_path, suffix, orientation):
+    """They come out upright, in other formats too, and nobody turns them again."""
+    path = tmp_path / f"a{suffix}"
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    steps = np.linspace(0, 255, HEIGHT * WIDTH).reshape(HEIGHT, WIDTH).astype(np.uint8)
+    picture = Image.fromarray(np.dstack([steps, steps[::-1], steps]))
+    if suffix == ".heic":
+        heic(path, np.asarray(picture), exif=exif.tobytes(), quality=100)
+    else:
+        picture.save(path, exif=exif, quality=100)
+    shown = np.asarray(ImageOps.exif_transpose(turned(picture, orientation)))
+    photo = read_photo(path)
+    assert photo.orientation == 1
+    assert np.abs(photo.rgb().astype(int) - shown).mean() < 9
+    for target in (".png", suffix):
+        out = tmp_path / f"out{target}"
+        write_photo(out, photo)
+        if target == ".heic":  # whose decoder turns it, and EXIF must not
+            upright = np.asarray(pillow_heif.open_heif(out))
+            assert read_photo(out).changes.turned is False
+        else:
+            with Image.open(out) as image:
+                upright = np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        assert np.abs(upright.astype(int) - shown).mean() < 9
+
+
+def turned(picture, orientation):
+    exif = picture.getexif()
+    exif[0x0112] = orientation
+    return picture

@@ -85,7 +85,8 @@ def _stored(photo: Photo, layout: Layout) -> tuple[NDArray, dict[str, Any]]:
     options: dict[str, Any] = {"photometric": _photometric(layout, colour)}
     if layout.bits == 1 and (colour.low, colour.high) in ((0, 1), (1, 0)) and samples.ndim == 2:
         return samples.astype(bool), {**options, **_packing(layout, np.dtype(bool), 1)}
-    return samples, {**options, **_packing(layout, samples.dtype, layout.bits)}
+    bits = layout.bits if layout.palette is None else samples.dtype.itemsize * 8
+    return samples, {**options, **_packing(layout, samples.dtype, bits)}
 
 
 def _photometric(layout: Layout, colour: Colour) -> int:
