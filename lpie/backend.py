@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+from typing import Any, TypeAlias
 
 from lpie.errors import InputError
 from lpie.system.quiet import quiet
@@ -19,4 +20,7 @@ if importlib.util.find_spec("tensorflow") is None:
 with quiet():  # TensorFlow prints libraries and CPU features before its log level applies
     import keras
 
-__all__ = ["keras"]
+# What layers take and return: symbolic, NumPy's or the backend's. Keras has no one type for that.
+Tensor: TypeAlias = Any
+
+__all__ = ["Tensor", "keras"]

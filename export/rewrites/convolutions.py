@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.walk import Inputs, Wiring, rebuilt, wiring
 from lpie.models.layers import ChannelMean, ChannelScale
 
@@ -35,9 +35,9 @@ def merge_rank_one(model: keras.Model) -> keras.Model:
     """
     wires, replaced = wiring(model), {}
     for mean in model.layers:
-        readers = wires.readers[mean.name]
-        if isinstance(mean, ChannelMean) and _all_pointwise(readers, wires):
-            replaced.update({conv.name: partial(_merged, mean, conv) for conv in readers})
+        convs = _pointwise(wires.readers[mean.name], wires)
+        if isinstance(mean, ChannelMean):
+            replaced.update({conv.name: partial(_merged, mean, conv) for conv in convs})
     return rebuilt(model, replaced)
 
 
@@ -48,9 +48,9 @@ def split_concatenation(model: keras.Model) -> keras.Model:
     """
     wires, replaced = wiring(model), {}
     for join in model.layers:
-        readers = wires.readers[join.name]
-        if _joins_channels(join) and _all_pointwise(readers, wires):
-            replaced.update({conv.name: partial(_split, join, conv) for conv in readers})
+        convs = _pointwise(wires.readers[join.name], wires)
+        if _joins_channels(join):
+            replaced.update({conv.name: partial(_split, join, conv) for conv in convs})
     return rebuilt(model, replaced)
 
 
@@ -59,13 +59,15 @@ def _folded_once(model: keras.Model) -> keras.Model:
     wires, replaced = wiring(model), {}
     for second in model.layers:
         first = wires.source(second)
-        free = first is not None and first.name not in replaced
-        if free and wires.only_reader(first) is second and _foldable(first, second):
+        if first is None or first.name in replaced:
+            continue
+        reader = wires.only_reader(first)
+        if reader is not None and reader.name == second.name and _foldable(first, second):
             replaced[second.name] = partial(_folded, first, second)
     return rebuilt(model, replaced)
 
 
-def _foldable(first: Any, second: Any) -> bool:
+def _foldable(first: keras.layers.Layer, second: keras.layers.Layer) -> bool:
     if not _is_plain(first) or not _is_linear(first):
         return False
     if isinstance(second, ChannelScale):
@@ -79,7 +81,7 @@ def _foldable(first: Any, second: Any) -> bool:
     return together <= apart and not bordered
 
 
-def _folded(first: Any, second: Any, inputs: Inputs) -> Any:
+def _folded(first: keras.layers.Layer, second: keras.layers.Layer, inputs: Inputs) -> Tensor:
     """What both make of what the first reads."""
     kernel, bias = _weights(first)
     if isinstance(second, ChannelScale):
@@ -94,7 +96,7 @@ def _folded(first: Any, second: Any, inputs: Inputs) -> Any:
     return _convolved(inputs[first.name][0], second.name, wide, joined, bias, second.activation)
 
 
-def _merged(mean: Any, conv: Any, inputs: Inputs) -> Any:
+def _merged(mean: keras.layers.Layer, conv: keras.layers.Layer, inputs: Inputs) -> Tensor:
     """The convolution of a mean over channels, computed from the channels."""
     (x,) = inputs[mean.name]
     kernel, bias = _weights(conv)
@@ -102,7 +104,7 @@ def _merged(mean: Any, conv: Any, inputs: Inputs) -> Any:
     return _convolved(x, conv.name, conv, spread, bias, conv.activation)
 
 
-def _split(join: Any, conv: Any, inputs: Inputs) -> Any:
+def _split(join: keras.layers.Layer, conv: keras.layers.Layer, inputs: Inputs) -> Tensor:
     """The sum of the convolution's parts, each computed from one of the maps that were joined."""
     kernel, bias = _weights(conv)
     parts, done = [], 0
@@ -117,8 +119,13 @@ def _split(join: Any, conv: Any, inputs: Inputs) -> Any:
 
 
 def _convolved(
-    x: Any, name: str, like: Any, kernel: NDArray, bias: NDArray | None, activation: Any = None
-) -> Any:
+    x: Tensor,
+    name: str,
+    like: keras.layers.Layer,
+    kernel: NDArray,
+    bias: NDArray | None,
+    activation: Any = None,
+) -> Tensor:
     """`x` through a convolution of `kernel` [k, k, C, filters]; strides, dtype as in `like`."""
     layer = keras.layers.Conv2D(
         kernel.shape[-1],
@@ -136,21 +143,23 @@ def _convolved(
     return y
 
 
-def _weights(conv: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _weights(conv: keras.layers.Layer) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """(kernel, bias) in double precision, so that products round once; no bias is one of zeros."""
     kernel, *bias = (np.asarray(w, np.float64) for w in conv.get_weights())
     return kernel, bias[0] if bias else np.zeros(conv.filters)
 
 
-def _all_pointwise(readers: list[Any], wires: Wiring) -> bool:
-    """Whether all are 1x1 convolutions that are called once; not so where there are none."""
-    return bool(readers) and all(
-        reader is not None and wires.source(reader) is not None and _is_1x1(reader)
+def _pointwise(readers: list[keras.layers.Layer | None], wires: Wiring) -> list[keras.layers.Layer]:
+    """The readers, if all of them are 1x1 convolutions that are called once; else none."""
+    convs = [
+        reader
         for reader in readers
-    )
+        if reader is not None and wires.source(reader) is not None and _is_1x1(reader)
+    ]
+    return convs if len(convs) == len(readers) else []
 
 
-def _is_plain(layer: Any) -> bool:
+def _is_plain(layer: keras.layers.Layer) -> bool:
     """Whether it is a convolution of all channels, without more to it than Keras' own."""
     # A subclass may compute something else.
     return type(layer) is keras.layers.Conv2D and (layer.groups, layer.data_format) == (
@@ -159,13 +168,13 @@ def _is_plain(layer: Any) -> bool:
     )
 
 
-def _is_1x1(layer: Any) -> bool:
+def _is_1x1(layer: keras.layers.Layer) -> bool:
     return _is_plain(layer) and (*layer.kernel_size, *layer.strides) == (1, 1, 1, 1)
 
 
-def _is_linear(conv: Any) -> bool:
+def _is_linear(conv: keras.layers.Layer) -> bool:
     return conv.activation in (None, keras.activations.linear)
 
 
-def _joins_channels(layer: Any) -> bool:
+def _joins_channels(layer: keras.layers.Layer) -> bool:
     return isinstance(layer, keras.layers.Concatenate) and layer.axis in (-1, 3)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.rebuild import exchanged
 from lpie.models.layers import (
     ChannelMax,
@@ -65,7 +65,7 @@ def upsample_by_means(model: keras.Model) -> keras.Model:
     return exchanged(model, _copying)
 
 
-def of_scaled_channels(layer: Any, factors: Sequence[float]) -> Any:
+def of_scaled_channels(layer: keras.layers.Layer, factors: Sequence[float]) -> keras.layers.Layer:
     """What stands for the channel mean or maximum `layer` where channels want `factors` before."""
     kind = _DetachedChannelMax if isinstance(layer, ChannelMax) else _ChannelMeanConvolution
     return kind(factors, name=layer.name)
@@ -78,7 +78,7 @@ class _ConvolutionShuffle(keras.layers.Layer):
         super().__init__(**options)
         self.factor, self.down = factor, down
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         factor = self.factor
         few = x.shape[-1] if self.down else x.shape[-1] // factor**2
         kernel = np.eye(factor**2 * few, dtype=np.float32).reshape(factor, factor, few, -1)
@@ -104,7 +104,7 @@ class _ConvolutionNorm(keras.layers.Layer):
         self.gamma = self.add_weight((input_shape[-1],), name="gamma")
         self.beta = self.add_weight((input_shape[-1],), name="beta")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         channels = x.shape[-1]
         share = np.full((1, 1, channels, 1), 1 / channels, np.float32)
         centred = x - keras.ops.conv(x, share)
@@ -126,7 +126,7 @@ class _OverChannels(keras.layers.Layer):
         super().__init__(**options)
         self.factors = factors
 
-    def kernel(self, channels: int) -> Any:
+    def kernel(self, channels: int) -> Tensor:
         """[1, 1, C, 1] float32."""
         return np.full((1, 1, channels, 1), np.reshape(self.factors or 1, (-1, 1)), np.float32)
 
@@ -140,14 +140,14 @@ class _OverChannels(keras.layers.Layer):
 class _ChannelMeanConvolution(_OverChannels):
     """Channel mean by a convolution."""
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.conv(x, self.kernel(x.shape[-1]) / np.float32(x.shape[-1]))
 
 
 class _DetachedChannelMax(_OverChannels):
     """Channel maximum of a copy."""
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         copy = keras.ops.depthwise_conv(x, self.kernel(x.shape[-1]))
         return keras.ops.max(copy, axis=-1, keepdims=True)
 
@@ -155,7 +155,7 @@ class _DetachedChannelMax(_OverChannels):
 class _HalvingMax(keras.layers.Layer):
     """Channel maximum of pairs: [N, H, W, C] to [N, H, W, 1]."""
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         while (channels := x.shape[-1]) > 1:
             half = -(-channels // 2)  # of an odd number both have the one in the middle
             unit = np.eye(channels, dtype=np.float32)[None, None]
@@ -176,7 +176,7 @@ class _MeanUpSampling2D(keras.layers.Layer):
     where the map is small.
     """
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         copies = keras.ops.concatenate([x * (9 / 16)] * 4, axis=-1)
         x = keras.ops.depth_to_space(copies, 2, data_format="channels_last")
         for window in ((1, 3), (3, 1)):
@@ -188,33 +188,33 @@ class _MeanUpSampling2D(keras.layers.Layer):
         return (n, *(s and 2 * s for s in (h, w)), c)
 
 
-def _detached(layer: Any) -> Any:
+def _detached(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     return _DetachedChannelMax(name=layer.name) if isinstance(layer, ChannelMax) else None
 
 
-def _averaging(layer: Any) -> Any:
+def _averaging(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     normalises = isinstance(layer, keras.layers.LayerNormalization)
     return _ConvolutionNorm(layer.epsilon, name=layer.name) if normalises else None
 
 
-def _shuffling(layer: Any) -> Any:
+def _shuffling(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     if not isinstance(layer, PixelShuffle):
         return None
     down = isinstance(layer, PixelUnshuffle)
     return _ConvolutionShuffle(layer.factor, down=down, name=layer.name)
 
 
-def _convolving(layer: Any) -> Any:
+def _convolving(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     if not isinstance(layer, ChannelMean):
         return None
     return _ChannelMeanConvolution(name=layer.name)
 
 
-def _halving(layer: Any) -> Any:
+def _halving(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     return _HalvingMax(name=layer.name) if isinstance(layer, ChannelMax) else None
 
 
-def _copying(layer: Any) -> Any:
+def _copying(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     enlarges = isinstance(layer, keras.layers.UpSampling2D)
     if not enlarges or (layer.interpolation, tuple(layer.size)) != ("bilinear", (2, 2)):
         return None

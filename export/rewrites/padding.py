@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.rebuild import exchanged
 from lpie.models.graph.walk import calls
 from lpie.models.layers import CropLike, PadToMultiple
@@ -47,13 +47,13 @@ def without_padding(model: keras.Model) -> keras.Model:
 class _First(keras.layers.Layer):
     """The first of several maps, or the only one."""
 
-    def call(self, maps: Any) -> Any:
+    def call(self, maps: Tensor) -> Tensor:
         return maps[0] if isinstance(maps, (list, tuple)) else maps
 
     def compute_output_shape(self, input_shape: Any) -> tuple:
         return input_shape[0] if isinstance(input_shape, list) else input_shape
 
 
-def _unpadded(layer: Any) -> Any:
+def _unpadded(layer: keras.layers.Layer) -> Tensor:
     pads = isinstance(layer, (PadToMultiple, CropLike))
     return _First(name=layer.name) if pads else None

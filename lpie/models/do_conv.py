@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.facts import LayerFacts, Reach, Shape
 from lpie.models.graph.rebuild import exchanged
 
 
-def _reach(layer: Any, source: Reach) -> Reach:
+def _reach(layer: keras.layers.Layer, source: Reach) -> Reach:
     return source.wider(layer.kernel_size // 2, layer.kernel_size // 2)
 
 
-def _macs(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+def _macs(layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape) -> int:
     channels = inputs[0][-1] // layer.groups
     return math.prod(output) * channels * layer.kernel_size**2
 
@@ -66,7 +67,7 @@ class DOConv2D(keras.layers.Layer):
         if self.use_bias:
             self.bias = self.add_weight((self.filters,), initializer=spread, name="bias")
 
-    def kernel(self) -> Any:
+    def kernel(self) -> Tensor:
         """The plain kernel, [k, k, C / groups, filters]."""
         size, area = self.kernel_size, self.kernel_size**2
         filters, share, _ = self.w.shape
@@ -78,7 +79,7 @@ class DOConv2D(keras.layers.Layer):
         kernel = keras.ops.reshape(kernel, (filters, share, size, size))
         return keras.ops.transpose(kernel, (2, 3, 1, 0))
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         kernel = keras.ops.cast(self.kernel(), self.compute_dtype)
         if self.is_depthwise(x.shape[-1]):
             kernel = keras.ops.transpose(kernel, (0, 1, 3, 2))
@@ -127,7 +128,7 @@ def overparameterize(model: keras.Model) -> keras.Model:
     return exchanged(model, _product, _product_weights)
 
 
-def _plain(layer: Any) -> Any:
+def _plain(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     if not isinstance(layer, DOConv2D):
         return None
     options = {
@@ -143,7 +144,7 @@ def _plain(layer: Any) -> Any:
     return keras.layers.Conv2D(layer.filters, groups=layer.groups, **options)
 
 
-def _plain_weights(source: Any, layer: Any) -> list[Any]:
+def _plain_weights(source: keras.layers.Layer, layer: keras.layers.Layer) -> list[NDArray]:
     if not isinstance(source, DOConv2D):
         return source.get_weights()
     kernel = keras.ops.convert_to_numpy(source.kernel())
@@ -153,7 +154,7 @@ def _plain_weights(source: Any, layer: Any) -> list[Any]:
     return [kernel, *bias]
 
 
-def _product(layer: Any) -> Any:
+def _product(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     kinds = (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)
     if not isinstance(layer, kinds) or layer.kernel_size == (1, 1) or layer.strides != (1, 1):
         return None
@@ -170,7 +171,7 @@ def _product(layer: Any) -> Any:
     )
 
 
-def _product_weights(source: Any, layer: Any) -> list[Any]:
+def _product_weights(source: keras.layers.Layer, layer: keras.layers.Layer) -> list[NDArray]:
     if not isinstance(layer, DOConv2D):
         return source.get_weights()
     kernel, *bias = source.get_weights()  # [k, k, C in, C out], depthwise [k, k, C, 1]

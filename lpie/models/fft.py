@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.facts import LayerFacts, Shape, whole_map
 
 ops = keras.ops
 
 
-def _macs(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+def _macs(layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape) -> int:
     _, h, w, c = inputs[-1]  # of the map, which the inverse has for reference
     columns = w // 2 + 1
     return h * c * (2 * w * columns + 4 * h * columns)
@@ -30,7 +30,7 @@ class RealFFT2D(keras.layers.Layer):
 
     facts = FACTS
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         _, h, w, _ = ops.shape(x)
         cos, sin = _waves(w // 2 + 1, w, w)
         real, imaginary = _along_width(cos, x), -_along_width(sin, x)
@@ -58,7 +58,7 @@ class InverseRealFFT2D(keras.layers.Layer):
 
     facts = FACTS
 
-    def call(self, inputs: Any) -> Any:
+    def call(self, inputs: Tensor) -> Tensor:
         spectrum, reference = inputs
         _, h, w, _ = ops.shape(reference)
         real, imaginary = ops.split(spectrum[:, :h, : w // 2 + 1, :], 2, axis=-1)
@@ -76,7 +76,7 @@ class InverseRealFFT2D(keras.layers.Layer):
         return (*reference[:3], spectrum[3] // 2)
 
 
-def _waves(rows: Any, columns: Any, period: Any) -> tuple[Any, Any]:
+def _waves(rows: Tensor, columns: Tensor, period: Tensor) -> tuple[Tensor, Tensor]:
     """cos and sin of 2 pi i j / period, [rows, columns] each."""
     if all(isinstance(n, int) for n in (rows, columns, period)):
         angles = np.outer(np.arange(rows), np.arange(columns)) % period * (2 * np.pi / period)
@@ -86,7 +86,7 @@ def _waves(rows: Any, columns: Any, period: Any) -> tuple[Any, Any]:
     return ops.cos(angles), ops.sin(angles)
 
 
-def _twice(w: Any) -> Any:
+def _twice(w: Tensor) -> Tensor:
     if isinstance(w, int):
         k = np.arange(w // 2 + 1)
         return (np.where((k == 0) | (2 * k == w), 1, 2) / w).astype(np.float32)
@@ -94,15 +94,15 @@ def _twice(w: Any) -> Any:
     return ops.where((k == 0) | (2 * k == w), 1.0, 2.0) / _float(w)
 
 
-def _float(x: Any) -> Any:
+def _float(x: Tensor) -> Tensor:
     return float(x) if isinstance(x, int) else ops.cast(x, "float32")
 
 
-def _along_width(matrix: Any, x: Any) -> Any:
+def _along_width(matrix: Tensor, x: Tensor) -> Tensor:
     return ops.matmul(ops.cast(matrix, x.dtype), x)
 
 
-def _along_height(matrix: Any, x: Any) -> Any:
+def _along_height(matrix: Tensor, x: Tensor) -> Tensor:
     n, h, w, c = ops.shape(x)
     flat = ops.reshape(x, (n, h, w * c))
     return ops.reshape(ops.matmul(ops.cast(matrix, x.dtype), flat), (n, -1, w, c))

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.facts import LayerFacts, Reach
 from lpie.models.graph.keras_layers import UPSAMPLING, enlarged
 
@@ -22,7 +22,7 @@ class ChannelMean(keras.layers.Layer):
         twin=lambda layer, x: _tensorflow().reduce_mean(x, -1, keepdims=True),
     )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.mean(x, axis=-1, keepdims=True)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -38,7 +38,7 @@ class ChannelMax(keras.layers.Layer):
         twin=lambda layer, x: _tensorflow().reduce_max(x, -1, keepdims=True),
     )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.max(x, axis=-1, keepdims=True)
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -54,7 +54,7 @@ class ChannelScale(keras.layers.Layer):
     def build(self, input_shape: tuple) -> None:
         self.scale = self.add_weight((input_shape[-1],), initializer="zeros", name="scale")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return x * self.scale
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -78,7 +78,7 @@ class Gate(keras.layers.Layer):
         super().__init__(**options)
         self.activation = activation
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         first, second = keras.ops.split(x, 2, axis=-1)
         if self.activation == "swiglu":
             first = keras.ops.silu(first)
@@ -113,7 +113,7 @@ class PixelShuffle(keras.layers.Layer):
         super().__init__(**options)
         self.factor = factor
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.depth_to_space(x, self.factor, data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -135,7 +135,7 @@ class PixelUnshuffle(PixelShuffle):
         twin=lambda layer, x: _tensorflow().nn.space_to_depth(x, layer.factor),
     )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.space_to_depth(x, self.factor, data_format="channels_last")
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -154,7 +154,7 @@ class PadToMultiple(keras.layers.Layer):
         super().__init__(**options)
         self.multiple = multiple
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         _, h, w, _ = keras.ops.shape(x)
         bottom, right = -h % self.multiple, -w % self.multiple
         if isinstance(bottom, int) and isinstance(right, int) and not bottom + right:
@@ -176,7 +176,7 @@ class CropLike(keras.layers.Layer):
     # In the twin both maps are of one size.
     facts = LayerFacts(equalization="first", moves="first", twin=lambda layer, maps: maps[0])
 
-    def call(self, maps: Any) -> Any:
+    def call(self, maps: Tensor) -> Tensor:
         x, reference = maps
         _, h, w, _ = keras.ops.shape(reference)
         return x[:, :h, :w, :]
@@ -195,7 +195,7 @@ class LocalAveragePooling2D(keras.layers.Layer):
     """
 
     @staticmethod
-    def _reach(layer: Any, source: Reach) -> Reach:
+    def _reach(layer: keras.layers.Layer, source: Reach) -> Reach:
         reach = max(layer.window)  # at the border the window lies on one side
         return source.wider(reach, reach)
 
@@ -205,7 +205,7 @@ class LocalAveragePooling2D(keras.layers.Layer):
         super().__init__(**options)
         self.window = tuple(window)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         # Running sums of what is near zero round less.
         mean = keras.ops.mean(x, axis=(1, 2), keepdims=True)
         return _box_mean(_box_mean(x - mean, self.window[0], 1), self.window[1], 2) + mean
@@ -217,7 +217,7 @@ class LocalAveragePooling2D(keras.layers.Layer):
         return {**super().get_config(), "window": self.window}
 
 
-def _box_mean(x: Any, window: int, axis: int) -> Any:
+def _box_mean(x: Tensor, window: int, axis: int) -> Tensor:
     size = keras.ops.shape(x)[axis]
     window = min(window, size) if isinstance(size, int) else keras.ops.minimum(window, size)
     padding = [[0, 0]] * 4
@@ -238,7 +238,7 @@ class UpSampling2D(keras.layers.UpSampling2D):
 
     facts = UPSAMPLING
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         height, width = x.shape[1:3]
         if keras.backend.backend() != "tensorflow" or (height and width):
             return super().call(x)

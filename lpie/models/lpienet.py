@@ -11,9 +11,9 @@ Three variants share the skeleton and, but for `paper`, the parameters:
 """
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.errors import InputError, unknown_name
 from lpie.models.do_conv import overparameterize
 from lpie.models.layers import ChannelMax, ChannelMean, UpSampling2D
@@ -77,7 +77,7 @@ def _check(
         raise InputError(f"Every width must be a positive whole number. Received: {widths}.")
 
 
-def _released_stage(x: Any, width: int, activation: str, variant: str, name: str) -> Any:
+def _released_stage(x: Tensor, width: int, activation: str, variant: str, name: str) -> Tensor:
     """Convolution, two base blocks, attention."""
     relu = "relu" if variant == "keras" else None
     x = _conv(width, 3, f"{name}_conv", activation=relu)(x)
@@ -86,7 +86,7 @@ def _released_stage(x: Any, width: int, activation: str, variant: str, name: str
     return _attention(x, width, f"{name}_attention")
 
 
-def _base_block(x: Any, width: int, activation: str, variant: str, name: str) -> Any:
+def _base_block(x: Tensor, width: int, activation: str, variant: str, name: str) -> Tensor:
     m = _conv(width, 1, f"{name}_conv0")(x)
     m = _depthwise(f"{name}_depthwise")(m)
     m = _activation(activation, f"{name}_act0")(m)
@@ -99,7 +99,7 @@ def _base_block(x: Any, width: int, activation: str, variant: str, name: str) ->
     return keras.layers.Add(name=f"{name}_sum1")([t, y])
 
 
-def _attention(x: Any, width: int, name: str) -> Any:
+def _attention(x: Tensor, width: int, name: str) -> Tensor:
     """Two gates from the channel mean and maximum of each pixel; no pooling over space."""
     mean = ChannelMean(name=f"{name}_mean")(x)  # [N, H, W, 1]
     peak = ChannelMax(name=f"{name}_max")(x)  # [N, H, W, 1]
@@ -113,7 +113,7 @@ def _attention(x: Any, width: int, name: str) -> Any:
     return keras.layers.Add(name=f"{name}_sum")([x, _conv(width, 1, f"{name}_out")(both)])
 
 
-def _released_tail(x: Any, activation: str) -> Any:
+def _released_tail(x: Tensor, activation: str) -> Tensor:
     """Inverse block to three channels, then a sigmoid gate of 7x7, 5x5 and 3x3 convolutions."""
     m = _conv(3, 1, "inverse_conv0")(x)
     m = _depthwise("inverse_depthwise")(m)
@@ -127,7 +127,7 @@ def _released_tail(x: Any, activation: str) -> Any:
     return keras.layers.Multiply(name="tail_gate")([z, f])
 
 
-def _paper_stage(x: Any, width: int, activation: str, variant: str, name: str) -> Any:
+def _paper_stage(x: Tensor, width: int, activation: str, variant: str, name: str) -> Tensor:
     """The figure's IRA block: two inverted residual blocks, then both attentions side by side.
 
     The figure draws no convolution that changes the width; a 1x1 does it where widths differ.
@@ -155,20 +155,22 @@ def _paper_stage(x: Any, width: int, activation: str, variant: str, name: str) -
     return keras.layers.Add(name=f"{attention}_sum")([gated, x])
 
 
-def _paper_tail(x: Any, activation: str) -> Any:
+def _paper_tail(x: Tensor, activation: str) -> Tensor:
     del activation
     return _conv(3, 3, "tail_conv")(x)
 
 
-def _conv(width: int, kernel: int, name: str, *, activation: str | None = None) -> Any:
+def _conv(
+    width: int, kernel: int, name: str, *, activation: str | None = None
+) -> keras.layers.Layer:
     return keras.layers.Conv2D(width, kernel, padding="same", activation=activation, name=name)
 
 
-def _depthwise(name: str) -> Any:
+def _depthwise(name: str) -> keras.layers.Layer:
     return keras.layers.DepthwiseConv2D(3, padding="same", name=name)
 
 
-def _activation(activation: str, name: str) -> Any:
+def _activation(activation: str, name: str) -> keras.layers.Layer:
     if activation == "leaky_relu":
         # 0.2 in TensorFlow's function, 0.3 in old Keras, 0.01 in PyTorch: written out.
         return keras.layers.LeakyReLU(negative_slope=0.2, name=name)

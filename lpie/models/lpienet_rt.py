@@ -9,7 +9,7 @@ global. How the sizes were chosen: docs/lpienet_rt.md.
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.errors import InputError, unknown_name
 from lpie.models.do_conv import overparameterize
 from lpie.models.layers import PixelShuffle, PixelUnshuffle
@@ -75,7 +75,7 @@ def lpienet_rt(
 
     levels = list(zip(kinds, expansions, kernels, strict=True))
 
-    def blocks(x: Any, count: int, level: int, name: str) -> Any:
+    def blocks(x: Tensor, count: int, level: int, name: str) -> Tensor:
         for i in range(count):
             x = _block(x, *levels[level], activation, f"{name}_block{i}")
         return x
@@ -105,7 +105,7 @@ def lpienet_rt(
     return overparameterize(model) if overparameterized else model
 
 
-def _block(x: Any, kind: str, expansion: int, kernel: int, activation: str, name: str) -> Any:
+def _block(x: Tensor, kind: str, expansion: int, kernel: int, activation: str, name: str) -> Tensor:
     """[N, H, W, C] to the same shape."""
     width = x.shape[-1]
     wide = expansion * width
@@ -120,7 +120,7 @@ def _block(x: Any, kind: str, expansion: int, kernel: int, activation: str, name
     return keras.layers.Add(name=f"{name}_sum")([x, y])
 
 
-def _activated(x: Any, width: int, kernel: int, activation: str, name: str) -> Any:
+def _activated(x: Tensor, width: int, kernel: int, activation: str, name: str) -> Tensor:
     if activation == "relu":
         return conv(width, kernel, f"{name}_expand", activation="relu")(x)
     # Two convolutions, not one that is split: NNAPI has no SPLIT before API 29.
@@ -128,7 +128,7 @@ def _activated(x: Any, width: int, kernel: int, activation: str, name: str) -> A
     return keras.layers.Multiply(name=f"{name}_product")(halves)
 
 
-def _attention(x: Any, name: str) -> Any:
+def _attention(x: Tensor, name: str) -> Tensor:
     """Squeeze, excite and gate at every pixel, without pooling: local, so tiles stay exact."""
     width = x.shape[-1]
     gate = conv(max(width // 4 // 8 * 8, 8), 1, f"{name}_squeeze", activation="relu")(x)

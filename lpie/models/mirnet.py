@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.errors import InputError
 from lpie.models.graph.facts import LayerFacts
 from lpie.models.layers import ChannelMax, ChannelMean, UpSampling2D
@@ -62,7 +62,7 @@ class BlurDown(keras.layers.Layer):
 
     facts = LayerFacts(reach=lambda layer, source: source.wider(1, 1).coarser(2))
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         channels = x.shape[-1]
         kernel = np.broadcast_to(blur_kernel()[:, :, None, None], (3, 3, channels, 1))
         # Not as a padding: XNNPACK knows no MIRROR_PAD, and NNAPI none before API 33.
@@ -88,7 +88,7 @@ class DropFirst(keras.layers.Layer):
 
     facts = LayerFacts(reach=lambda layer, source: source.wider(-1, 1), any_size=False)
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return x[:, 1:, 1:, :]
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
@@ -102,7 +102,7 @@ class SelectiveSum(keras.layers.Layer):
 
     facts = LayerFacts(any_size=False)
 
-    def call(self, inputs: Sequence[Any]) -> Any:
+    def call(self, inputs: Sequence[Tensor]) -> Tensor:
         half = len(inputs) // 2
         # In four dimensions: delegates refuse five.
         logits = keras.ops.concatenate(inputs[half:], axis=2)  # [N, 1, L, C]
@@ -117,15 +117,15 @@ class _Layers:
     """Layers by name: the same name gives the same layer."""
 
     def __init__(self) -> None:
-        self._layers: dict[str, Any] = {}
+        self._layers: dict[str, keras.layers.Layer] = {}
 
-    def conv(self, width: int, kernel: int, name: str) -> Any:
+    def conv(self, width: int, kernel: int, name: str) -> keras.layers.Layer:
         return self._once(
             name,
             lambda: keras.layers.Conv2D(width, kernel, padding="same", use_bias=False, name=name),
         )
 
-    def transposed(self, width: int, kernel: int, name: str) -> Any:
+    def transposed(self, width: int, kernel: int, name: str) -> keras.layers.Layer:
         """To twice the size."""
         layer = self._once(
             name,
@@ -135,7 +135,7 @@ class _Layers:
         )
         return lambda x: DropFirst()(layer(x))
 
-    def prelu(self, name: str) -> Any:
+    def prelu(self, name: str) -> keras.layers.Layer:
         """With one slope for all channels."""
         return self._once(
             name,
@@ -146,7 +146,7 @@ class _Layers:
             ),
         )
 
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+    def _once(self, name: str, make: Callable[[], keras.layers.Layer]) -> keras.layers.Layer:
         if name not in self._layers:
             self._layers[name] = make()
         return self._layers[name]
@@ -159,7 +159,7 @@ class _Block:
         self._layers, self._name = layers, name
         self._features, self._height = features, height
 
-    def apply(self, x: Any, width: int) -> Any:
+    def apply(self, x: Tensor, width: int) -> Tensor:
         streams, y = [], x
         for level in range(self._height):
             if level:
@@ -179,7 +179,7 @@ class _Block:
         y = self._layers.conv(self._features, 3, f"{self._name}.conv_out")(self._fuse(full, 0))
         return keras.layers.Add()([y, x])
 
-    def _resampled(self, x: Any, level: int, target: int) -> Any:
+    def _resampled(self, x: Tensor, level: int, target: int) -> Tensor:
         channels, factor = self._features * 2**level, 2 ** abs(target - level)
         if target > level:
             return self._down(x, target - level, f"{self._name}.down.{channels}_{factor}")
@@ -187,7 +187,7 @@ class _Block:
             return self._up(x, level - target, f"{self._name}.up.{channels}_{factor}")
         return x
 
-    def _down(self, x: Any, times: int, name: str) -> Any:
+    def _down(self, x: Tensor, times: int, name: str) -> Tensor:
         for i in range(times):
             top = self._top(x, f"{name}.body.{i}.top", self._layers.conv)
             top = BlurDown()(top)
@@ -197,7 +197,7 @@ class _Block:
             x = keras.layers.Add()([top, bottom])
         return x
 
-    def _up(self, x: Any, times: int, name: str) -> Any:
+    def _up(self, x: Tensor, times: int, name: str) -> Tensor:
         for i in range(times):
             top = self._top(x, f"{name}.body.{i}.top", self._layers.transposed)
             top = self._layers.conv(x.shape[-1] // 2, 1, f"{name}.body.{i}.top.4")(top)
@@ -206,14 +206,16 @@ class _Block:
             x = keras.layers.Add()([top, bottom])
         return x
 
-    def _top(self, x: Any, name: str, second: Callable[[int, int, str], Any]) -> Any:
+    def _top(
+        self, x: Tensor, name: str, second: Callable[[int, int, str], keras.layers.Layer]
+    ) -> Tensor:
         width = x.shape[-1]
         x = self._layers.conv(width, 1, f"{name}.0")(x)
         x = self._layers.prelu(f"{name}.1")(x)
         x = second(width, 3, f"{name}.2")(x)
         return self._layers.prelu(f"{name}.3")(x)
 
-    def _attend(self, x: Any, level: int) -> Any:
+    def _attend(self, x: Tensor, level: int) -> Tensor:
         """The dual attention unit: over channels and over space."""
         name, width = f"{self._name}.blocks.{level}.0", x.shape[-1]
         conv = self._layers.conv
@@ -229,7 +231,7 @@ class _Block:
         both = keras.layers.Concatenate()([spatial, channel])
         return keras.layers.Add()([x, conv(width, 1, f"{name}.conv1x1")(both)])
 
-    def _fuse(self, maps: list[Any], level: int) -> Any:
+    def _fuse(self, maps: list[Tensor], level: int) -> Tensor:
         """Selective kernel feature fusion."""
         name, width = f"{self._name}.selective_kernel.{level}", maps[0].shape[-1]
         total = keras.layers.Add()(maps) if len(maps) > 1 else maps[0]
@@ -240,5 +242,5 @@ class _Block:
         return SelectiveSum()([*maps, *logits])
 
 
-def _sigmoid(x: Any) -> Any:
+def _sigmoid(x: Tensor) -> Tensor:
     return keras.layers.Activation("sigmoid")(x)

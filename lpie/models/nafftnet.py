@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.do_conv import DOConv2D
 from lpie.models.fft import InverseRealFFT2D, RealFFT2D
 from lpie.models.graph.facts import LayerFacts
@@ -36,7 +36,7 @@ def nafftnet(
     """
     check_blocks(width, encoder_blocks, middle_blocks, decoder_blocks)
 
-    def skip(x: Any, level: int) -> Any:
+    def skip(x: Tensor, level: int) -> Tensor:
         name = f"fftBlock.{level}.0"
         return _fft_block(x, name, shifted=do_conv and faithful) if fft_block else x
 
@@ -52,12 +52,12 @@ class _Style(Style):
     do_conv: bool = False
     faithful: bool = False
 
-    def depthwise(self, x: Any, name: str) -> Any:
+    def depthwise(self, x: Tensor, name: str) -> Tensor:
         if not self.do_conv:
             return super().depthwise(x, name)
         return DOConv2D(x.shape[-1], 3, groups=x.shape[-1], name=name)(x)
 
-    def attend(self, x: Any, level: int, name: str) -> Any:
+    def attend(self, x: Tensor, level: int, name: str) -> Tensor:
         pooled = keras.layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}.sca1")(x)
         taps = _taps(x.shape[-1])
         if self.faithful:
@@ -89,7 +89,7 @@ class ChannelFilter(_OfTaps):
     def build(self, input_shape: tuple) -> None:
         self.kernel = self.add_weight((self.kernel_size, 1, 1), name="kernel")
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         line = keras.ops.reshape(x, (-1, x.shape[-1], 1))
         return keras.ops.reshape(
             keras.ops.conv(line, self.kernel, padding="same"), (-1, 1, 1, x.shape[-1])
@@ -112,7 +112,7 @@ class ReleasedAttention(_OfTaps):
             (c,), name="unused_bias", trainable=False, initializer="zeros"
         )
 
-    def call(self, x: Any) -> Any:
+    def call(self, x: Tensor) -> Tensor:
         return keras.ops.matmul(x, self.kernel[self.kernel_size // 2])
 
 
@@ -122,7 +122,7 @@ def _taps(channels: int) -> int:
     return taps if taps % 2 else taps + 1
 
 
-def _fft_block(x: Any, name: str, *, shifted: bool) -> Any:
+def _fft_block(x: Tensor, name: str, *, shifted: bool) -> Tensor:
     """x plus the inverse transform of its spectrum after two 1x1 convolutions."""
     spectrum = RealFFT2D(name=f"{name}.fft")(x)
     width = spectrum.shape[-1]

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.errors import InputError, unknown_name
 from lpie.models.layers import (
     ChannelScale,
@@ -68,13 +68,13 @@ def u_net(
     encoder_blocks: Sequence[int],
     middle_blocks: int,
     decoder_blocks: Sequence[int],
-    block: Callable[[Any, int, str], Any],
-    skip: Callable[[Any, int], Any] = lambda x, level: x,
+    block: Callable[[Tensor, int, str], Tensor],
+    skip: Callable[[Tensor, int], Tensor] = lambda x, level: x,
 ) -> keras.Model:
     """NAFNet's skeleton; `block(x, level, name)` and `skip(x, level)` fill it."""
     levels = len(encoder_blocks)
 
-    def blocks(x: Any, count: int, level: int, name: str) -> Any:
+    def blocks(x: Tensor, count: int, level: int, name: str) -> Tensor:
         for i in range(count):
             x = block(x, level, f"{name}.{i}")
         return x
@@ -111,7 +111,7 @@ class Style:
     dropout: float = 0.0
     windows: tuple[tuple[int, int] | None, ...] = ()
 
-    def block(self, x: Any, level: int, name: str) -> Any:
+    def block(self, x: Tensor, level: int, name: str) -> Tensor:
         """[N, H, W, C] to the same shape."""
         width = x.shape[-1]
         t = self._norm(x, f"{name}.norm1")
@@ -125,22 +125,22 @@ class Style:
         t = self._activate(t, f"{name}.sg2")
         return self._shortcut(y, conv(width, 1, f"{name}.conv5")(t), "2", "gamma", name)
 
-    def _norm(self, x: Any, name: str) -> Any:
+    def _norm(self, x: Tensor, name: str) -> Tensor:
         if self.kind == "plain":
             return x
         return keras.layers.LayerNormalization(epsilon=1e-6, name=name)(x)
 
-    def _activate(self, x: Any, name: str) -> Any:
+    def _activate(self, x: Tensor, name: str) -> Tensor:
         if self.kind == "naf":
             return Gate(self.gate, name=name)(x)
         if self.kind == "plain":
             return keras.layers.ReLU(name=name)(x)
         return keras.layers.Activation(exact_gelu, name=name)(x)
 
-    def depthwise(self, x: Any, name: str) -> Any:
+    def depthwise(self, x: Tensor, name: str) -> Tensor:
         return keras.layers.DepthwiseConv2D(3, padding="same", name=name)(x)
 
-    def attend(self, x: Any, level: int, name: str) -> Any:
+    def attend(self, x: Tensor, level: int, name: str) -> Tensor:
         if self.kind == "plain":
             return x
         width = x.shape[-1]
@@ -153,7 +153,7 @@ class Style:
             weights = conv(width, 1, f"{name}.sca.1")(weights)
         return keras.layers.Multiply(name=f"{name}.{kind}")([x, weights])
 
-    def _shortcut(self, x: Any, y: Any, number: str, factor: str, name: str) -> Any:
+    def _shortcut(self, x: Tensor, y: Tensor, number: str, factor: str, name: str) -> Tensor:
         if self.dropout:
             y = keras.layers.Dropout(self.dropout, name=f"{name}.dropout{number}")(y)
         if self.skip_init and self.kind != "plain":
@@ -162,16 +162,16 @@ class Style:
 
 
 @keras.saving.register_keras_serializable(package="lpie")
-def exact_gelu(x: Any) -> Any:
+def exact_gelu(x: Tensor) -> Tensor:
     """GELU by the error function, not the tanh formula."""
     return keras.ops.gelu(x, approximate=False)
 
 
-def conv(width: int, kernel: int, name: str, **options: Any) -> Any:
+def conv(width: int, kernel: int, name: str, **options: Any) -> keras.layers.Layer:
     return keras.layers.Conv2D(width, kernel, padding="same", name=name, **options)
 
 
-def _pool(x: Any, window: tuple[int, int] | None, name: str) -> Any:
+def _pool(x: Tensor, window: tuple[int, int] | None, name: str) -> Tensor:
     """The mean over the map, [N, 1, 1, C], or over a window around each pixel, [N, H, W, C]."""
     if window is None:
         return keras.layers.GlobalAveragePooling2D(keepdims=True, name=name)(x)

@@ -1,15 +1,13 @@
 """The optimizer of a run: AdamW or Muon under a cosine with linear warm-up, weights averaged."""
 
-from typing import Any
-
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.config.config import TrainConfig
 
 MOMENTUM = 0.95  # of Muon
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)  # of the quintic that Muon iterates
 
 
-def make_optimizer(config: TrainConfig, *, summands: int = 1) -> Any:
+def make_optimizer(config: TrainConfig, *, summands: int = 1) -> keras.optimizers.Optimizer:
     """AdamW or Muon, with clipping by the global norm and the weights' moving average.
 
     summands: how many shares of the gradient the optimizer adds up after it has clipped each.
@@ -29,7 +27,7 @@ class AveragingAdam(keras.optimizers.Adam):
     """Keras' Adam, which would average the weights after every part of an accumulated step."""
 
     @property
-    def ema_momentum(self) -> Any:
+    def ema_momentum(self) -> Tensor:
         parts = self.gradient_accumulation_steps or 1
         if parts == 1:
             return self._momentum
@@ -49,7 +47,7 @@ class Muon(AveragingAdam):
     of Adam's steps (Liu et al., 2025, arXiv:2502.16982), so both want the same learning rate.
     """
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: Tensor, learning_rate: Tensor) -> None:
         shape = tuple(variable.shape)
         if len(shape) != 4 or shape[-1] == 1:  # [k, k, C, 1]: depthwise
             super().update_step(gradient, variable, learning_rate)
@@ -64,7 +62,7 @@ class Muon(AveragingAdam):
         self.assign_sub(variable, step)
 
 
-def orthogonalized(matrix: Any) -> Any:
+def orthogonalized(matrix: Tensor) -> Tensor:
     """[M, N] with the same singular vectors and all singular values between about 0.7 and 1.2."""
     tall = matrix.shape[0] > matrix.shape[1]
     x = keras.ops.transpose(matrix) if tall else matrix
@@ -90,5 +88,5 @@ class _Schedule(keras.optimizers.schedules.LearningRateSchedule):
             warmup_steps=warmup,
         )
 
-    def __call__(self, step: Any) -> Any:
+    def __call__(self, step: Tensor) -> Tensor:
         return self._cosine(step // self._parts)

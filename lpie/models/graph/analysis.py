@@ -5,7 +5,6 @@ import warnings
 from collections import Counter
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Any
 
 from lpie.backend import keras
 from lpie.models.graph.facts import LayerFacts, Reach, facts_of, whole_map
@@ -72,12 +71,12 @@ def analyse(model: keras.Model) -> Analysis:
     )
 
 
-def _steps(model: keras.Model) -> list[Any]:
+def _steps(model: keras.Model) -> list[keras.Operation]:
     """The layers of `model`, and the functions of `keras.ops` between them."""
     return list(dict.fromkeys(layer for layer, _, _ in calls(model)))
 
 
-def _facts(layer: Any) -> LayerFacts:
+def _facts(layer: keras.Operation) -> LayerFacts:
     return facts_of(layer) or UNKNOWN
 
 

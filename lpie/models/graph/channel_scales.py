@@ -7,12 +7,11 @@ photos and across sums, joined maps and shuffles.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.facts import facts_of
 from lpie.models.graph.walk import calls
 
@@ -57,7 +56,9 @@ def _spans(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> Factors:
     return spans
 
 
-def _tie(ties: "_Ties", layer: Any, inputs: Sequence[Any], output: Any) -> None:
+def _tie(
+    ties: "_Ties", layer: keras.layers.Layer, inputs: Sequence[Tensor], output: Tensor
+) -> None:
     """Tie or pin the factors of what `layer` reads and returns, as its facts say."""
     facts, result = facts_of(layer), ties.channels(output)
     sources = [ties.channels(tensor) for tensor in inputs]
@@ -86,12 +87,12 @@ def _tie(ties: "_Ties", layer: Any, inputs: Sequence[Any], output: Any) -> None:
             ties.pin(*inputs, output)
 
 
-def _mixes_or_keeps(layer: Any, alike: bool) -> bool:
+def _mixes_or_keeps(layer: keras.layers.Layer, alike: bool) -> bool:
     """Whether the convolution `layer` mixes all channels, or treats each one apart."""
     return alike if isinstance(layer, keras.layers.DepthwiseConv2D) else layer.groups == 1
 
 
-def _is_homogeneous(layer: Any) -> bool:
+def _is_homogeneous(layer: keras.layers.Layer) -> bool:
     """Whether positive factors pass the activation of `layer`."""
     function = getattr(getattr(layer, "activation", None), "__name__", "linear")
     return function in HOMOGENEOUS and getattr(layer, "max_value", None) is None
@@ -110,14 +111,14 @@ class _Ties:
         self._parent = list(range(ends[-1]))
         self._pinned: set[int] = set()
 
-    def channels(self, tensor: Any) -> NDArray[np.intp]:
+    def channels(self, tensor: Tensor) -> NDArray[np.intp]:
         return self._channels[id(tensor)]
 
     def tie(self, some: NDArray[np.intp], others: NDArray[np.intp]) -> None:
         for one, other in zip(some, others, strict=True):
             self._parent[self._root(one)] = self._root(other)
 
-    def pin(self, *tensors: Any) -> None:
+    def pin(self, *tensors: Tensor) -> None:
         for tensor in tensors:
             self._pinned.update(self.channels(tensor).tolist())
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,11 +44,11 @@ def balance(
             _rescale(layer, size / deviation, start - size * mean / deviation)
 
 
-def _is_one(layer: Any, patterns: Sequence[str]) -> bool:
+def _is_one(layer: keras.layers.Layer, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(layer.name, pattern) for pattern in patterns)
 
 
-def _rescale(layer: Any, factor: NDArray, shift: NDArray) -> None:
+def _rescale(layer: keras.layers.Layer, factor: NDArray, shift: NDArray) -> None:
     """Let `layer` give out, per channel, factor times what it gave, and shift."""
     if layer.use_bias:
         layer.bias.assign(keras.ops.convert_to_numpy(layer.bias) * factor + shift)

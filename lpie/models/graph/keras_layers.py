@@ -2,25 +2,24 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 from lpie.backend import keras
 from lpie.models.graph.facts import LayerFacts, Reach, Shape, whole_map
 
 
-def _convolved(layer: Any, source: Reach) -> Reach:
+def _convolved(layer: keras.layers.Layer, source: Reach) -> Reach:
     size, step = layer.kernel_size[0], layer.strides[0]
     span = (size - 1) * layer.dilation_rate[0]
     before = span // 2 if layer.padding == "same" and step == 1 else 0
     return source.wider(before, span - before).coarser(step)
 
 
-def _transposed(layer: Any, source: Reach) -> Reach:
+def _transposed(layer: keras.layers.Layer, source: Reach) -> Reach:
     finer = source._replace(stride=source.stride / layer.strides[0])
     return finer.wider(layer.kernel_size[0], 0)
 
 
-def _pooled(layer: Any, source: Reach) -> Reach:
+def _pooled(layer: keras.layers.Layer, source: Reach) -> Reach:
     return source.wider(0, layer.pool_size[0] - 1).coarser(layer.strides[0])
 
 
@@ -31,20 +30,20 @@ def enlarged(factor: int, source: Reach, *, bilinear: bool = False) -> Reach:
     return wide._replace(stride=source.stride / factor)
 
 
-def _upsampled(layer: Any, source: Reach) -> Reach:
+def _upsampled(layer: keras.layers.Layer, source: Reach) -> Reach:
     return enlarged(layer.size[0], source, bilinear=layer.interpolation == "bilinear")
 
 
-def _padded(layer: Any, source: Reach) -> Reach:
+def _padded(layer: keras.layers.Layer, source: Reach) -> Reach:
     before = layer.padding[0][0] * source.stride
     return source._replace(low=source.low - before, high=source.high - before)
 
 
-def _macs_of_output(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+def _macs_of_output(layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape) -> int:
     return math.prod(output[:3]) * math.prod(layer.kernel.shape)
 
 
-def _macs_of_input(layer: Any, inputs: Sequence[Shape], output: Shape) -> int:
+def _macs_of_input(layer: keras.layers.Layer, inputs: Sequence[Shape], output: Shape) -> int:
     return math.prod(inputs[0][:3]) * math.prod(layer.kernel.shape)
 
 

@@ -1,15 +1,18 @@
 """Replaces single layers of a network."""
 
 from collections.abc import Callable
-from typing import Any
+
+from numpy.typing import NDArray
 
 from lpie.backend import keras
 
 
 def exchanged(
     model: keras.Model,
-    make: Callable[[Any], Any],
-    weights: Callable[[Any, Any], list[Any]] = lambda source, layer: source.get_weights(),
+    make: Callable[[keras.layers.Layer], keras.layers.Layer | None],
+    weights: Callable[
+        [keras.layers.Layer, keras.layers.Layer], list[NDArray]
+    ] = lambda source, layer: source.get_weights(),
 ) -> keras.Model:
     """A copy of `model` in which `make(layer)`, where it is not None, replaces a layer.
 
@@ -20,7 +23,7 @@ def exchanged(
     if all(layer is None for layer in replacements.values()):
         return model
 
-    def copied(layer: Any) -> Any:
+    def copied(layer: keras.layers.Layer) -> keras.layers.Layer:
         new = replacements[layer.name]
         return type(layer).from_config(layer.get_config()) if new is None else new
 

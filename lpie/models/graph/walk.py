@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 
 # {layer: the maps that it reads}, of every layer up to the one that is replaced.
-Inputs = Mapping[str, list[Any]]
+Inputs = Mapping[str, list[Tensor]]
 
 
-def calls(model: keras.Model) -> Iterator[tuple[Any, list[Any], list[Any]]]:
+def calls(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, list[Tensor], list[Tensor]]]:
     """(layer, inputs, outputs) of every call of a layer, each after those it reads from."""
     for depth in sorted(model._nodes_by_depth, reverse=True):
         for node in model._nodes_by_depth[depth]:
@@ -39,15 +39,15 @@ class Wiring:
     `readers` None stands for whoever calls the network.
     """
 
-    sources: Mapping[str, list[Any]]
-    readers: Mapping[str, list[Any]]
+    sources: Mapping[str, list[keras.layers.Layer]]
+    readers: Mapping[str, list[keras.layers.Layer | None]]
 
-    def source(self, layer: Any) -> Any:
+    def source(self, layer: keras.layers.Layer) -> keras.layers.Layer | None:
         """The layer that `layer` reads, None where it reads several or one with several calls."""
         sources = self.sources.get(layer.name, [])
         return sources[0] if len(sources) == 1 and sources[0].name in self.sources else None
 
-    def only_reader(self, layer: Any) -> Any:
+    def only_reader(self, layer: keras.layers.Layer) -> keras.layers.Layer | None:
         """The layer that alone reads `layer`; None where the caller or several do."""
         readers = self.readers[layer.name]
         return readers[0] if len(readers) == 1 else None
@@ -55,9 +55,9 @@ class Wiring:
 
 def wiring(model: keras.Model) -> Wiring:
     """The `Wiring` of the functional `model`."""
-    makers: dict[int, Any] = {}
-    sources: dict[str, list[Any]] = {}
-    readers, times = defaultdict[str, list[Any]](list), Counter[str]()
+    makers: dict[int, keras.layers.Layer] = {}
+    sources: dict[str, list[keras.layers.Layer]] = {}
+    readers, times = defaultdict[str, list[keras.layers.Layer | None]](list), Counter[str]()
     for layer, inputs, outputs in calls(model):
         sources[layer.name] = [makers[id(tensor)] for tensor in inputs]
         for source in sources[layer.name]:
@@ -70,16 +70,18 @@ def wiring(model: keras.Model) -> Wiring:
     return Wiring(once, readers)
 
 
-def rebuilt(model: keras.Model, replacements: Mapping[str, Callable[[Inputs], Any]]) -> keras.Model:
+def rebuilt(
+    model: keras.Model, replacements: Mapping[str, Callable[[Inputs], Tensor]]
+) -> keras.Model:
     """A copy of `model` in which `replacements[name](inputs)` is what the layer `name` returns.
 
     Layers that nobody reads any more are left out. `model` itself if there are no replacements.
     """
     if not replacements:
         return model
-    inputs: dict[str, list[Any]] = {}
+    inputs: dict[str, list[Tensor]] = {}
 
-    def call(layer: Any, *arguments: Any, **options: Any) -> Any:
+    def call(layer: keras.layers.Layer, *arguments: Any, **options: Any) -> Tensor:
         inputs[layer.name] = keras.tree.flatten(arguments)
         replace = replacements.get(layer.name)
         return replace(inputs) if replace else layer(*arguments, **options)
