@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.config.config import Config
 from lpie.errors import InputError, require
 from lpie.models import NETWORKS, build_model
@@ -134,10 +134,10 @@ class Learner:
         self._model.compile(optimizer=self._optimizer, loss=self._loss, jit_compile=_jit())
         return self._devices.stepper(self._model, self._loss)
 
-    def _loss(self, target: Any, prediction: Any) -> Any:
+    def _loss(self, target: Tensor, prediction: Tensor) -> Tensor:
         return total_loss(self._config.loss, prediction, target)[0]
 
-    def _variables(self) -> dict[str, Any]:
+    def _variables(self) -> dict[str, keras.Variable]:
         variables = [*self._model.variables, *self._optimizer.variables]
         return {f"v{i:04d}": variable for i, variable in enumerate(variables)}
 
@@ -202,7 +202,7 @@ def _is_pointwise(layer: keras.layers.Conv2D) -> bool:
     return layer.kernel_size == layer.strides == (1, 1) and layer.groups == 1
 
 
-def _pointwise(inputs: Any, kernel: Any) -> Any:
+def _pointwise(inputs: Tensor, kernel: Tensor) -> Tensor:
     """The 1x1 convolution of [N, H, W, C] as a matrix product.
 
     On CPUs TensorFlow's gradient of the kernel takes twice the time for a convolution.

@@ -1,7 +1,7 @@
 """A network in tf_keras (Keras 2), which tensorflow-model-optimization needs."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -9,24 +9,30 @@ import tf_keras
 from numpy.typing import NDArray
 from tf_keras import layers
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.errors import InputError, LpieError
 from lpie.models.graph.facts import facts_of
 from lpie.models.graph.walk import calls
 
 ACTIVATIONS = ("elu", "linear", "relu", "sigmoid")
+# (target, prediction) to the loss; a step over (degraded, target) to the loss before it.
+Loss = Callable[[Tensor, Tensor], Tensor]
+Stepper = Callable[[NDArray[np.float32], NDArray[np.float32]], float]
 EXACT = 1e-4  # further apart, two networks compute different functions
 
 
 class Twin(NamedTuple):
     """The same network: `model` of tf_keras, and its variables in the order of the weights."""
 
-    model: Any
-    variables: list[Any]
+    model: tf_keras.Model
+    variables: list[tf.Variable]
 
 
 def translated(
-    model: keras.Model, wrap: Callable[[Any, int | None], Any] = lambda layer, tensor: layer
+    model: keras.Model,
+    wrap: Callable[
+        [tf_keras.layers.Layer, int | None], tf_keras.layers.Layer
+    ] = lambda layer, tensor: layer,
 ) -> Twin:
     """`model` in tf_keras, with its weights.
 
@@ -35,15 +41,15 @@ def translated(
     be of a multiple of the network's size. Raises an `InputError` that names a layer which has no
     twin in tf_keras.
     """
-    variables: dict[str, list[Any]] = {}
-    outputs: dict[int, Any] = {}
+    variables: dict[str, list[tf.Variable]] = {}
+    outputs: dict[int, Tensor] = {}
     for layer, inputs, (output, *_) in calls(model):
         if isinstance(layer, keras.layers.InputLayer):
             source = layers.Input(layer.batch_shape[1:])
             outputs[id(output)] = wrap(layers.Activation("linear"), id(output))(source)
             continue
         sources = [outputs[id(tensor)] for tensor in inputs]
-        x: Any = sources[0] if len(sources) == 1 else sources
+        x: Tensor = sources[0] if len(sources) == 1 else sources
         same, after = _layer(layer), None
         if _ends_in_sigmoid(layer):
             after = layers.Activation("sigmoid", name=f"{layer.name}_sigmoid")
@@ -57,14 +63,19 @@ def translated(
     return Twin(tf_keras.Model(source, outputs[id(model.outputs[0])]), ordered)
 
 
-def stepper(network: Any, variables: Sequence[Any], optimizer: Any, loss: Any) -> Any:
+def stepper(
+    network: Callable[..., Tensor],
+    variables: Sequence[tf.Variable],
+    optimizer: keras.optimizers.Optimizer,
+    loss: Loss,
+) -> Stepper:
     """A step over a batch by Keras' `optimizer`: (degraded, target) to the loss before it.
 
     network: a twin, or what calls one; `variables` of it are trained.
     """
 
     @tf.function(reduce_retracing=False)
-    def step(degraded: Any, target: Any) -> Any:
+    def step(degraded: Tensor, target: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             value = loss(target, network(degraded, training=True))
         optimizer.apply(tape.gradient(value, variables), variables)
@@ -85,7 +96,7 @@ def check_same(
         )
 
 
-def _layer(layer: Any) -> Any:
+def _layer(layer: keras.layers.Layer) -> tf_keras.layers.Layer:
     """The tf_keras layer like `layer`, but for a sigmoid after a convolution."""
     kind, name, facts = type(layer).__name__, layer.name, facts_of(layer)
     if facts is None or facts.twin is None:
@@ -110,7 +121,7 @@ def _layer(layer: Any) -> Any:
     return getattr(layers, kind)(**options, name=name)
 
 
-def _ends_in_sigmoid(layer: Any) -> bool:
+def _ends_in_sigmoid(layer: keras.layers.Layer) -> bool:
     if isinstance(layer, keras.layers.Activation):
         return False
     return getattr(layer, "activation", None) is keras.activations.sigmoid

@@ -3,17 +3,17 @@ end with zeros (Zhu and Gupta, 2017, arXiv:1710.01878) or share a few values (Ha
 arXiv:1510.00149), so that its file packs smaller."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 from numpy.typing import NDArray
 from tensorflow_model_optimization.clustering.keras import CentroidInitialization, cluster_weights
 from tensorflow_model_optimization.sparsity.keras import PolynomialDecay, prune_low_magnitude
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.errors import InputError
-from lpie.models.tfmot.keras2 import check_same, stepper, translated
+from lpie.models.tfmot.keras2 import Loss, Stepper, check_same, stepper, translated
 
 LEAST_WEIGHTS = 64  # smaller kernels take no room worth saving
 RAMP = 2 / 3  # of the steps: then the zeros stay where they are, and the other weights settle
@@ -37,9 +37,9 @@ class CompressedTwin:
         self._source, self._options = model, (sparsity, clusters, calls)
         self._used = _masked if sparsity else _snapped
         wrap = _pruning(sparsity, every, self._ramp) if sparsity else _clustering(clusters)
-        self._wrapped = list[Any]()
+        self._wrapped = list[tf_keras.layers.Layer]()
 
-        def compressed(layer: Any, tensor: int | None) -> Any:
+        def compressed(layer: tf_keras.layers.Layer, tensor: int | None) -> tf_keras.layers.Layer:
             if not _is_large(layer, max(LEAST_WEIGHTS, 2 * clusters)):
                 return layer
             self._wrapped.append(wrap(layer))
@@ -53,7 +53,7 @@ class CompressedTwin:
             for layer in self._wrapped:
                 layer.pruning_step.assign(0)  # as UpdatePruningStep would: -1 is refused
 
-    def __call__(self, images: Any, training: bool = False) -> Any:
+    def __call__(self, images: Tensor, training: bool = False) -> Tensor:
         return self._model(images, training=training)
 
     @property
@@ -62,13 +62,13 @@ class CompressedTwin:
         return not self._ramp or int(self._wrapped[0].pruning_step) >= self._ramp
 
     @property
-    def trainable_variables(self) -> list[Any]:
+    def trainable_variables(self) -> list[tf.Variable]:
         """The weights of the network in its order, before they are masked or snapped, and what the
         clusters' values are."""
         return [*self._weights, *(variable for variable in self._own if variable.trainable)]
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[tf.Variable]:
         """The weights of the network in its order, then masks, thresholds and steps, or clusters'
         values and who has which."""
         return [*self._weights, *self._own]
@@ -91,7 +91,7 @@ class CompressedTwin:
         """`model` itself: it has the weights as they are used."""
         return model
 
-    def stepper(self, optimizer: Any, loss: Any) -> Any:
+    def stepper(self, optimizer: keras.optimizers.Optimizer, loss: Loss) -> Stepper:
         """A step over a batch by Keras' `optimizer`: (degraded, target) to the loss before it."""
         return stepper(self, self.trainable_variables, optimizer, loss)
 
@@ -108,37 +108,41 @@ def _schedule(calls: int) -> tuple[int, int]:
     return every, ramp // every * every  # the last update is at the end
 
 
-def _pruning(sparsity: float, every: int, ramp: int) -> Callable[[Any], Any]:
+def _pruning(
+    sparsity: float, every: int, ramp: int
+) -> Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]:
     schedule = PolynomialDecay(0.0, sparsity, begin_step=0, end_step=ramp, frequency=every)
     return lambda layer: prune_low_magnitude(layer, pruning_schedule=schedule)
 
 
-def _clustering(clusters: int) -> Callable[[Any], Any]:
+def _clustering(clusters: int) -> Callable[[tf_keras.layers.Layer], tf_keras.layers.Layer]:
     start = CentroidInitialization.KMEANS_PLUS_PLUS
     return lambda layer: cluster_weights(
         layer, number_of_clusters=clusters, cluster_centroids_init=start
     )
 
 
-def _is_large(layer: Any, least: int) -> bool:
+def _is_large(layer: tf_keras.layers.Layer, least: int) -> bool:
     """Whether `layer` is a convolution, not a depthwise one, of at least so many weights."""
     return type(layer) is tf_keras.layers.Conv2D and np.prod(layer.kernel.shape) >= least
 
 
-def _masked(wrapped: Any) -> tuple[Any, NDArray]:
+def _masked(wrapped: tf_keras.layers.Layer) -> tuple[tf.Variable, NDArray]:
     """(the kernel's variable, its values with zeros), as a step has them before it moves them."""
     ((kernel, mask, _),) = wrapped.pruning_vars
     return kernel, (kernel * mask).numpy()
 
 
-def _snapped(wrapped: Any) -> tuple[Any, NDArray]:
+def _snapped(wrapped: tf_keras.layers.Layer) -> tuple[tf.Variable, NDArray]:
     """(the kernel's variable, the value of the nearest cluster for each weight)."""
     wrapped.update_clustered_weights_associations()
     snapped = wrapped.get_weight_from_layer("kernel").numpy()
     return wrapped.original_clusterable_weights["kernel"], snapped
 
 
-def _own_variables(wrapped: Sequence[Any], weights: Sequence[Any]) -> list[Any]:
+def _own_variables(
+    wrapped: Sequence[tf_keras.layers.Layer], weights: Sequence[tf.Variable]
+) -> list[tf.Variable]:
     """What tensorflow-model-optimization added to the `weights` of the network, in order."""
     known = {id(variable) for variable in weights}
     return [

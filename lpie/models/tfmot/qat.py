@@ -2,17 +2,18 @@
 int8 file does (Jacob et al., CVPR 2018, arXiv:1712.05877)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+import tensorflow as tf
+import tf_keras
 from numpy.typing import NDArray
 
-from lpie.backend import keras
+from lpie.backend import Tensor, keras
 from lpie.models.graph.analysis import analyse
 from lpie.models.graph.channel_scales import channel_factors
 from lpie.models.graph.facts import facts_of
 from lpie.models.graph.walk import calls
-from lpie.models.tfmot.keras2 import check_same, stepper, translated
+from lpie.models.tfmot.keras2 import Loss, Stepper, check_same, stepper, translated
 from lpie.models.tfmot.quantize_configs import Factors, Range, Watching, rounded
 from lpie.tflite.scales import Scale, to_scale
 
@@ -43,7 +44,7 @@ class QuantizedTwin:
         }
         apart: list[Range] = []  # of what there is before a sigmoid, which has no factors
 
-        def wrap(layer: Any, tensor: int | None) -> Any:
+        def wrap(layer: tf_keras.layers.Layer, tensor: int | None) -> tf_keras.layers.Layer:
             its_read = read.get(layer.name, Factors())
             if tensor is not None:
                 its_range, factors = ranges[tensor], self._factors[tensor]
@@ -55,7 +56,7 @@ class QuantizedTwin:
         self._model, self.trainable_variables = translated(model, wrap)
         self._ranges = [*{id(one): one for one in [*ranges.values(), *apart]}.values()]
 
-    def __call__(self, images: Any, training: bool = False) -> Any:
+    def __call__(self, images: Tensor, training: bool = False) -> Tensor:
         return self._model(images, training=training)
 
     def run(self, image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -63,7 +64,7 @@ class QuantizedTwin:
         return self(image[None]).numpy()[0]
 
     @property
-    def variables(self) -> list[Any]:
+    def variables(self) -> list[tf.Variable]:
         """The weights of the network in its order, then the ranges and the channels' factors."""
         return [*self.trainable_variables, *self._calibrated()]
 
@@ -84,7 +85,7 @@ class QuantizedTwin:
             its.assign(mine)
         return self._other
 
-    def stepper(self, optimizer: Any, loss: Any) -> Any:
+    def stepper(self, optimizer: keras.optimizers.Optimizer, loss: Loss) -> Stepper:
         """A step over a batch by Keras' `optimizer`: (degraded, target) to the loss before it."""
         return stepper(self, self.trainable_variables, optimizer, loss)
 
@@ -104,7 +105,7 @@ class QuantizedTwin:
         for its_range in self._ranges:
             its_range.choose()
 
-    def _calibrated(self) -> list[Any]:
+    def _calibrated(self) -> list[tf.Variable]:
         """The ranges and factors that `calibrate` chose."""
         factors = [one.variable for one in self._factors.values()]
         return [*(one.variable for one in self._ranges), *factors]

@@ -17,7 +17,11 @@ from lpie.tflite.scales import LEVELS, Scale, best_scale, to_scale
 
 
 def rounded(
-    layer: Any, kept: "Range", factors: "Factors", read: "Factors", watching: "Watching"
+    layer: tf_keras.layers.Layer,
+    kept: "Range",
+    factors: "Factors",
+    read: "Factors",
+    watching: "Watching",
 ) -> Any:
     """The tf_keras `layer`, its output rounded in the range `kept` of channels by `factors`.
 
@@ -76,28 +80,32 @@ class _Config(QuantizeConfig):
     def __init__(self, kernel: "_KernelQuantizer", output: "_OutputQuantizer") -> None:
         self._kernel, self._output = kernel, output
 
-    def get_weights_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
+    def get_weights_and_quantizers(self, layer: tf_keras.layers.Layer) -> list[tuple[Any, Any]]:
         name = _kernel_name(layer)
         return [(getattr(layer, name), self._kernel)] if name else []
 
-    def set_quantize_weights(self, layer: Any, quantize_weights: Sequence[Any]) -> None:
+    def set_quantize_weights(
+        self, layer: tf_keras.layers.Layer, quantize_weights: Sequence[Any]
+    ) -> None:
         for weight in quantize_weights:
             setattr(layer, _kernel_name(layer), weight)
 
-    def get_activations_and_quantizers(self, layer: Any) -> list[tuple[Any, Any]]:
+    def get_activations_and_quantizers(self, layer: tf_keras.layers.Layer) -> list[tuple[Any, Any]]:
         return []  # part of the output
 
-    def set_quantize_activations(self, layer: Any, quantize_activations: Sequence[Any]) -> None:
+    def set_quantize_activations(
+        self, layer: tf_keras.layers.Layer, quantize_activations: Sequence[Any]
+    ) -> None:
         pass
 
-    def get_output_quantizers(self, layer: Any) -> list[Any]:
+    def get_output_quantizers(self, layer: tf_keras.layers.Layer) -> list[Any]:
         return [self._output]
 
     def get_config(self) -> dict[str, Any]:
         return {}
 
 
-def _kernel_name(layer: Any) -> str:
+def _kernel_name(layer: tf_keras.layers.Layer) -> str:
     if isinstance(layer, tf_keras.layers.DepthwiseConv2D):
         return "depthwise_kernel"
     return "kernel" if isinstance(layer, tf_keras.layers.Conv2D) else ""
@@ -110,13 +118,13 @@ class _KernelQuantizer(quantizers.Quantizer):
     each filter has its step; so would any of a depthwise kernel.
     """
 
-    def __init__(self, layer: Any, read: Factors, watching: Watching) -> None:
+    def __init__(self, layer: tf_keras.layers.Layer, read: Factors, watching: Watching) -> None:
         self._read, self._watching = read, watching
         depthwise = isinstance(layer, tf_keras.layers.DepthwiseConv2D)
         self._axes = (0, 1) if depthwise else (0, 1, 2)
         self._undoes = not depthwise and getattr(layer, "groups", 1) == 1
 
-    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+    def build(self, tensor_shape: Any, name: str, layer: tf_keras.layers.Layer) -> dict[str, Any]:
         return {}
 
     def __call__(self, inputs: Any, training: bool, weights: dict, **kwargs: Any) -> Any:
@@ -137,7 +145,7 @@ class _OutputQuantizer(quantizers.Quantizer):
     def __init__(self, kept: Range, factors: Factors, watching: Watching) -> None:
         self._kept, self._factors, self._watching = kept, factors, watching
 
-    def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
+    def build(self, tensor_shape: Any, name: str, layer: tf_keras.layers.Layer) -> dict[str, Any]:
         if self._kept.variable is None:
             self._kept.variable = layer.add_weight(f"{name}_range", (2,), trainable=False)
         self._factors.variable = layer.add_weight(
