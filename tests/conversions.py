@@ -35,7 +35,11 @@ def _network(recipe, activation):
 def convert_keras(net, recipe):
     import tensorflow as tf
 
-    converter = tf.lite.TFLiteConverter.from_keras_model(net)
+    from lpie.export.tensorflow_converter import with_constants
+
+    module = with_constants(net)
+    concrete = module.serve.get_concrete_function()
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([concrete], module)
     set_recipe(converter, recipe, (1, SIDE, SIDE, 3))
     return converter.convert()
 

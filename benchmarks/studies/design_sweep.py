@@ -102,6 +102,13 @@ class Design(NamedTuple):
     help="Number of timing rounds.",
 )
 @click.option(
+    "--seconds",
+    type=click.FloatRange(0),
+    default=1.0,
+    show_default=True,
+    help="Least duration of a design's runs in one round, in seconds.",
+)
+@click.option(
     "--plot", type=click.Path(path_type=Path), help="Also draw dB against time into this .svg file."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object only.")
@@ -141,6 +148,7 @@ def sweep(
     large: str | None = None,
     limit: int | None = None,
     rounds: int = 3,
+    seconds: float = 1.0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """Return each design's hyperparameters, PSNR, latency, cost and whether it is on the front."""
@@ -161,9 +169,9 @@ def sweep(
         row = {"name": name, **design._asdict(), "psnr_db": scores, **_facts(files)}
         rows.append({**row, "files": {recipe: str(file) for recipe, file in files.items()}})
     progress("timing")
-    _time(rows, size, rounds)
+    _time(rows, size, rounds, seconds)
     if large:
-        _time_large(rows, large, rounds)
+        _time_large(rows, large, rounds, seconds)
     for row in rows:
         row["front"] = _is_on_front(row, rows)
     return {
@@ -268,10 +276,10 @@ def _is_newer(file: Path, run: Path) -> bool:
     return file.exists() and file.stat().st_mtime > (run / "best.keras").stat().st_mtime
 
 
-def _time(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
+def _time(rows: list[dict[str, Any]], size: str, rounds: int, seconds: float) -> None:
     """Put `median_ms`, {recipe: ms}, and `peak_mb` into the rows."""
     files = [row["files"][recipe] for row in rows for recipe in RECIPES]
-    timings = time_in_rounds(files, size=size, rounds=rounds, seconds=1.0)
+    timings = time_in_rounds(files, size=size, rounds=rounds, seconds=seconds)
     for timing in (timing for file in timings.values() for timing in file["rounds"]):
         if timing["refused"]:
             raise LpieError(timing["refused"])
@@ -280,13 +288,13 @@ def _time(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
             row[key] = {recipe: timings[row["files"][recipe]][key] for recipe in RECIPES}
 
 
-def _time_large(rows: list[dict[str, Any]], size: str, rounds: int) -> None:
+def _time_large(rows: list[dict[str, Any]], size: str, rounds: int, seconds: float) -> None:
     """Put `large_ms`, {recipe: ms or, where it needs too much memory, None}, into the rows."""
     for tiled in (True, False):
         some = [row for row in rows if row["tiled"] == tiled]
         files = [row["files"][recipe] for row in some for recipe in RECIPES]
         timings = time_in_rounds(
-            files, size=size, rounds=rounds, seconds=1.0, tiles=tiled, min_runs=3
+            files, size=size, rounds=rounds, seconds=seconds, tiles=tiled, min_runs=3
         )
         for row in some:
             row["large_ms"] = {

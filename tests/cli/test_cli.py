@@ -8,6 +8,7 @@ from collections import Counter
 import pytest
 
 from lpie.cli.main import COMMANDS, _flags
+from lpie.cli.training.models import print_models
 from lpie.errors import with_flags
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
 
@@ -89,7 +90,7 @@ def test_errors_name_the_flag_that_was_typed():
     assert with_flags(message, flags) == message.replace("`limit`", "--limit")
 
 
-def test_models_as_json():
+def test_models_as_json_and_as_a_table(capsys):
     pytest.importorskip("keras")
     rows = json.loads(run_lpie("models", "--json").stdout)
     found = {(row["name"], *row["hyperparameters"].values()): row for row in rows}
@@ -100,11 +101,8 @@ def test_models_as_json():
     assert found["nafnet", "baseline"]["parameters"] == 29_056_227
     assert found["nafnet",]["receptive_field_px"] is None
     assert found["nafnet", "plain"]["halo_px"] == 352
-
-
-def test_models_as_a_table():
-    pytest.importorskip("keras")
-    shown = run_lpie("models").stdout
+    print_models(rows)
+    shown = capsys.readouterr().out
     assert "133,652" in shown
     assert "nafnet train_size=256" in shown
     assert "Pretrained weights of lpienet: denoise-lpienet, " in shown

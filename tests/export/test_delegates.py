@@ -1,6 +1,4 @@
 import math
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
@@ -9,8 +7,8 @@ import pytest
 from lpie.errors import InputError
 from lpie.export.delegates import DELEGATES, check_delegate
 from lpie.tflite.model import TfliteModel
-from tests.conftest import ROOT
 from tests.conversions import graph_of, network
+from tests.forked import Forked
 from tests.single_ops import MORE_OPS, SINGLE_OPS, concat, double, mirror, op_data
 
 
@@ -29,6 +27,10 @@ def real_partitions(data):
     interpreter = Interpreter(model_content=data)
     interpreter.allocate_tensors()
     return sum(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details())
+
+
+def print_partitions(path):
+    print("pieces", real_partitions(path.read_bytes()))  # noqa: T201
 
 
 @pytest.mark.parametrize("recipe", ["float32", "float16"])
@@ -150,13 +152,7 @@ def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
         path = tmp_path / f"{exponent}.tflite"
         path.write_bytes(model.to_bytes())
         # In a process of its own: a convolution out of scale may end it.
-        code = (
-            f"from tests.export.test_delegates import real_partitions; from pathlib import Path; "
-            f"print('pieces', real_partitions(Path({str(path)!r}).read_bytes()))"
-        )
-        child = subprocess.run(
-            [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        child = Forked(print_partitions, path).completed(timeout=800)
         if result.kills_delegate:
             assert "failed to create XNNPACK runtime" in child.stderr, child
         else:

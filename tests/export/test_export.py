@@ -1,7 +1,7 @@
+import importlib
 import json
 import signal
-import subprocess
-import sys
+import time
 
 import numpy as np
 import pytest
@@ -21,7 +21,9 @@ from lpie.image.image import write_image
 from lpie.tflite.interpreter import Session
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import spec_path
-from tests.conftest import assert_one_sentence, run_lpie
+from tests import soak
+from tests.conftest import assert_one_sentence, run_lpie, wait_until
+from tests.forked import Forked
 
 DISTINCT = sorted(set(RECIPES) - {"static_wi8_ai8", "qat_int8", "mixed"})  # converted as int8 is
 
@@ -168,30 +170,35 @@ def test_a_wrong_model_comes_before_a_wrong_output(tmp_path):
         assert_one_sentence(result, 2, "denoize does not exist")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["lpie.export.pipeline.verify", "os.fsync"])
+VERIFIED, WRITTEN = "lpie.export.pipeline.verify", "os.fsync"
+ALL_STOPS = [(signal.SIGINT, WRITTEN), (signal.SIGTERM, VERIFIED)]
+STOPS = [(signal.SIGINT, VERIFIED), (signal.SIGTERM, WRITTEN), *(ALL_STOPS if soak.FULL else ())]
+
+
+def export_and_wait(moment, arguments, reached):
+    """`lpie export`, which writes the file `reached` where it would call `moment`, and waits."""
+    from lpie.cli.main import main
+
+    def wait(*_, **__):
+        reached.touch()
+        time.sleep(1000)
+
+    module, _, function = moment.rpartition(".")
+    setattr(importlib.import_module(module), function, wait)
+    main(["export", *arguments])
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("stop", "moment"), STOPS)
 def test_an_interrupted_export_leaves_nothing(tiny_run, tmp_path, stop, moment):
     """Stopped while it is verified, and when the file is written but not yet renamed."""
-    path = tmp_path / "m.tflite"
-    module, _, function = moment.rpartition(".")
-    code = (
-        f"import importlib, sys, time\n"
-        f"def wait(*a, **k): print('now', flush=True); time.sleep(100)\n"
-        f"setattr(importlib.import_module({module!r}), {function!r}, wait)\n"
-        f"from lpie.cli.main import main\n"
-        f"main({['export', str(tiny_run), '-o', str(path)]!r})\n"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", code],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        # A shell's background job has SIGINT ignored, and so would have what it starts.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stdout.readline() == "now\n"
+    reached, folder = tmp_path / "reached", tmp_path / "out"
+    folder.mkdir()
+    arguments = [str(tiny_run), "-o", str(folder / "m.tflite")]
+    process = Forked(export_and_wait, moment, arguments, reached)
+    wait_until(reached.exists, process)
     process.send_signal(stop)
-    _, printed = process.communicate()
-    assert process.returncode == 128 + stop, printed
-    assert "Traceback" not in printed
-    assert not list(tmp_path.iterdir())
+    result = process.completed(timeout=800)
+    assert result.returncode == 128 + stop, result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(folder.iterdir())

@@ -118,11 +118,10 @@ def test_save_load_and_clone_on_tensorflow_and_jax(tmp_path):
     for variant, y in expected.items():
         with np.load(tmp_path / f"{variant}.npz") as out:
             np.testing.assert_allclose(out["loaded"], y, atol=1e-5)
-            np.testing.assert_array_equal(out["again"], out["loaded"])
-            np.testing.assert_array_equal(out["clone"], out["loaded"])
 
 
 # Loads, saves, loads again and clones on JAX, in a process of its own: a backend is for life.
+# Compiling takes longest: of the copies it is the configs and the weights that are compared.
 ON_JAX = """
 import sys
 from pathlib import Path
@@ -137,9 +136,11 @@ for variant in sys.argv[2:]:
     loaded.save(folder / "again.keras")
     clone = keras.models.clone_model(loaded)
     clone.set_weights(loaded.get_weights())
-    models = {"loaded": loaded, "again": load_keras(folder / "again.keras"), "clone": clone}
-    outputs = {name: model.predict(x, verbose=0) for name, model in models.items()}
-    np.savez(folder / f"{variant}.npz", **outputs)
+    for copy in (load_keras(folder / "again.keras"), clone):
+        assert copy.get_config() == loaded.get_config()
+        for ours, theirs in zip(copy.get_weights(), loaded.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    np.savez(folder / f"{variant}.npz", loaded=loaded.predict(x, verbose=0))
 """
 
 

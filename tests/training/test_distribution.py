@@ -7,15 +7,19 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("keras")
 
+from lpie.backend import keras
 from lpie.training.distribution.link import free_port
 from lpie.training.run import read_log
+from tests import soak
 from tests.conftest import ROOT, assert_one_sentence
+from tests.forked import start_forked
 
 # Clipping is on at its default: a gradient of the wrong scale would show. The learning rate is
 # low, as Adam turns the rounding of a gradient near zero into a whole step.
@@ -33,24 +37,6 @@ ema_momentum = 0.9
 log_every = 1
 validate_every = 10
 """
-# One process for all that one process can do, as starting takes longer than training.
-ALONE = """
-import json, sys
-from pathlib import Path
-from lpie.config.config import load_config
-from lpie.errors import InputError
-from lpie.training.trainer import train
-from tests import two_layers
-
-sentences = []
-for name, devices, changes in json.loads(sys.argv[3]):
-    config = load_config(Path(sys.argv[1]), changes)
-    try:
-        train(config, Path(sys.argv[2]) / name, devices=devices, progress=False)
-    except InputError as error:
-        sentences.append(str(error))
-print(json.dumps(sentences))
-"""
 RUNS = [
     ("refused", "cpu:4", ["train.batch_size=6"]),
     ("four", "cpu:4", []),
@@ -59,9 +45,12 @@ RUNS = [
     ("accumulated", "1", ["train.accumulate=2"]),
 ]
 LPIENET = [
-    "model.name=lpienet", "model.hyperparameters={encoder_widths=[8,8],decoder_widths=[8]}",
-    "train.steps=6",
-]  # fmt: skip
+    "model.name=lpienet",
+    "model.hyperparameters={encoder_widths=[8,8],decoder_widths=[8]}",
+    "train.steps=4",
+]
+# Each of them compiles LPIENet anew.
+DEVICES = soak.amount(4, 2)
 # On JAX host 0 matters most: its death aborts the other processes of a plain JAX job.
 VICTIM = {"tensorflow": 1, "jax": 0}
 
@@ -101,16 +90,41 @@ def killed(backend, config, tmp_path_factory):
     return run, survivor, hosts
 
 
-def start(backend, *arguments, **variables):
+def start(backend, module, *arguments, **variables):
+    """`python -m MODULE` in a process of its own."""
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
+    if backend == keras.backend.backend() == "tensorflow":
+        return start_forked(module, *arguments, environment=environment)
     return subprocess.Popen(
-        [sys.executable, *map(str, arguments)], cwd=ROOT,
-        env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3", **variables},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", module, *map(str, arguments)],
+        cwd=ROOT,
+        env={**environment, "KERAS_BACKEND": backend},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def train_alone(backend, config, folder, runs):
-    return start(backend, "-c", ALONE, config, folder, json.dumps(runs))
+    """One process for all that one process can do, as starting takes longer than training."""
+    return start(backend, "tests.training.test_distribution", config, folder, json.dumps(runs))
+
+
+def main(config, folder, runs):
+    """Train every run of `runs`, and print the sentences of those that were refused."""
+    from lpie.config.config import load_config
+    from lpie.errors import InputError
+    from lpie.training.trainer import train
+    from tests import two_layers  # noqa: F401
+
+    sentences = []
+    for name, devices, changes in json.loads(runs):
+        try:
+            settings = load_config(Path(config), changes)
+            train(settings, Path(folder) / name, devices=devices, progress=False)
+        except InputError as error:
+            sentences.append(str(error))
+    print(json.dumps(sentences))  # noqa: T201
 
 
 @contextlib.contextmanager
@@ -119,11 +133,12 @@ def job(backend, config, *workdirs, **variables):
     hosts = [f"127.0.0.1:{free_port()}" for _ in workdirs]
     processes = [
         start(
-            backend, "-m", "tests.two_layers", "train", config, "--workdir", workdir,
-            "--devices", "all", "--hosts", ",".join(hosts), "--host", host, **variables,
+            *(backend, "tests.two_layers", "train", config, "--workdir", workdir),
+            *("--devices", "all", "--hosts", ",".join(hosts), "--host", host),
+            **variables,
         )
         for host, workdir in enumerate(workdirs)
-    ]  # fmt: skip
+    ]
     try:
         yield hosts, processes
     finally:
@@ -135,7 +150,8 @@ def job(backend, config, *workdirs, **variables):
 def wait_for(run, step, processes):
     """Returns once the log of `run` has `step`."""
     while not (run / "log.jsonl").exists() or not read_log(run) or read_log(run)[-1]["step"] < step:
-        assert [p.poll() for p in processes] == [None] * len(processes), processes[0].stderr.read()
+        ended = [completed(process).stderr for process in processes if process.poll() is not None]
+        assert not ended, ended
         time.sleep(0.01)
 
 
@@ -164,15 +180,16 @@ def test_four_devices_train_as_one(alone):
     assert_same_weights(folder / "four", folder / "one")
 
 
-def test_four_devices_train_lpienet_as_one(config, tmp_path):
+@pytest.mark.soak
+def test_devices_train_lpienet_as_one(config, tmp_path):
     """In processes of their own, as TensorFlow mixes up two strategies in one."""
     pytest.importorskip("tensorflow")
-    runs = [("four", "cpu:4", LPIENET), ("one", "1", LPIENET)]
+    runs = [("many", f"cpu:{DEVICES}", LPIENET), ("one", "1", LPIENET)]
     started = [train_alone("tensorflow", config, tmp_path, [run]) for run in runs]
     for process in started:
         result = completed(process)
         assert result.returncode == 0, result.stderr
-    assert_same_weights(tmp_path / "four", tmp_path / "one", step=6)
+    assert_same_weights(tmp_path / "many", tmp_path / "one", step=4)
 
 
 def test_an_accumulated_gradient_is_that_of_the_whole_batch(alone):
@@ -215,3 +232,7 @@ def test_other_workdirs_are_noticed_and_the_job_resumes_to_the_weights_of_one_de
     assert_same_weights(run, alone[0] / "one")
     assert [r["step"] for r in read_log(run)] == [r["step"] for r in read_log(alone[0] / "one")]
     assert not [p for p in run.iterdir() if p.name.startswith(".")]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -18,12 +18,14 @@ from lpie.training.trainer import train
 from tests.conftest import assert_one_sentence, run_lpie
 
 SMALLEST = {"encoder_widths": [8, 8], "decoder_widths": [8]}
+LPIENET = {"name": "lpienet", "hyperparameters": SMALLEST}
 
 
 def settings(**sections):
-    """A config of the smallest network with `sections` on top."""
+    """A config of the smallest network, which traces fastest, with `sections` on top."""
+    smallest = {"widths": [8, 8], "encoder_blocks": [1], "middle_blocks": 1}
     table = {
-        "model": {"hyperparameters": SMALLEST},
+        "model": {"name": "lpienet_rt", "hyperparameters": smallest},
         "data": {"patch_px": 32},
         "train": {"steps": 6, "batch_size": 4, "warmup_steps": 0, "learning_rate": 1e-3,
                   "log_every": 1, "validate_every": 3, "ema_momentum": 0.5},
@@ -111,23 +113,23 @@ def test_a_student_is_drawn_to_its_teacher(pools, tmp_path):
 
 
 def test_fine_tuning_starts_from_the_given_weights(pools, tmp_path):
-    given = learner(settings(train={"seed": 3}), pools).averaged()
+    given = learner(settings(model=LPIENET, train={"seed": 3}), pools).averaged()
     given.save(tmp_path / "given.keras")
     start = {"initial_weights": str(tmp_path / "given.keras")}
-    relu = {"hyperparameters": {**SMALLEST, "activation": "relu"}}
+    relu = {**LPIENET, "hyperparameters": {**SMALLEST, "activation": "relu"}}
     found = learner(settings(train=start, model=relu), pools)
     for ours, theirs in zip(found.averaged().get_weights(), given.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    wider = {"hyperparameters": {"encoder_widths": [8, 12], "decoder_widths": [8]}}
+    wider = {**LPIENET, "hyperparameters": {**SMALLEST, "encoder_widths": [8, 12]}}
     with pytest.raises(InputError, match=r"given\.keras is another network than the config's"):
         learner(settings(train=start, model=wider), pools)
 
 
 def test_fine_tuning_with_do_conv_starts_from_plain_weights(pools, tmp_path):
-    given = learner(settings(), pools).averaged()
+    given = learner(settings(model=LPIENET), pools).averaged()
     given.save(tmp_path / "given.keras")
     start = {"initial_weights": str(tmp_path / "given.keras")}
-    over = {"hyperparameters": {**SMALLEST, "overparameterized": True}}
+    over = {**LPIENET, "hyperparameters": {**SMALLEST, "overparameterized": True}}
     found = learner(settings(train=start, model=over), pools).averaged()
     assert found.count_params() > given.count_params()
     image = np.random.default_rng(0).random((1, 16, 16, 3), np.float32)
@@ -137,7 +139,7 @@ def test_fine_tuning_with_do_conv_starts_from_plain_weights(pools, tmp_path):
 def test_the_start_is_balanced_and_near_the_identity(pools):
     from lpie.backend import keras
 
-    config = settings(train={"start": "balanced"})
+    config = settings(train={"start": "balanced"}, model=LPIENET)
     degraded, _ = make_batch(pools, config, 0)
     model = learner(config, pools).averaged()
     change = np.abs(forward(model, degraded) - degraded)
@@ -151,10 +153,7 @@ def test_the_start_is_balanced_and_near_the_identity(pools):
 def test_branches_start_small(pools):
     from lpie.backend import keras
 
-    rt = {"widths": [8, 8], "encoder_blocks": [1], "middle_blocks": 1}
-    config = settings(
-        train={"start": "balanced"}, model={"name": "lpienet_rt", "hyperparameters": rt}
-    )
+    config = settings(train={"start": "balanced"})
     degraded, _ = make_batch(pools, config, 0)
     model = learner(config, pools).averaged()
     for layer in model.layers:
@@ -185,10 +184,8 @@ def test_a_loss_that_is_not_finite_names_its_batch(tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     config = settings(train={"steps": 1})
     train(config, tmp_path / "a", progress=False)
-    wider = settings(
-        train={"steps": 1}, model={"hyperparameters": {"encoder_widths": [8, 12],
-                                                       "decoder_widths": [8]}}
-    )  # fmt: skip
+    widths = {"widths": [8, 12], "encoder_blocks": [1], "middle_blocks": 1}
+    wider = settings(train={"steps": 1}, model={"hyperparameters": widths})
     train(wider, tmp_path / "b", progress=False)
     (tmp_path / "a" / "checkpoint.npz").replace(tmp_path / "b" / "checkpoint.npz")
     with pytest.raises(InputError, match="checkpoint is that of another network"):

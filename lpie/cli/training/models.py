@@ -32,7 +32,12 @@ def models(measure_tiling: bool, old_tiles: bool, as_json: bool) -> None:
     rows = _rows(measure_tiling or old_tiles)
     if as_json:
         print_json(rows)
-        return
+    else:
+        print_models(rows)
+
+
+def print_models(rows: list[dict[str, Any]]) -> None:
+    """The table for people of what `--json` prints."""
     print_table(
         ["network", "parameters", "MAC/pixel", "sees px", "tiles", "multiple of", "paper"],
         [

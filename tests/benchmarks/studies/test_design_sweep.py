@@ -68,9 +68,9 @@ def given(tmp_path_factory, astronaut):
 
 
 def test_trains_measures_and_draws(given, tmp_path):
-    few = ("--size", "64x64", "--large", "128x64", "--rounds", 2, "--jobs", 2, "--json",
-           "--plot", tmp_path / "a.svg")  # fmt: skip
-    result = run(*given, *few)
+    few = ("--size", "32x32", "--large", "64x32", "--jobs", 2, "--json")
+    quick = ("--rounds", 2, "--seconds", 0, "--plot", tmp_path / "a.svg")
+    result = run(*given, *few, *quick)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     rows = {row["name"]: row for row in found["results"]}
@@ -89,7 +89,7 @@ def test_trains_measures_and_draws(given, tmp_path):
     assert any(row["front"] for row in rows.values())
     assert rows["plain"]["partitions"]["int8"]["xnnpack"] == 1
     shown = table(found)
-    assert "128x64 ms" in shown
+    assert "64x32 ms" in shown
     rows["plain"]["large_ms"]["float32"] = None
     assert "too large" in table(found)
     drawn = (tmp_path / "a.svg").read_text()
