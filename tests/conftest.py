@@ -143,8 +143,13 @@ def run_lpie(*arguments, timeout=800, env=None, cwd=None):
         return run_forked(words, environment, cwd or Path.cwd(), timeout)
     return subprocess.run(
         [sys.executable, "-m", "lpie", *words],
-        capture_output=True, text=True, timeout=timeout, env=environment, cwd=cwd, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        env=environment,
+        cwd=cwd,
+        check=False,
+    )
 
 
 def wait_until(condition, process=None):

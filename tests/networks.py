@@ -28,22 +28,27 @@ def functions(tf):
     return {
         "gray": (lambda x: convolved(tf, x, 1), [((1, 16, 24, 1), floats)]),
         "raw_x2": (
-            lambda x: tf.nn.depth_to_space(convolved(tf, x, 12), 2), [((1, 16, 24, 4), floats)],
+            lambda x: tf.nn.depth_to_space(convolved(tf, x, 12), 2),
+            [((1, 16, 24, 4), floats)],
         ),
         "two_inputs": (
-            lambda x, y: convolved(tf, x, 3) * y, [(wide, floats), ((1, 1, 1, 3), floats)],
+            lambda x, y: convolved(tf, x, 3) * y,
+            [(wide, floats), ((1, 1, 1, 3), floats)],
         ),
         "two_outputs": (
-            lambda x: (convolved(tf, x, 3), tf.nn.max_pool2d(x, 2, 2, "SAME")), [(wide, floats)],
+            lambda x: (convolved(tf, x, 3), tf.nn.max_pool2d(x, 2, 2, "SAME")),
+            [(wide, floats)],
         ),
         "int16": (
-            lambda x: tf.cast(convolved(tf, tf.cast(x, floats), 3), tf.int16), [(wide, tf.int16)],
+            lambda x: tf.cast(convolved(tf, tf.cast(x, floats), 3), tf.int16),
+            [(wide, tf.int16)],
         ),
         "int32": (
-            lambda x: tf.gather(tf.constant(np.eye(9), tf.float32), x), [((5,), tf.int32)],
+            lambda x: tf.gather(tf.constant(np.eye(9), tf.float32), x),
+            [((5,), tf.int32)],
         ),
         "open_x2": (
             lambda x: tf.nn.depth_to_space(convolved(tf, x, 12), 2),
             [((1, None, None, 3), floats)],
         ),
-    }  # fmt: skip
+    }

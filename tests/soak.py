@@ -17,8 +17,11 @@ def seed():
         return int(text)
     result = subprocess.run(
         ["git", "rev-parse", "HEAD"],
-        cwd=Path(__file__).parent, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     return int(result.stdout.strip()[:8] or "0", 16)
 
 

@@ -62,9 +62,9 @@ def test_a_network_of_open_size_takes_any(networks):
 
 def test_several_networks_of_several_kinds_in_one_bench(networks, tmp_path):
     result = run_lpie(
-        "bench", networks["gray"], networks["raw_x2"], "denoise-s", "--rounds", 1, "--seconds", 0,
-        "--max-memory", 200, "--warm-up", 0, "-o", tmp_path / "records",
-    )  # fmt: skip
+        *("bench", networks["gray"], networks["raw_x2"], "denoise-s", "--rounds", 1),
+        *("--seconds", 0, "--max-memory", 200, "--warm-up", 0, "-o", tmp_path / "records"),
+    )
     assert result.returncode == 1  # the large sizes of one were refused
     assert "timed once, at its own size" in result.stderr
     records = [json.loads(file.read_text()) for file in (tmp_path / "records").iterdir()]

@@ -68,9 +68,12 @@ def test_plain_bench_is_the_bench_of_the_device_host(tiny_tflite, tmp_path):
 
 def test_models_of_one_size_take_turns(tiny_tflite):
     first, second = benchmark(
-        [tiny_tflite["float32"], tiny_tflite["int8"]], sizes=["96x64"], min_runs=1, seconds=0.05,
+        [tiny_tflite["float32"], tiny_tflite["int8"]],
+        sizes=["96x64"],
+        min_runs=1,
+        seconds=0.05,
         rounds=3,
-    )  # fmt: skip
+    )
     begun = [[each["at_s"] for each in record["rounds"]] for record in (first, second)]
     in_turns = [at for pair in zip(*begun, strict=True) for at in pair]
     assert in_turns == sorted(in_turns)
@@ -106,9 +109,13 @@ def test_memory_is_that_of_the_process_alone(tiny_tflite):
 
 def test_a_larger_image_takes_longer(tiny_tflite):
     records = benchmark(
-        [tiny_tflite["float32"]], sizes=["96x64", "960x640"], threads=1, min_runs=5, seconds=0,
+        [tiny_tflite["float32"]],
+        sizes=["96x64", "960x640"],
+        threads=1,
+        min_runs=5,
+        seconds=0,
         rounds=1,
-    )  # fmt: skip
+    )
     small, large = (record["summary"]["min_ms"] for record in records)
     assert large > 10 * small  # a hundred times the pixels
 
@@ -123,9 +130,10 @@ def test_the_image_looks_like_one():
 
 def test_command_line_and_refusal(tiny_tflite, tmp_path):
     result = run_lpie(
-        "bench", tiny_tflite["float32"], "--size", "256x256", "--size", "4k", "--max-memory", 400,
-        "--min-runs", 1, "--seconds", 0, "--json", "-o", tmp_path / "bench.json",
-    )  # fmt: skip
+        *("bench", tiny_tflite["float32"], "--size", "256x256", "--size", "4k"),
+        *("--max-memory", 400, "--min-runs", 1, "--seconds", 0, "--json"),
+        *("-o", tmp_path / "bench.json"),
+    )
     assert result.returncode == 1, result.stderr  # one was refused
     table = json.loads(result.stdout)
     assert table == json.loads((tmp_path / "bench.json").read_text())

@@ -76,11 +76,12 @@ def test_the_command_names_the_flag(tmp_path, name, runner):
 def test_what_this_computer_honours_is_in_the_record(tmp_path, astronaut):
     write_image(tmp_path / "p.png", astronaut[:100, :120])
     result = run_lpie(
-        "bench", "denoise-s", "--size", "96x64", "--threads", 1, "--delegate", "cpu", "--rounds", 2,
-        "--min-runs", 3, "--seconds", 0.01, "--warmup-seconds", 0, "--timeout", 50, "--whole",
-        "--max-memory", 900, "--runtime", "ai-edge-litert", "--python", sys.executable, "--photo",
-        tmp_path / "p.png", "--reference", tflite_file("denoise"), "--sustained", 0.01, "--json",
-    )  # fmt: skip
+        *("bench", "denoise-s", "--size", "96x64", "--threads", 1, "--delegate", "cpu"),
+        *("--rounds", 2, "--min-runs", 3, "--seconds", 0.01, "--warmup-seconds", 0),
+        *("--timeout", 50, "--whole", "--max-memory", 900, "--runtime", "ai-edge-litert"),
+        *("--python", sys.executable, "--photo", tmp_path / "p.png"),
+        *("--reference", tflite_file("denoise"), "--sustained", 0.01, "--json"),
+    )
     record, curve = json.loads(result.stdout)["records"]
     asked = record["requested"]
     assert asked["size"] == "96x64"

@@ -65,8 +65,10 @@ def test_statistics_of_the_runs_not_of_the_warm_up_or_the_profile():
     assert (summary["min_ms"], summary["max_ms"], summary["std_ms"]) == (119.765, 124.654, 1.043)
     assert (summary["p5_ms"], summary["p95_ms"], summary["p90_ms"]) == (119.8, 123.444, None)
     assert (summary["first_ms"], summary["warmup_ms"], summary["warmup_runs"]) == (
-        131.415, 123.321, 5,
-    )  # fmt: skip
+        131.415,
+        123.321,
+        5,
+    )
 
 
 def test_one_run_and_equal_runs():
@@ -94,9 +96,12 @@ def test_where_it_ran_is_read_from_the_runtime():
     record = record_of(text_of("logcat_apk"))
     reasons = record["executed"].pop("reasons")
     assert record["executed"] == {
-        "delegate": "gpu-cl", "full": False, "nodes_total": 60, "nodes_delegated": 54,
+        "delegate": "gpu-cl",
+        "full": False,
+        "nodes_total": 60,
+        "nodes_delegated": 54,
         "partitions": 3,
-    }  # fmt: skip
+    }
     assert reasons[0] == "GATHER_ND: Operation is not supported."
     assert reasons[1] == "SPLIT: OP is supported, but tensor type/shape isn't compatible."
     assert reasons[2].startswith("54 operations will run on the GPU, and the remaining 6 ")
@@ -130,9 +135,13 @@ def test_memory_and_profile():
     assert old[0]["name"] == "[model/add, model/out;with, commas]:77"
     csv = record_of(text_of("profile_csv"))["profile"]
     assert csv[1] == {
-        "type": "Convolution (NHWC, QC8) IGEMM", "mean_ms": 5.407, "percent": 86.73, "count": 13,
-        "memory_kb": 0, "name": "Delegate/Convolution (NHWC, QC8) IGEMM:1",
-    }  # fmt: skip
+        "type": "Convolution (NHWC, QC8) IGEMM",
+        "mean_ms": 5.407,
+        "percent": 86.73,
+        "count": 13,
+        "memory_kb": 0,
+        "name": "Delegate/Convolution (NHWC, QC8) IGEMM:1",
+    }
     assert csv[2]["name"] == "[out, 0]:2"
     assert record_of(text_of("tflite_2018"))["profile"] is None
 
@@ -146,10 +155,15 @@ def test_a_pasted_profile_with_spaces_is_the_same():
 def test_every_option_of_a_summary_is_a_record():
     records = [log_record(each) for each in parse_results(text_of("performance_options"))]
     told = [
-        (r["verdict"], r["requested"]["delegate"], r["requested"]["precision"],
-         r["summary"]["mean_ms"], r["summary"]["init_ms"])
+        (
+            r["verdict"],
+            r["requested"]["delegate"],
+            r["requested"]["precision"],
+            r["summary"]["mean_ms"],
+            r["summary"]["init_ms"],
+        )
         for r in records
-    ]  # fmt: skip
+    ]
     assert told == [
         ("valid", "gpu", "fp16", 11.6664, 912.111),
         ("valid", "cpu", None, 33.7777, 2.111),
@@ -176,10 +190,15 @@ def test_failures_are_named(name, why):
 @pytest.mark.parametrize(
     ("code", "why"),
     [
-        (139, "SIGSEGV"), (134, "SIGABRT"), (137, "out of memory"), (126, "another machine"),
-        (127, "missing"), (1, "exit code 1"), (124, "time limit"),
+        (139, "SIGSEGV"),
+        (134, "SIGABRT"),
+        (137, "out of memory"),
+        (126, "another machine"),
+        (127, "missing"),
+        (1, "exit code 1"),
+        (124, "time limit"),
     ],
-)  # fmt: skip
+)
 def test_a_crash_that_prints_nothing_is_known_by_its_exit_code(code, why):
     text = text_of("crashed").replace("Segmentation fault\n", "")
     assert parse_log(text).incomplete
@@ -323,8 +342,14 @@ def test_nothing_in_a_log_reaches_a_terminal():
 
 
 def test_a_hostile_line_takes_no_time(tmp_path):
-    lines = ["count=" + "1" * 10**6, " " * 10**6, "pplied " * 10**5, "[node type] [avg ms] [Name]",
-             "x" + " " * 10**6 + "1", "Inference timings in us: " + "A: 1, " * 10**5]  # fmt: skip
+    lines = [
+        "count=" + "1" * 10**6,
+        " " * 10**6,
+        "pplied " * 10**5,
+        "[node type] [avg ms] [Name]",
+        "x" + " " * 10**6 + "1",
+        "Inference timings in us: " + "A: 1, " * 10**5,
+    ]
     assert record_of("\n".join(lines * 3))["verdict"] == "incomplete"
 
 
@@ -372,8 +397,14 @@ def mutated(text, rng):
 def numbers(record):
     """Every number that a record tells of a log."""
     requested = {k: v for k, v in record["requested"].items() if k != "rounds"}
-    places = [record["rounds"], record["summary"], record["memory"], record["profile"],
-              record["executed"], requested]  # fmt: skip
+    places = [
+        record["rounds"],
+        record["summary"],
+        record["memory"],
+        record["profile"],
+        record["executed"],
+        requested,
+    ]
     while places:
         place = places.pop()
         if isinstance(place, dict | list):

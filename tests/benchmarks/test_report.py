@@ -38,13 +38,22 @@ CONFIG = {
     "train": {"steps": 400},
 }
 SPEC = {
-    "network": "lpienet", "recipe": "int8", "width": 1920, "height": 1080, "file": "a.tflite",
-    "file_bytes": 260_000, "sha256": "ab" * 32, "input_dtype": "float32",
+    "network": "lpienet",
+    "recipe": "int8",
+    "width": 1920,
+    "height": 1080,
+    "file": "a.tflite",
+    "file_bytes": 260_000,
+    "sha256": "ab" * 32,
+    "input_dtype": "float32",
     "verified": {
-        "passed": True, "output_psnr_db": None, "residual_psnr_db": 41.04,
-        "residual_correlation": 0.9991, "budget": {"output_psnr_db": 40},
+        "passed": True,
+        "output_psnr_db": None,
+        "residual_psnr_db": 41.04,
+        "residual_correlation": 0.9991,
+        "budget": {"output_psnr_db": 40},
     },
-}  # fmt: skip
+}
 DEVICE = {"cpu": "Some CPU", "cores": 2}
 ASKED = {"delegate": "cpu", "size": "1920x1080", "mode": "whole", "threads": 2}
 
@@ -90,8 +99,18 @@ def test_the_page_has_every_section_and_loads_nothing_from_elsewhere(full: Path)
 def test_the_summary_and_the_tables_hold_the_numbers_of_the_files(full: Path) -> None:
     page = _page(full)
     assert "lpienet raises PSNR by 7.10 dB, from 20.20 to 27.30 dB, on photos." in page
-    for shown in ("one.png", "∞", "41.0", "0.9991", "output_psnr_db ≥ 40", "640.5", "Some CPU",
-                  "It needs 9 GB of memory.", "data.degrade.kinds", "260.0"):  # fmt: skip
+    for shown in (
+        "one.png",
+        "∞",
+        "41.0",
+        "0.9991",
+        "output_psnr_db ≥ 40",
+        "640.5",
+        "Some CPU",
+        "It needs 9 GB of memory.",
+        "data.degrade.kinds",
+        "260.0",
+    ):
         assert shown in page
     assert f"Written by lpie {lpie.__version__} on 2026-11-21." in page
     assert page.count("<svg") == 4  # loss, PSNR, SSIM, and the one size that was not refused

@@ -55,9 +55,10 @@ def two_layers(tmp_path_factory):
 def on_host(path, delegate, **env):
     """The record of a short run on this machine."""
     result = run_lpie(
-        "bench", path, "--device", "host", "--size", "160x160", "--delegate", delegate,
-        "--rounds", 1, "--min-runs", 2, "--seconds", 0, "--warm-up", 0, "--json", env=env,
-    )  # fmt: skip
+        *("bench", path, "--device", "host", "--size", "160x160", "--delegate", delegate),
+        *("--rounds", 1, "--min-runs", 2, "--seconds", 0, "--warm-up", 0, "--json"),
+        env=env,
+    )
     assert result.stdout, result.stderr
     return json.loads(result.stdout)
 
@@ -70,22 +71,36 @@ def told(tmp_path):
     pixels = np.random.default_rng(0).random((1, 128, 192, 3), np.float32)
     pixels.tofile(tmp_path / "in.raw")
     return {
-        "model": str(tmp_path / "m.tflite"), "inputs": [str(tmp_path / "in.raw")],
-        "size": [192, 128], "tiles": [], "threads": 1, "workers": 1, "shapes": [],
-        "precision": "fp32", "delegate": "xnnpack", "runtime": "", "scales": [[1.0, 0], [1.0, 0]],
-    }  # fmt: skip
+        "model": str(tmp_path / "m.tflite"),
+        "inputs": [str(tmp_path / "in.raw")],
+        "size": [192, 128],
+        "tiles": [],
+        "threads": 1,
+        "workers": 1,
+        "shapes": [],
+        "precision": "fp32",
+        "delegate": "xnnpack",
+        "runtime": "",
+        "scales": [[1.0, 0], [1.0, 0]],
+    }
 
 
 def test_what_it_prints(told, tmp_path):
     request = {
-        "runs": 5, "seconds": 0, "warmup_s": 0, "most_s": 60, "cold": False,
+        "runs": 5,
+        "seconds": 0,
+        "warmup_s": 0,
+        "most_s": 60,
+        "cold": False,
         "output": str(tmp_path / "out.raw"),
-    }  # fmt: skip
+    }
     (tmp_path / "job.json").write_text(json.dumps({"job": told, "request": request}))
     result = subprocess.run(
         [sys.executable, run_tflite.__file__, tmp_path / "job.json"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     found = json.loads(result.stdout.rpartition("lpie-run: ")[2])
     assert len(found["times_ms"]) == 5
     assert found["times_ms"] == found["inference_ms"]

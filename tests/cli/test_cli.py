@@ -149,8 +149,10 @@ def test_the_demo_end_to_end_with_few_steps(tmp_path):
     table = json.loads(result.stdout)
     asked = [record["requested"] for record in table["bench"]["records"]]
     assert Counter((request["size"], request["mode"]) for request in asked) == {
-        ("256x256", "whole"): 3, ("1920x1080", "whole"): 3, ("3840x2160", "tiles"): 1,
-    }  # fmt: skip
+        ("256x256", "whole"): 3,
+        ("1920x1080", "whole"): 3,
+        ("3840x2160", "tiles"): 1,
+    }
     # The pretrained network has restored the photo by more than 10 dB before anything is trained.
     pretrained = table["pretrained"]
     assert pretrained["psnr_db"] > pretrained["degraded_psnr_db"] + 10

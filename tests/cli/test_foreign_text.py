@@ -61,10 +61,19 @@ def test_no_verb_prints_by_another_way():
 
 
 @pytest.mark.parametrize(
-    "words", [["{}"], ["evaluate", "{}", "--builtin"], ["restore", "denoise-s", "{}.png"],
-              ["inspect", "{}.tflite"], ["report", "{}"], ["bench", "--{}"], ["export", "{}"],
-              ["train", "{}", "--workdir", "w"], ["compare", "{}", "{}"]],
-)  # fmt: skip
+    "words",
+    [
+        ["{}"],
+        ["evaluate", "{}", "--builtin"],
+        ["restore", "denoise-s", "{}.png"],
+        ["inspect", "{}.tflite"],
+        ["report", "{}"],
+        ["bench", "--{}"],
+        ["export", "{}"],
+        ["train", "{}", "--workdir", "w"],
+        ["compare", "{}", "{}"],
+    ],
+)
 def test_what_is_typed_does_not_act_on_the_terminal(words, tmp_path):
     name = ESCAPE + os.fsdecode(b"\xff")
     result = run_lpie(*(word.replace("{}", name) for word in words), cwd=tmp_path)

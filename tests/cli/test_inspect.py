@@ -44,9 +44,12 @@ def test_json_is_one_object(model):
     assert table["file_bytes"] == model.stat().st_size
     assert table["op_counts"]["ELU"] == 21
     assert table["inputs"][0] == {
-        "name": table["inputs"][0]["name"], "shape": [1, 32, 32, 3], "dtype": "float32",
-        "scale": None, "zero_point": None,
-    }  # fmt: skip
+        "name": table["inputs"][0]["name"],
+        "shape": [1, 32, 32, 3],
+        "dtype": "float32",
+        "scale": None,
+        "zero_point": None,
+    }
     gl, nnapi = table["delegates"]
     assert (gl["delegate"], gl["kills_delegate"], gl["full"]) == ("gpu-gl", True, False)
     assert len(nnapi["refused"]) == 23
@@ -69,10 +72,18 @@ def test_quantised_inputs_show_their_scale(tmp_path):
 
 def test_spec_inside_is_shown(model):
     spec = ModelSpec(
-        network="lpienet", recipe="float32", width=32, height=32, multiple=4, halo_px=64,
+        network="lpienet",
+        recipe="float32",
+        width=32,
+        height=32,
+        multiple=4,
+        halo_px=64,
         parameters=9,
-        input_dtype="float32", output_dtype="float32", source_sha256="ab" * 32, versions={},
-    )  # fmt: skip
+        input_dtype="float32",
+        output_dtype="float32",
+        source_sha256="ab" * 32,
+        versions={},
+    )
     editor = TfliteModel.read(model).edit()
     editor.write_note(spec.to_json())
     model.write_bytes(editor.to_bytes())

@@ -145,9 +145,13 @@ def test_the_border_is_as_noisy_as_the_rest():
 @pytest.mark.parametrize("response", [ALL[0], ALL[1], ALL[100], ALL[201]])
 def test_without_noise_the_photo_comes_back(image, response):
     quiet = sensor(
-        response=response, shot_noise=0.0, read_noise=0.0, red_gain=1.8, blue_gain=1.4,
+        response=response,
+        shot_noise=0.0,
+        read_noise=0.0,
+        red_gain=1.8,
+        blue_gain=1.4,
         correction=colour_correction(0.7, 0.2, 0.5),
-    )  # fmt: skip
+    )
     for clean in (image, LEVELS):
         again = camera_noise(clean, np.random.default_rng(0), quiet)
         np.testing.assert_allclose(again, clean, atol=1e-6)
@@ -174,9 +178,12 @@ def test_jpeg_comes_last_and_can_be_off(image):
 
 def test_low_light_noise_is_low_light_seen_by_a_camera(image):
     config = DegradeConfig(
-        kinds=("low_light_noise",), exposure=(0.2, 0.2), shot_noise=(1e-6, 1e-6),
-        measured_response=0.0, camera_jpeg=0.0,
-    )  # fmt: skip
+        kinds=("low_light_noise",),
+        exposure=(0.2, 0.2),
+        shot_noise=(1e-6, 1e-6),
+        measured_response=0.0,
+        camera_jpeg=0.0,
+    )
     dark = degrade(image, np.random.default_rng(0), config)
     assert np.abs(dark - low_light(image, exposure=0.2)).mean() * 255 < 0.5
     noisy = degrade(

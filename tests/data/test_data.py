@@ -102,12 +102,15 @@ def test_real_pairs_take_their_share_of_the_crops(pair_folder, astronaut, tmp_pa
     config = config_from(
         {
             "data": {
-                "source": "clean", "folder": str(tmp_path / "clean"), "patch_px": 32,
-                "real_pairs": str(pair_folder), "real_share": 0.25,
+                "source": "clean",
+                "folder": str(tmp_path / "clean"),
+                "patch_px": 32,
+                "real_pairs": str(pair_folder),
+                "real_share": 0.25,
             },
             "train": {"batch_size": 400},
         }
-    )  # fmt: skip
+    )
     pools, _, _ = load_pools(config)
     degraded, target = make_batch(pools, config, 0)
     real = (np.abs(target - degraded) < 11 / 255).all(axis=(1, 2, 3))
@@ -141,11 +144,15 @@ def test_shards_are_read_as_photos_are(pair_folder, tmp_path):
     (split,) = json.loads(result.stdout)["splits"]
     shards = config_from(
         {
-            "data": {"source": "shards", "folder": str(out / split), "patch_px": 32,
-                     "validation_folder": str(out / split)},
+            "data": {
+                "source": "shards",
+                "folder": str(out / split),
+                "patch_px": 32,
+                "validation_folder": str(out / split),
+            },
             "train": {"batch_size": 16},
         }
-    )  # fmt: skip
+    )
     pools, validation, _ = load_pools(shards)
     degraded, target = make_batch(pools, shards, 0)
     np.testing.assert_allclose(
@@ -156,8 +163,9 @@ def test_shards_are_read_as_photos_are(pair_folder, tmp_path):
     with pytest.raises(InputError, match="has no validation split"):
         load_pools(large)
     with pytest.raises(InputError, match="are of 64x64 px, and the run needs 96"):
-        load_pools(config_from({"data": {"source": "shards", "folder": str(out / split),
-                                         "patch_px": 96}}))  # fmt: skip
+        load_pools(
+            config_from({"data": {"source": "shards", "folder": str(out / split), "patch_px": 96}})
+        )
 
 
 def test_clean_photos_are_degraded_by_seed_and_index(astronaut, tmp_path):

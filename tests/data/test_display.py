@@ -23,9 +23,12 @@ WIDTH_UM = 1750.0
 def ideal(shape, wavelength_nm, pixel_um):
     """Through an open pupil, sampled so finely that a pixel is nearly a point."""
     return diffraction(
-        shape, width_um=WIDTH_UM, wavelength_nm=wavelength_nm, focal_length_mm=3.5,
+        shape,
+        width_um=WIDTH_UM,
+        wavelength_nm=wavelength_nm,
+        focal_length_mm=3.5,
         pixel_um=pixel_um,
-    )  # fmt: skip
+    )
 
 
 def round_pupil():
@@ -61,9 +64,12 @@ def test_slits_are_a_grating(wavelength_nm):
     pitch_um = 62.5
     # Pixels of a tenth of wavelength * focal length / pitch: order n lies n * 10 pixels out.
     spread = diffraction(
-        pupil(PHONE._replace(pitch_um=pitch_um)), width_um=WIDTH_UM, wavelength_nm=wavelength_nm,
-        focal_length_mm=3.5, pixel_um=wavelength_nm * 1e-3 * 3500 / pitch_um / 10,
-    )  # fmt: skip
+        pupil(PHONE._replace(pitch_um=pitch_um)),
+        width_um=WIDTH_UM,
+        wavelength_nm=wavelength_nm,
+        focal_length_mm=3.5,
+        pixel_um=wavelength_nm * 1e-3 * 3500 / pitch_um / 10,
+    )
     row = spread.sum(axis=0)
     orders = [row[RADIUS_PX + n * 10 - 2 : RADIUS_PX + n * 10 + 3] for n in range(4)]
     assert all(np.argmax(light) == 2 for light in orders)

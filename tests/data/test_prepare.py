@@ -296,8 +296,9 @@ def test_killed_at_any_moment_and_resumed_ends_with_the_same_bytes(large, tmp_pa
     for until in (0, 2, 5):
         process = subprocess.Popen(
             [sys.executable, "-m", "lpie", *map(str, command)],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         wait_until(lambda: out.is_dir() and written(out) >= until, process)  # noqa: B023
         time.sleep(rng.uniform(0, 0.03))
         process.send_signal(signal.SIGKILL)
@@ -594,8 +595,11 @@ def test_a_bad_photo_is_one_sentence_on_the_command_line(downloads, astronaut, t
 
 def bad_archive(form, tmp_path, downloads):
     """(the archive, words of the error)"""
-    path = pack(downloads["lol"][0], {"bomb": ".zip", "outside": ".zip", "gzip": ".tar.gz",
-                                      "tar end": ".tar"}.get(form, form), tmp_path)  # fmt: skip
+    path = pack(
+        downloads["lol"][0],
+        {"bomb": ".zip", "outside": ".zip", "gzip": ".tar.gz", "tar end": ".tar"}.get(form, form),
+        tmp_path,
+    )
     if form == "outside":
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr("../../etc/x.png", b"")
@@ -681,8 +685,9 @@ def test_a_full_disk_is_refused_before_and_survived_while_writing(large, tmp_pat
         with pytest.raises(LpieError, match=r"Cannot write .*\.npy: The disk is full"):
             prepare("pairs", source, out, with_bad(), free=lambda _: 10**12)
         assert sorted(p.name for p in out.rglob("*.npy")) == [
-            "degraded-00000.npy", "target-00000.npy",
-        ]  # fmt: skip
+            "degraded-00000.npy",
+            "target-00000.npy",
+        ]
         assert not list(out.rglob(".*"))
         subprocess.run(["mount", "-o", "remount,size=30m", str(disk)], check=True)
         prepare("pairs", source, out, with_bad())

@@ -59,14 +59,16 @@ def lpie_app(extras: dict[str, str], fault: str) -> None:
         interpreter.invoke()
         times.append(1e3 * (time.perf_counter() - begin))
     record = {
-        "schema": "lpie-bench/1", "verdict": "valid", "why": "",
+        "schema": "lpie-bench/1",
+        "verdict": "valid",
+        "why": "",
         "runner": {"name": "app", "version": "0.1.0"},
         "requested": {"delegate": extras["delegate"]},
         "executed": {"delegate": extras["delegate"], "full": True},
         "rounds": [{"count": 5, "median_ms": float(np.median(times)), "times_ms": times}],
         "summary": {"init_ms": 12.5, "first_ms": times[0], "parts_ms": {"copies": 0.5}},
         "log": {"text": "x" * 5000},
-    }  # fmt: skip
+    }
     text = base64.b64encode(json.dumps(record).encode()).decode()
     parts = [text[i : i + 3000] for i in range(0, len(text), 3000)]
     for number, part in enumerate(parts, 1):

@@ -89,10 +89,12 @@ class Classic:
         )
         self.resize()
         self.interpreter.allocate_tensors()
-        nodes = len(Interpreter(
-            model_path=path,
-            experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )._get_ops_details())  # fmt: skip
+        nodes = len(
+            Interpreter(
+                model_path=path,
+                experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+            )._get_ops_details()
+        )
         for line in self.delegation(nodes, fault, plain):
             sys.stderr.write(line + "\n")
         for number, tensor in enumerate(self.interpreter.get_input_details()):

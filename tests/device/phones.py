@@ -117,9 +117,14 @@ class Network:
     def run(self, *command: object, timeout: float = 600, **options):
         """`command` inside, to its end."""
         return subprocess.run(
-            [*self._entered, *map(str, command)], capture_output=True, text=True, timeout=timeout,
-            env=self.environment(), check=False, **options,
-        )  # fmt: skip
+            [*self._entered, *map(str, command)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=self.environment(),
+            check=False,
+            **options,
+        )
 
     def start(self, *command: object, **options) -> subprocess.Popen:
         """`command` inside, begun."""
@@ -231,9 +236,11 @@ class Phone:
         shown = {str(Path(p).resolve()) for p in (sys.prefix, sys.base_prefix, HERE)}
         shown |= {str(Path(p).parent.resolve()) for p in ai_edge_litert.__path__}
         self._daemon = self.network.start(
-            "unshare", "-m", "--pid", "--fork", "--kill-child", HERE / "start.sh", self.root,
-            self.port, *sorted(shown), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
+            *("unshare", "-m", "--pid", "--fork"),
+            *("--kill-child", HERE / "start.sh", self.root, self.port, *sorted(shown)),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
         until = time.monotonic() + 300
         while time.monotonic() < until:
             said = self.network.run("adb", "connect", self.serial).stdout

@@ -59,8 +59,8 @@ def bench(phone, binaries):
         program = () if "--runner" in arguments else ("--binary", binaries[kind])
         few = ["--rounds", 2, "--seconds", 0] if "app" in arguments else QUICK
         result = phone.network.lpie(
-            "bench", *arguments, "--device", device, *program, *(few if quick else ()), "--json",
-        )  # fmt: skip
+            *("bench", *arguments, "--device", device, *program, *(few if quick else ()), "--json"),
+        )
         assert "Traceback" not in result.stderr, result.stderr
         assert result.stdout, result.stderr
         found = json.loads(result.stdout)
@@ -82,11 +82,19 @@ def test_the_record_of_a_run(phone, bench):
     assert record["verdict"] in ("valid", "unstable"), record["why"]
     assert code == (record["verdict"] != "valid")
     assert record["device"] | {"cores": 0} == {
-        "serial": phone.serial, "manufacturer": "Lpie", "model": "Papphone 1",
-        "soc": "Debian SM0001", "abi": "arm64-v8a", "android": "14", "sdk": 34, "cpu": None,
+        "serial": phone.serial,
+        "manufacturer": "Lpie",
+        "model": "Papphone 1",
+        "soc": "Debian SM0001",
+        "abi": "arm64-v8a",
+        "android": "14",
+        "sdk": 34,
+        "cpu": None,
         "fingerprint": "lpie/papphone/papphone:14/AA1A.000000.001/1:user/release-keys",
-        "cores": 0, "memory_mb": 8000, "system": f"Linux {os.uname().machine}",
-    }  # fmt: skip
+        "cores": 0,
+        "memory_mb": 8000,
+        "system": f"Linux {os.uname().machine}",
+    }
     before = record["state"]["before"]
     assert before["thermal_status"] == 0
     assert before["temperatures_c"] == {"skin": 30.5, "cpu": 41.5}  # none of the cache, none of BCL
@@ -154,7 +162,7 @@ def test_what_goes_wrong_on_the_gpu(phone, bench, fault, verdict, words):
     phone.faults({"when": ["--use_gpu=true"], "what": fault})
     code, records, _ = bench(
         "denoise-s", "--size", "96x64", "--delegate", "gpu", "--delegate", "xnnpack", "--whole"
-    )  # fmt: skip
+    )
     assert code == 1
     gpu, cpu = records
     assert gpu["verdict"] == verdict, gpu["why"]
@@ -172,9 +180,9 @@ def test_it_stops_when_the_phone_grows_hot(phone, bench):
     """Its own rounds stand as far as they go; what comes after waits for the phone to cool."""
     phone.faults({"when": ["--use_gpu=true"], "what": "heat", "after": 2})
     code, (gpu, cpu), _ = bench(
-        "denoise-s", "--size", "96x64", "--delegate", "gpu", "--delegate", "xnnpack",
-        "--rounds", 4, "--cool-limit", 0,
-    )  # fmt: skip
+        *("denoise-s", "--size", "96x64", "--delegate", "gpu", "--delegate", "xnnpack"),
+        *("--rounds", 4, "--cool-limit", 0),
+    )
     assert code == 1
     assert gpu["verdict"] == "throttled"
     assert "The thermal status" in gpu["why"]
@@ -188,10 +196,11 @@ def test_it_stops_when_the_phone_grows_hot(phone, bench):
 def test_it_waits_for_a_hot_phone(phone, network, binaries):
     phone.heat(0, 45.0)
     process = network.start(
-        sys.executable, "-m", "lpie", "bench", "denoise-s", "--size", "96x64", "--device",
-        phone.serial, "--binary", binaries["classic"], *QUICK, "--json",
-        stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        *(sys.executable, "-m", "lpie", "bench", "denoise-s", "--size", "96x64"),
+        *("--device", phone.serial, "--binary", binaries["classic"], *QUICK, "--json"),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     wait_until(lambda: phone.running("benchmark_model --graph"), process)
     time.sleep(2)  # the check is over; the rounds would have begun
     phone.heat(0, 33.0)
@@ -202,9 +211,9 @@ def test_it_waits_for_a_hot_phone(phone, network, binaries):
 def test_a_fall_back_is_never_shown_as_a_number(phone, network, binaries):
     phone.faults({"when": ["--use_gpu=true"], "what": "fall back"})
     result = network.lpie(
-        "bench", "denoise-s", "--size", "96x64", "--device", phone.serial, "--delegate", "gpu",
-        "--binary", binaries["classic"], *QUICK,
-    )  # fmt: skip
+        *("bench", "denoise-s", "--size", "96x64", "--device", phone.serial, "--delegate", "gpu"),
+        *("--binary", binaries["classic"], *QUICK),
+    )
     row = result.stdout.splitlines()[1].split()
     assert result.returncode == 1
     assert row[row.index("gpu") :][:6] == ["gpu", "fp16", "xnnpack", "fell", "back", "-"]
@@ -225,9 +234,9 @@ def test_one_that_is_unplugged_does_not_stop_the_other(two, bench, tmp_path):
     second.faults({"when": ["--use_gpu=true"], "what": "unplug", "after": 1})
     try:
         code, records, _ = bench(
-            "denoise-s", "--size", "96x64", "--delegate", "gpu", "--delegate", "xnnpack",
+            *("denoise-s", "--size", "96x64", "--delegate", "gpu", "--delegate", "xnnpack"),
             device="all",
-        )  # fmt: skip
+        )
     finally:
         second.off()
         second.on()
@@ -260,9 +269,9 @@ def test_an_offline_one_is_named(two, network, binaries):
 def test_stopped_it_leaves_the_phone_as_it_was(phone, network, binaries, number):
     phone.faults({"when": ["--use_xnnpack"], "what": "hang"})
     process = network.start(
-        sys.executable, "-m", "lpie", "bench", "denoise-s", "--size", "96x64", "--device",
-        phone.serial, "--binary", binaries["classic"],
-    )  # fmt: skip
+        *(sys.executable, "-m", "lpie", "bench", "denoise-s", "--size", "96x64"),
+        *("--device", phone.serial, "--binary", binaries["classic"]),
+    )
     wait_until(lambda: phone.running("benchmark_model --graph"), process)
     assert phone.setting(STAY_ON) == "7"
     assert len(phone.left()) == 1
@@ -302,9 +311,9 @@ def test_what_does_not_fit_is_done_by_tiles(phone, bench, tmp_path):
 
 def test_the_build_of_litert(phone, bench):
     _, (gpu, cpu), _ = bench(
-        "denoise-s", "--size", "96x64", "--delegate", "gpu-fp32", "--delegate", "xnnpack",
+        *("denoise-s", "--size", "96x64", "--delegate", "gpu-fp32", "--delegate", "xnnpack"),
         kind="litert",
-    )  # fmt: skip
+    )
     assert gpu["runner"]["name"] == "litert_benchmark_model"
     assert gpu["runner"]["flags"] == ["--use_gpu=true", "--gpu-precision=fp32"]
     assert gpu["requested"]["precision"] == "fp32"
@@ -362,9 +371,9 @@ def test_the_python_runner_times_the_way_from_pixels_to_pixels(phone, bench, tmp
 
 def test_a_board_without_a_runtime_says_what_it_needs(phone, network):
     result = network.lpie(
-        "bench", "denoise-s", "--size", "96x64", "--device", phone.serial, "--runner", "python",
-        "--python", "python-of-nobody",
-    )  # fmt: skip
+        *("bench", "denoise-s", "--size", "96x64", "--device", phone.serial, "--runner", "python"),
+        *("--python", "python-of-nobody"),
+    )
     assert_one_sentence(result, 2, "needs numpy and ai-edge-litert", "python-of-nobody")
     assert phone.left() == []
 
@@ -375,9 +384,9 @@ def test_an_arm_board(phone, bench):
     if not command:
         pytest.skip("no Arm Python (LPIE_ARM, which .ci/arm makes)")
     _, (record,), _ = bench(
-        "denoise-s", "--size", "32x32", "--runner", "python", "--python", command, "--rounds", 1,
-        "--min-runs", 1, "--threads", 1,
-    )  # fmt: skip
+        *("denoise-s", "--size", "32x32", "--runner", "python", "--python", command, "--rounds", 1),
+        *("--min-runs", 1, "--threads", 1),
+    )
     assert record["verdict"] in ("valid", "unstable"), record["why"]
     assert record["runner"]["version"].endswith("aarch64")
     assert record["executed"]["delegate"] == "xnnpack"

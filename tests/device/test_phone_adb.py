@@ -52,16 +52,21 @@ def adb(tmp_path):
 def test_the_list_of_devices(adb):
     found = {each.serial: each for each in list_devices(adb(LIST))}
     assert [each.state for each in found.values()] == [
-        "device", "unauthorized", "offline",
+        "device",
+        "unauthorized",
+        "offline",
         "no permissions (missing udev rules? user is in the plugdev group); see "
         "[http://developer.android.com/tools/device.html]",
-        "device", "authorizing", "recovery",
-    ]  # fmt: skip
+        "device",
+        "authorizing",
+        "recovery",
+    ]
     assert found["R58M12ABCDE"].about.startswith("usb:1-3 product:o1sxx model:SM_G991B")
     assert "adb-R58M-abc (2)._adb-tls-connect._tcp" in found
     assert choose(list(found.values()), ["all"]) == [
-        "R58M12ABCDE", "adb-R58M-abc (2)._adb-tls-connect._tcp",
-    ]  # fmt: skip
+        "R58M12ABCDE",
+        "adb-R58M-abc (2)._adb-tls-connect._tcp",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -189,8 +194,9 @@ def test_a_call_does_not_outlive_ctrl_c(adb, tmp_path):
     program = adb(sleep=1_000_000)
     process = subprocess.Popen(
         [sys.executable, "-m", "lpie", "bench", "--devices", "--adb", program],
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     wait_until((tmp_path / "called").exists, process)
     process.send_signal(2)
     assert process.wait() == 130

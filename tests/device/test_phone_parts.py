@@ -41,8 +41,10 @@ Inference (avg): 4050
 
 def test_properties_may_span_lines():
     assert properties("[a]: [1]\n[b.c]: [two\nlines]\n[d]: []\nnoise\n") == {
-        "a": "1", "b.c": "two\nlines", "d": "",
-    }  # fmt: skip
+        "a": "1",
+        "b.c": "two\nlines",
+        "d": "",
+    }
 
 
 def test_thermal_state_is_the_hardware_s():
@@ -75,9 +77,12 @@ def test_the_battery_s_first_block_counts(powered, status, charging):
         "[EventLogBuffer]\n  level: 1\n  temperature: 600\n"
     )
     assert battery_state(text) == {
-        "battery_percent": 75, "battery_c": 35.7, "voltage_mv": 4156, "charge_uah": 3000,
+        "battery_percent": 75,
+        "battery_c": 35.7,
+        "voltage_mv": 4156,
+        "charge_uah": 3000,
         "charging": charging,
-    }  # fmt: skip
+    }
     assert battery_state("Can't find service: battery") == {}
 
 
@@ -170,8 +175,9 @@ def test_a_tool_that_times_a_tile_gives_an_image_s_time():
     assert tiled.rounds[0]["p95_ms"] is None
     assert tiled.rounds[0]["std_ms"] is None
     assert tiled.summary["parts_ms"] == {
-        "tile (measured)": 4.0, "inference (tiles x tile)": 4.0 * tiles,
-    }  # fmt: skip
+        "tile (measured)": 4.0,
+        "inference (tiles x tile)": 4.0 * tiles,
+    }
 
 
 @pytest.mark.parametrize(
@@ -280,8 +286,15 @@ def test_threads_are_for_processors_alone():
     suite = Suite(("denoise-s",), ("96x64",), ("cpu", "xnnpack", "gpu", "nnapi"), (1, 2, 4))
     (jobs,) = suite.groups()
     assert [str(job.delegate) + str(job.threads or "") for job in jobs] == [
-        "cpu1", "cpu2", "cpu4", "xnnpack1", "xnnpack2", "xnnpack4", "gpu", "nnapi",
-    ]  # fmt: skip
+        "cpu1",
+        "cpu2",
+        "cpu4",
+        "xnnpack1",
+        "xnnpack2",
+        "xnnpack4",
+        "gpu",
+        "nnapi",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -322,16 +335,20 @@ def test_a_wrong_suite_is_one_sentence(tmp_path, text, words):
         (["denoise", "--device", "host", "--tiles", "--whole"], "one of --tiles and --whole"),
         (["denoise", "--suite", "S"], "A suite lists its models"),
         (["denoise", "--device", "host", "--runner", "x"], "Unknown runner 'x'"),
-        (["denoise", "--device", "host", "--delegate", "npu", "--size", "96x64"],
-         "The Python runner has no delegate npu"),
+        (
+            ["denoise", "--device", "host", "--delegate", "npu", "--size", "96x64"],
+            "The Python runner has no delegate npu",
+        ),
         (["--suite", "gone.toml"], "gone.toml does not exist"),
         (["denoise", "--device", "host", "--cool-to", "30"], "--cool-to has no effect on"),
         (["denoise", "--device", "host", "-o", "."], "is not empty"),
-        (["denoise", "--device", "host", "--photo", "gone.jpg", "--size", "96x64"],
-         "gone.jpg does not exist"),
+        (
+            ["denoise", "--device", "host", "--photo", "gone.jpg", "--size", "96x64"],
+            "gone.jpg does not exist",
+        ),
         (["denoise", "--device", "host", "--python", "/nowhere/python"], "/nowhere/python"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_question_is_one_sentence(tmp_path, arguments, words):
     (tmp_path / "S").write_text('models = ["denoise"]\n')
     assert_one_sentence(run_lpie("bench", *arguments, cwd=tmp_path), 2, words)

@@ -131,7 +131,7 @@ def test_xnnpack_verdicts_on_more(name, recipe):
         (MORE_OPS["rows"], "FULLY_CONNECTED", (0, 7, 8)),
         (lambda tf, x: tf.tanh(x), "QUANTIZE", (-9, -8, 6, 7)),
     ],
-)  # fmt: skip
+)
 def test_xnnpack_minds_scales(tmp_path, function, op, exponents):
     """Each number of output steps that one step of the input, or inputs, is worth."""
     tf = pytest.importorskip("tensorflow")
@@ -189,11 +189,14 @@ def mask_first(tf, x):
         (lambda tf, x: tf.nn.elu(x), "nnapi-29", "needs API 30"),
         (double, "nnapi-29", "half_pixel_centers needs API 30"),
         (pixel_shuffle, "gpu", "rank 5 (at most 4)"),
-        (lambda tf, x: tf.reduce_mean(x, 3), "gpu",
-         "keep_dims=False over axes other than height and width"),
+        (
+            lambda tf, x: tf.reduce_mean(x, 3),
+            "gpu",
+            "keep_dims=False over axes other than height and width",
+        ),
         (lambda tf, x: x[:, 0], "gpu", "shrinkAxisMask is set"),
     ],
-)  # fmt: skip
+)
 def test_special_constraints(function, delegate, reason):
     tf = pytest.importorskip("tensorflow")
     data = graph_of(lambda x: function(tf, x))

@@ -35,10 +35,15 @@ NETWORKS = {
     ),
     "baseline": (
         "nafnet",
-        {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,),
-         "block": "baseline"},
+        {
+            "width": 8,
+            "encoder_blocks": (1,),
+            "middle_blocks": 1,
+            "decoder_blocks": (1,),
+            "block": "baseline",
+        },
     ),
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")

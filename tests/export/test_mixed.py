@@ -33,9 +33,15 @@ def network():
 def export(network, path, noisy, max_drop):
     found = []
     spec = export_tflite(
-        network, path, recipe="mixed", size=(256, 256), photos=noisy[0], targets=noisy[1],
-        max_drop=max_drop, progress=found.append,
-    )  # fmt: skip
+        network,
+        path,
+        recipe="mixed",
+        size=(256, 256),
+        photos=noisy[0],
+        targets=noisy[1],
+        max_drop=max_drop,
+        progress=found.append,
+    )
     return spec, found[0]
 
 
@@ -88,17 +94,31 @@ def test_elus_in_float_are_named_too(tmp_path, noisy):
     first.set_weights([20 * weight for weight in first.get_weights()])
     path, found = tmp_path / "mixed.tflite", []
     spec = export_tflite(
-        network, path, recipe="mixed", size=(256, 256), photos=noisy[0], targets=noisy[1],
-        max_drop=100, progress=found.append, verified=False,
-    )  # fmt: skip
+        network,
+        path,
+        recipe="mixed",
+        size=(256, 256),
+        photos=noisy[0],
+        targets=noisy[1],
+        max_drop=100,
+        progress=found.append,
+        verified=False,
+    )
     assert spec.float_layers == ()
     assert all(kind != "float32" for _, kind in kinds(path))
     assert {each.op for each in found[0].ranking} >= {"ELU", "CONV_2D"}
     bound = (found[0].int8_db + min(each.lost_db for each in found[0].ranking)) / 2
     spec = export_tflite(
-        network, path, recipe="mixed", size=(256, 256), photos=noisy[0], targets=noisy[1],
-        max_drop=max(bound, 0), verified=False, force=True,
-    )  # fmt: skip
+        network,
+        path,
+        recipe="mixed",
+        size=(256, 256),
+        photos=noisy[0],
+        targets=noisy[1],
+        max_drop=max(bound, 0),
+        verified=False,
+        force=True,
+    )
     floats = [op for op, kind in kinds(path) if kind == "float32"]
     assert "ELU" in floats
     assert len(spec.float_layers) <= len(floats)

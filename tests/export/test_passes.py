@@ -167,10 +167,13 @@ WHOLE = {"gpu": ("gpu", "gpu-gl", "mldrift", "nnapi-30", "xnnpack"), "cpu": ("gp
 @pytest.mark.parametrize(
     ("kind", "target", "recipe"),
     [
-        ("elu", "gpu", "float32"), ("elu", "gpu", "float16"), ("elu", "cpu", "float32"),
-        ("elu", "nnapi", "float32"), ("relu", "nnapi", "float32"),
+        ("elu", "gpu", "float32"),
+        ("elu", "gpu", "float16"),
+        ("elu", "cpu", "float32"),
+        ("elu", "nnapi", "float32"),
+        ("relu", "nnapi", "float32"),
     ],
-)  # fmt: skip
+)
 def test_an_export_is_whole_on_its_target(nets, photos, tmp_path, kind, target, recipe):
     path = tmp_path / "m.tflite"
     spec = export_tflite(
@@ -235,8 +238,9 @@ def test_the_benchmark_compares_within_each_round(monkeypatch):
 
     def timed(files, **_):
         each = {"refused": None, "peak_mb": 1}
-        return {f: {"rounds": [{**each, "median_ms": t, "min_ms": t} for t in times[f]]}
-                for f in files}  # fmt: skip
+        return {
+            f: {"rounds": [{**each, "median_ms": t, "min_ms": t} for t in times[f]]} for f in files
+        }
 
     monkeypatch.setattr(benchmark, "_export", export)
     monkeypatch.setattr(benchmark, "time_in_rounds", timed)

@@ -59,13 +59,25 @@ def test_old_keywords_mean_the_same():
     pytest.importorskip("tensorflow")
     from lpie.export.pipeline import _requested
 
-    old = {"recipe": "int8", "size": (1920, 1080), "more_sizes": ["4k"], "io": "int8",
-           "target": "gpu", "rewrites": ["fold_linear"], "verified": False,
-           "force": True}  # fmt: skip
+    old = {
+        "recipe": "int8",
+        "size": (1920, 1080),
+        "more_sizes": ["4k"],
+        "io": "int8",
+        "target": "gpu",
+        "rewrites": ["fold_linear"],
+        "verified": False,
+        "force": True,
+    }
     assert _requested(None, old) == ExportRequest(
-        recipe="int8", sizes=("1920x1080", "3840x2160"), io="int8", hardware_target="gpu",
-        rewrites=("fold_linear",), verify=False, overwrite=True,
-    )  # fmt: skip
+        recipe="int8",
+        sizes=("1920x1080", "3840x2160"),
+        io="int8",
+        hardware_target="gpu",
+        rewrites=("fold_linear",),
+        verify=False,
+        overwrite=True,
+    )
     assert _requested(None, {"size": Size(64, 96)}).images == (Size(64, 96),)
     assert _requested(None, {}) == ExportRequest()
     with pytest.raises(InputError, match="Received also: recipe"):

@@ -123,5 +123,7 @@ def test_what_computers_leave_in_folders_is_no_image(tmp_path):
     (tmp_path / "link.png").symlink_to(tmp_path / "in")
     assert list_images(tmp_path) == [tmp_path / "a.JPG", tmp_path / "b.png"]
     assert list_images(tmp_path, inner=True) == [
-        tmp_path / "a.JPG", tmp_path / "b.png", tmp_path / "in" / "c.tif"
-    ]  # fmt: skip
+        tmp_path / "a.JPG",
+        tmp_path / "b.png",
+        tmp_path / "in" / "c.tif",
+    ]

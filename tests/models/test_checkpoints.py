@@ -134,9 +134,9 @@ def test_on_the_command_line(vectors, tmp_path):
     weights, _ = released_state(vectors / "nafnet_w8.npz")
     np.savez(tmp_path / "nafnet.npz", **weights)
     shape = [
-        "--set", "width=8", "--set", "encoder_blocks=[1,1,1,2]", "--set", "middle_blocks=1",
-        "--set", "decoder_blocks=[1,1,1,1]",
-    ]  # fmt: skip
+        *("--set", "width=8", "--set", "encoder_blocks=[1,1,1,2]", "--set", "middle_blocks=1"),
+        *("--set", "decoder_blocks=[1,1,1,1]"),
+    ]
     arguments = ["import-weights", "nafnet", tmp_path / "nafnet.npz", "-o", tmp_path / "m.keras"]
     result = run_lpie(*arguments, *shape)
     assert result.returncode == 0, result.stderr

@@ -25,8 +25,14 @@ FORMS = {
     "one-level": {"widths": (16,), "encoder_blocks": (), "middle_blocks": 2},
 }
 ALLOWED = {
-    "CONV_2D", "DEPTHWISE_CONV_2D", "ADD", "MUL", "LOGISTIC", "SPACE_TO_DEPTH", "DEPTH_TO_SPACE"
-}  # fmt: skip
+    "CONV_2D",
+    "DEPTHWISE_CONV_2D",
+    "ADD",
+    "MUL",
+    "LOGISTIC",
+    "SPACE_TO_DEPTH",
+    "DEPTH_TO_SPACE",
+}
 
 
 def tiny(**options):

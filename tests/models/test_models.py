@@ -153,9 +153,12 @@ def test_analysis_counts_what_the_notebook_prints():
 
 
 SMALL_PLAIN = {
-    "width": 8, "encoder_blocks": (1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1),
+    "width": 8,
+    "encoder_blocks": (1, 1),
+    "middle_blocks": 1,
+    "decoder_blocks": (1, 1),
     "block": "plain",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(("name", "options"), [("lpienet", {}), ("nafnet", SMALL_PLAIN)])

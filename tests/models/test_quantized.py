@@ -42,9 +42,17 @@ NETWORKS = [
     ("lpienet", {**SMALL, "activation": "leaky_relu", "variant": "pytorch"}),
     ("lpienet_rt", TINY),
     ("lpienet_rt", {**TINY, "attention": True, "activation": "gate"}),
-    ("nafnet", {"block": "plain", "width": 8, "encoder_blocks": (1,), "middle_blocks": 1,
-                "decoder_blocks": (1,)}),
-]  # fmt: skip
+    (
+        "nafnet",
+        {
+            "block": "plain",
+            "width": 8,
+            "encoder_blocks": (1,),
+            "middle_blocks": 1,
+            "decoder_blocks": (1,),
+        },
+    ),
+]
 
 HYPERPARAMETERS = {"widths": [8, 16], "encoder_blocks": [1], "middle_blocks": 1}
 MODEL = {"name": "lpienet_rt", "hyperparameters": HYPERPARAMETERS}
@@ -153,8 +161,12 @@ def test_what_moves_values_shares_their_range():
 
 def test_an_unknown_layer_is_named():
     with pytest.raises(InputError, match=r"LayerNormalization \(encoders\.0\.0\.norm1\)"):
-        QuantizedTwin(network("nafnet", {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1,
-                                         "decoder_blocks": (1,)}))  # fmt: skip
+        QuantizedTwin(
+            network(
+                "nafnet",
+                {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)},
+            )
+        )
 
 
 def test_another_function_is_refused(photos, monkeypatch):

@@ -303,9 +303,13 @@ def test_every_network_learns(backend, case):
         f"print(json.dumps(losses_of({case!r})))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False,
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "KERAS_BACKEND": backend, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )  # fmt: skip
+    )
     assert result.returncode == 0, result.stderr
     losses = json.loads(result.stdout.splitlines()[-1])
     assert losses[-1] < 0.7 * losses[0]

@@ -35,9 +35,14 @@ class Copy:
 
     def run(self, *arguments, **keywords):
         result = subprocess.run(
-            [sys.executable, *map(str, arguments)], cwd=self.folder, text=True, capture_output=True,
-            env={**os.environ, "PYTHONPATH": str(self.folder)}, timeout=800, **keywords,
-        )  # fmt: skip
+            [sys.executable, *map(str, arguments)],
+            cwd=self.folder,
+            text=True,
+            capture_output=True,
+            env={**os.environ, "PYTHONPATH": str(self.folder)},
+            timeout=800,
+            **keywords,
+        )
         assert result.returncode == 0, result.stderr
         return result.stdout
 

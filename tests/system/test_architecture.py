@@ -50,16 +50,29 @@ LAYERS = [
 PUBLIC = {"lpie", "lpie.export", "lpie.benchmarks"}
 LEVEL = {folder: level for level, folders in enumerate(LAYERS) for folder in folders}
 HEAVY = {
-    "tensorflow", "keras", "tf_keras", "tensorflow_model_optimization", "jax", "torch",
+    "tensorflow",
+    "keras",
+    "tf_keras",
+    "tensorflow_model_optimization",
+    "jax",
+    "torch",
     "lpie.backend",
-}  # fmt: skip
+}
 # Which folders and files may import TensorFlow or Keras; all others are the light side.
 HEAVY_SIDE = {
-    "lpie.backend", "lpie.models", "lpie.training", "lpie.restore.keras_network",
-    "lpie.evaluation.blended_tiles", "lpie.export.pipeline", "lpie.export.tensorflow_converter",
-    "lpie.export.publish_weights", "lpie.export.rewrites", "lpie.export.int8",
-    "lpie.export.verification", "lpie.benchmarks.studies.children",
-}  # fmt: skip
+    "lpie.backend",
+    "lpie.models",
+    "lpie.training",
+    "lpie.restore.keras_network",
+    "lpie.evaluation.blended_tiles",
+    "lpie.export.pipeline",
+    "lpie.export.tensorflow_converter",
+    "lpie.export.publish_weights",
+    "lpie.export.rewrites",
+    "lpie.export.int8",
+    "lpie.export.verification",
+    "lpie.benchmarks.studies.children",
+}
 # These few of its files are light: the harness, the reports and the command line read runs.
 LIGHT = {"lpie.models", "lpie.models.tfmot", "lpie.training", "lpie.training.run"}
 FILES_IN_A_FOLDER = 12
@@ -200,16 +213,20 @@ for command in json.loads(sys.argv[1]):
 
 def test_light_verbs_work_where_tensorflow_cannot_be_imported(tmp_path):
     places = {
-        "MODEL": str(tflite_file("denoise-s")), "PHOTO": str(tmp_path / "photo.png"),
-        "OUT": str(tmp_path / "out.png"), "RECORDS": str(tmp_path / "records.json"),
+        "MODEL": str(tflite_file("denoise-s")),
+        "PHOTO": str(tmp_path / "photo.png"),
+        "OUT": str(tmp_path / "out.png"),
+        "RECORDS": str(tmp_path / "records.json"),
         "PAGE": str(tmp_path / "page.html"),
-    }  # fmt: skip
+    }
     write_image(tmp_path / "photo.png", np.random.default_rng(0).random((48, 64, 3), np.float32))
     commands = [[places.get(word, word) for word in words] for words in LIGHT_COMMANDS]
     run = subprocess.run(
         [sys.executable, "-c", WITHOUT_TENSORFLOW, json.dumps(commands)],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
     assert "Usage: lpie restore" in run.stdout
 

@@ -25,9 +25,12 @@ def site(tmp_path_factory):
         (core / package).symlink_to(ROOT / package)
     result = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder / "site")],
-        cwd=ROOT, text=True, capture_output=True, timeout=800,
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+        timeout=800,
         env={**os.environ, "LPIE_PACKAGES": str(folder / "packages"), "NO_MKDOCS_2_WARNING": "1"},
-    )  # fmt: skip
+    )
     assert result.returncode == 0, result.stderr
     return folder / "site"
 

@@ -54,8 +54,12 @@ def old_runtime(wheel, tmp_path_factory):
 def lpie(bin_folder, *arguments):
     return subprocess.run(
         [str(bin_folder / "lpie"), *map(str, arguments)],
-        capture_output=True, text=True, timeout=800, cwd=bin_folder, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=800,
+        cwd=bin_folder,
+        check=False,
+    )
 
 
 def test_the_wheel_imports_everything_public(core):
@@ -151,11 +155,16 @@ def test_tflite_runtime_2_14_computes_the_same(old_runtime, tiny_tflite, photos,
     out = tmp_path / "out.npz"
     subprocess.run(
         [
-            str(old_runtime / "python"), "-c", code, str(tiny_tflite[recipe]),
-            str(tmp_path / "x.npy"), str(out),
+            str(old_runtime / "python"),
+            "-c",
+            code,
+            str(tiny_tflite[recipe]),
+            str(tmp_path / "x.npy"),
+            str(out),
         ],
-        check=True, cwd=tmp_path,
-    )  # fmt: skip
+        check=True,
+        cwd=tmp_path,
+    )
     with np.load(out) as runs:
         # int8 kernels round differently between versions: a few levels (of about 1/255) apart.
         most, mean = (1e-5, 1e-6) if recipe == "float32" else (10 / 255, 0.5 / 255)
@@ -163,7 +172,7 @@ def test_tflite_runtime_2_14_computes_the_same(old_runtime, tiny_tflite, photos,
         assert difference.max() <= most
         assert difference.mean() <= mean
     result = lpie(
-        old_runtime, "bench", tiny_tflite[recipe], "--size", "96x64", "--runtime",
-        "tflite-runtime", "--min-runs", 1, "--seconds", 0, "--json",
-    )  # fmt: skip
+        *(old_runtime, "bench", tiny_tflite[recipe], "--size", "96x64"),
+        *("--runtime", "tflite-runtime", "--min-runs", 1, "--seconds", 0, "--json"),
+    )
     assert json.loads(result.stdout)["runner"]["version"].startswith("tflite-runtime 2.14.0")

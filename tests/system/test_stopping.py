@@ -32,8 +32,10 @@ COLLECTING = "gc.callbacks.append(wait); gc.collect()"
 @pytest.mark.parametrize("doing", [COLLECTING, "wait()"])
 def test_a_signal_ends_the_command_and_its_files(tmp_path, stop, doing):
     path = str(tmp_path / "photo.png")
-    with started(f"with atomic_path(pathlib.Path({path!r})) as part:\n"
-                 f"        part.write_text('half'); {doing}") as process:  # fmt: skip
+    with started(
+        f"with atomic_path(pathlib.Path({path!r})) as part:\n"
+        f"        part.write_text('half'); {doing}"
+    ) as process:
         assert process.stdout.readline() == "now\n"
         assert len(list(tmp_path.iterdir())) == 1
         process.send_signal(stop)

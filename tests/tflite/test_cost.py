@@ -25,8 +25,9 @@ def test_macs_by_hand():
     conv = cost(graph_of(lambda x: tf.nn.conv2d(x, tf.ones((3, 3, 8, 4)), 1, "SAME")))
     assert conv.macs == 8 * 8 * 4 * 9 * 8
     assert conv.parameters == 9 * 8 * 4 + 4  # The converter adds a bias.
-    depthwise = cost(graph_of(lambda x: tf.nn.depthwise_conv2d(
-        x, tf.ones((3, 3, 8, 1)), [1, 1, 1, 1], "SAME")))  # fmt: skip
+    depthwise = cost(
+        graph_of(lambda x: tf.nn.depthwise_conv2d(x, tf.ones((3, 3, 8, 1)), [1, 1, 1, 1], "SAME"))
+    )
     assert depthwise.macs == 8 * 8 * 8 * 9
     strided = cost(graph_of(lambda x: tf.nn.conv2d(x, tf.ones((3, 3, 8, 4)), 2, "SAME")))
     assert strided.macs == conv.macs / 4

@@ -42,8 +42,9 @@ def test_each_signature_runs_as_a_file_of_its_size(model, astronaut):
         found = runner(**{key: session.quantized(image)})[result]
         session.set_input(session.quantized(image))
         session.invoke()
-        np.testing.assert_array_equal(found, session._interpreter.get_tensor(
-            session._output["index"]))  # fmt: skip
+        np.testing.assert_array_equal(
+            found, session._interpreter.get_tensor(session._output["index"])
+        )
         assert found.std() > 0
 
 

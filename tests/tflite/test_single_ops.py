@@ -12,11 +12,18 @@ def described(data):
     """All that a delegate can see: ops, versions, options, shapes, types, scales."""
     model = TfliteModel.parse(data)
     return [
-        (op.name, op.version, vars(op.options) if op.options else None,
-         [tensor and (tensor.shape, tensor.dtype, tensor.stored, tensor.values, len(tensor.scales))
-          for tensor in (*op.inputs, *op.outputs)])
+        (
+            op.name,
+            op.version,
+            vars(op.options) if op.options else None,
+            [
+                tensor
+                and (tensor.shape, tensor.dtype, tensor.stored, tensor.values, len(tensor.scales))
+                for tensor in (*op.inputs, *op.outputs)
+            ],
+        )
         for op in model.ops
-    ]  # fmt: skip
+    ]
 
 
 def numbers(data):

@@ -47,10 +47,12 @@ def workers(*work):
     processes = [
         subprocess.Popen(
             [sys.executable, "-c", WORKER, hosts, str(host), text],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         for host, text in enumerate(work)
-    ]  # fmt: skip
+    ]
     try:
         for process in processes:
             assert process.stdout.readline() == "joined\n", process.stderr.read()

@@ -38,10 +38,14 @@ def test_random_kills_end_in_the_same_weights_as_none(tmp_path):
     pytest.importorskip("tensorflow")
     (tmp_path / "config.toml").write_text(CONFIG)
     result = subprocess.run(
-        [sys.executable, "-m", "tests.training.test_kills", str(tmp_path)], cwd=ROOT,
-        capture_output=True, text=True, timeout=800, check=False,
+        [sys.executable, "-m", "tests.training.test_kills", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=800,
+        check=False,
         env={**os.environ, "KERAS_BACKEND": "tensorflow"},
-    )  # fmt: skip
+    )
     assert result.returncode == 0, result.stderr[-3000:]
     assert "Traceback" not in result.stderr
     ends, stopped, saved = json.loads(result.stdout.splitlines()[-1])

@@ -27,9 +27,16 @@ def settings(**sections):
     table = {
         "model": {"name": "lpienet_rt", "hyperparameters": smallest},
         "data": {"patch_px": 32},
-        "train": {"steps": 6, "batch_size": 4, "warmup_steps": 0, "learning_rate": 1e-3,
-                  "log_every": 1, "validate_every": 3, "ema_momentum": 0.5},
-    }  # fmt: skip
+        "train": {
+            "steps": 6,
+            "batch_size": 4,
+            "warmup_steps": 0,
+            "learning_rate": 1e-3,
+            "log_every": 1,
+            "validate_every": 3,
+            "ema_momentum": 0.5,
+        },
+    }
     for name, values in sections.items():
         table[name] = {**table.get(name, {}), **values}
     return config_from(table)
@@ -164,9 +171,15 @@ def test_branches_start_small(pools):
 
 def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     config = settings(
-        train={"steps": 60, "learning_rate": 1e-9, "final_learning_rate": 1e-9, "patience": 2,
-               "validate_every": 2, "ema_momentum": 0.0}
-    )  # fmt: skip
+        train={
+            "steps": 60,
+            "learning_rate": 1e-9,
+            "final_learning_rate": 1e-9,
+            "patience": 2,
+            "validate_every": 2,
+            "ema_momentum": 0.0,
+        }
+    )
     result = train(config, tmp_path / "run", progress=False)
     assert result["ended"]
     assert result["steps"] < 60

@@ -88,7 +88,8 @@ def test_muon_is_the_same_on_jax(tmp_path):
     for backend in ("tensorflow", "jax"):
         subprocess.run(
             [sys.executable, "-c", ON_JAX.format(path=tmp_path / f"{backend}.npy")],
-            check=True, env={**os.environ, "KERAS_BACKEND": backend},
-        )  # fmt: skip
+            check=True,
+            env={**os.environ, "KERAS_BACKEND": backend},
+        )
     ours, theirs = (np.load(tmp_path / f"{backend}.npy") for backend in ("tensorflow", "jax"))
     np.testing.assert_allclose(ours, theirs, atol=1e-5)

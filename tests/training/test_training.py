@@ -113,9 +113,9 @@ def test_one_process_at_a_time_and_no_litter_of_a_killed_one(tiny_config, tiny_r
 
 def test_another_config_is_refused_with_the_keys_that_differ(tiny_config, tiny_run):
     result = run_lpie(
-        "train", tiny_config, "--workdir", tiny_run, "--set", "train.steps=31",
-        "--set", "loss.l1=2",
-    )  # fmt: skip
+        *("train", tiny_config, "--workdir", tiny_run, "--set", "train.steps=31"),
+        *("--set", "loss.l1=2"),
+    )
     assert_one_sentence(result, 2, "loss.l1 (1.0 there, 2.0 now)", "train.steps (30 there, 31 now)")
 
 

@@ -62,9 +62,9 @@ def given(tmp_path_factory, astronaut):
     for name in ("kodak24", "set5"):
         write_image(folder / "dev" / "clean" / name / "a.png", astronaut[60:124, 150:230])
     return [
-        folder / "config.toml", "--photos", folder / "photos", "--data", folder / "dev",
-        "--out", folder / "out", "--designs", folder / "designs.toml",
-    ]  # fmt: skip
+        *(folder / "config.toml", "--photos", folder / "photos", "--data", folder / "dev"),
+        *("--out", folder / "out", "--designs", folder / "designs.toml"),
+    ]
 
 
 def test_trains_measures_and_draws(given, tmp_path):

@@ -33,9 +33,9 @@ needs_torch = pytest.mark.skipif(
 
 def test_training_speed_without_torch():
     result = run_study(
-        "training_speed", "--patch", 16, "--batch", 1, "--seconds", 0, "--rounds", 2, "--backends",
-        "tensorflow", "--precisions", "float32", "--without-torch", "--json",
-    )  # fmt: skip
+        *("training_speed", "--patch", 16, "--batch", 1, "--seconds", 0, "--rounds", 2),
+        *("--backends", "tensorflow", "--precisions", "float32", "--without-torch", "--json"),
+    )
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     (row,) = found["results"]
@@ -88,13 +88,17 @@ def test_pytorch_knows_what_it_moves(tmp_path, layout):
 def test_implementations():
     names = [way.name for way in implementations(["tensorflow", "torch"], batch_size=1)]
     assert names == [
-        "tensorflow float32", "tensorflow bfloat16", "torch float32 default",
-        "torch float32 channels_last", "torch bfloat16 channels_last",
-    ]  # fmt: skip
+        "tensorflow float32",
+        "tensorflow bfloat16",
+        "torch float32 default",
+        "torch float32 channels_last",
+        "torch bfloat16 channels_last",
+    ]
     found = implementations(["torch"], precisions=["bfloat16"], batch_size=1, compiled=True)
     assert [way.name for way in found] == [
-        "torch bfloat16 channels_last", "torch bfloat16 channels_last compiled",
-    ]  # fmt: skip
+        "torch bfloat16 channels_last",
+        "torch bfloat16 channels_last compiled",
+    ]
 
 
 @pytest.mark.parametrize(
