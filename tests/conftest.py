@@ -1,5 +1,6 @@
 """What several tests share: real photos, a tiny run trained for real, and the vectors."""
 
+import gc
 import os
 import re
 import shutil
@@ -39,6 +40,12 @@ ema_momentum = 0.9
 log_every = 5
 validate_every = 10
 """
+
+
+def pytest_collection_finish():
+    """TensorFlow keeps a million objects, which Python would look through again and again."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -197,7 +197,7 @@ def test_a_loss_that_is_not_finite_names_its_batch(tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(tmp_path):
     config = settings(train={"steps": 1})
     train(config, tmp_path / "a", progress=False)
-    widths = {"widths": [8, 12], "encoder_blocks": [1], "middle_blocks": 1}
+    widths = {"widths": [8, 16], "encoder_blocks": [1], "middle_blocks": 1}
     wider = settings(train={"steps": 1}, model={"hyperparameters": widths})
     train(wider, tmp_path / "b", progress=False)
     (tmp_path / "a" / "checkpoint.npz").replace(tmp_path / "b" / "checkpoint.npz")
