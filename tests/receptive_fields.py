@@ -89,19 +89,23 @@ LOCAL = {
     "dilated": (lambda tf, x: conv(tf, x, 3, dilation=3), (1, 1, 3)),
     "dilated by batch": (by_batch, (1, 1, 2)),
     "reflect": (
-        lambda tf, x: conv(tf, pad(tf, x, 2, 2, "REFLECT"), 3, 5, padding="VALID"), (1, 1, 2),
+        lambda tf, x: conv(tf, pad(tf, x, 2, 2, "REFLECT"), 3, 5, padding="VALID"),
+        (1, 1, 2),
     ),
     "symmetric": (
-        lambda tf, x: conv(tf, pad(tf, x, 1, 1, "SYMMETRIC"), 3, padding="VALID"), (1, 1, 1),
+        lambda tf, x: conv(tf, pad(tf, x, 1, 1, "SYMMETRIC"), 3, padding="VALID"),
+        (1, 1, 1),
     ),
     "shift": (lambda tf, x: conv(tf, pad(tf, x, 4, 0)[:, :-4, :-4], 3), (1, 1, 5)),
     "shift back": (lambda tf, x: conv(tf, pad(tf, x, 0, 4)[:, 4:, 4:], 3), (1, 1, 5)),
     "u-net": (u_net, (1, 4, 12)),
     "transposed 4": (
-        lambda tf, x: transposed(tf, conv(tf, x, 4, 4, stride=2), 4, 2), (1, 2, 4),
+        lambda tf, x: transposed(tf, conv(tf, x, 4, 4, stride=2), 4, 2),
+        (1, 2, 4),
     ),
     "transposed 5": (
-        lambda tf, x: transposed(tf, conv(tf, x, 4, 5, stride=2), 5, 2), (1, 2, 4),
+        lambda tf, x: transposed(tf, conv(tf, x, 4, 5, stride=2), 5, 2),
+        (1, 2, 4),
     ),
     "pools": (
         lambda tf, x: larger(
@@ -135,19 +139,21 @@ LOCAL = {
     ),
     "x2": (lambda tf, x: tf.nn.depth_to_space(conv(tf, conv(tf, x, 4), 12), 2), (2, 1, 2)),
     "x2 repeated": (
-        lambda tf, x: conv(tf, tf.repeat(tf.repeat(x, 2, 1), 2, 2), 3), (2, 1, 1),
+        lambda tf, x: conv(tf, tf.repeat(tf.repeat(x, 2, 1), 2, 2), 3),
+        (2, 1, 1),
     ),
     "x2 reshaped": (lambda tf, x: shuffled(tf, conv(tf, x, 12)), (2, 1, 1)),
     "x2 transposed": (lambda tf, x: transposed(tf, conv(tf, x, 4), 4, 2), (2, 1, 2)),
     "x2 windows": (lambda tf, x: shuffled(tf, windows(tf, conv(tf, x, 12))), (2, 4, 4)),
     "x3": (
-        lambda tf, x: larger(tf, x, 3) + tf.nn.depth_to_space(conv(tf, x, 27), 3), (3, 1, 1),
+        lambda tf, x: larger(tf, x, 3) + tf.nn.depth_to_space(conv(tf, x, 27), 3),
+        (3, 1, 1),
     ),
     "x4": (
         lambda tf, x: tf.nn.depth_to_space(tf.nn.depth_to_space(conv(tf, x, 48), 2), 2),
         (4, 1, 1),
     ),
-}  # fmt: skip
+}
 # {name: (function, what the reason names)}
 WHOLE = {
     "mean": (lambda tf, x: x * tf.reduce_mean(x, [1, 2], keepdims=True), "MEAN .* whole image"),
@@ -175,12 +181,13 @@ WHOLE = {
     ),
     "running sum": (lambda tf, x: tf.cumsum(x, 1), "CUMSUM .* whole image"),
     "one row": (lambda tf, x: x + x[:, 4:5], "depends on the image's size"),
-}  # fmt: skip
+}
 # Of any size: {name: (function, (scale, multiple, halo in px))}
 OPEN = {
     "open": (lambda tf, x: x + conv(tf, tf.nn.relu(conv(tf, x, 4)), 3), (1, 1, 2)),
     "open u-net": (
-        lambda tf, x: x + larger(tf, conv(tf, x, 3, stride=2)), (1, 2, 4),
+        lambda tf, x: x + larger(tf, conv(tf, x, 3, stride=2)),
+        (1, 2, 4),
     ),
     "open x2": (lambda tf, x: tf.nn.depth_to_space(conv(tf, x, 12), 2), (2, 1, 1)),
     "open gated u-net": (
@@ -190,9 +197,10 @@ OPEN = {
         (1, 2, None),
     ),
     "open mean": (
-        lambda tf, x: x * tf.reduce_mean(x, [1, 2], keepdims=True), (1, 1, None),
+        lambda tf, x: x * tf.reduce_mean(x, [1, 2], keepdims=True),
+        (1, 1, None),
     ),
-}  # fmt: skip
+}
 
 
 def path_of(name, side=SMALL):

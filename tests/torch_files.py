@@ -58,12 +58,19 @@ def _tensor(array, arrays):
     arrays.append(np.asarray(array, order="C"))
     kind = KINDS[array.dtype.str]
     strides = [stride // array.itemsize for stride in arrays[-1].strides]
-    storage = b"(" + b"".join(
-        [
-            pickled("storage", []), f"ctorch\n{kind}\n".encode(),
-            pickled(str(len(arrays) - 1), []), pickled("cpu", []), pickled(array.size, []),
-        ]
-    ) + b"tQ"  # fmt: skip
+    storage = (
+        b"("
+        + b"".join(
+            [
+                pickled("storage", []),
+                f"ctorch\n{kind}\n".encode(),
+                pickled(str(len(arrays) - 1), []),
+                pickled("cpu", []),
+                pickled(array.size, []),
+            ]
+        )
+        + b"tQ"
+    )
     shape, steps = (pickled(tuple(numbers), []) for numbers in (array.shape, strides))
     rest = pickled(0, []) + shape + steps + pickled(False, [])
     return b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + rest + b"}" + b"tR"

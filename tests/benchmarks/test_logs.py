@@ -93,7 +93,7 @@ STAMPS = {
     "GitHub of logcat": "2024-05-01T12:00:{i:02}.12345Z 05-01 12:00:00.123  8  9 I tflite  : {t}",
     "a mail of GitHub": "> 2024-05-01T12:00:{i:02}.1234567Z INFO: {t}",
     "indent of a quote": "  > {t}",
-}  # fmt: skip
+}
 
 
 def stamped(form, text=PLAIN):
@@ -149,12 +149,18 @@ def test_every_encoding(encoded, tmp_path):
 @pytest.mark.parametrize(
     ("name", "means"),
     [
-        ("three", [81.2035, 51.2035, 31.2035]), ("two_models", [81.2035, 31.2035]),
-        ("gha", [41.2035]), ("ts", [41.2035]), ("quote", [41.2035]), ("indent4", [41.2035]),
-        ("lc_process", [41.2035]), ("lc_thread", [41.2035]), ("nolastnl", [41.2035]),
+        ("three", [81.2035, 51.2035, 31.2035]),
+        ("two_models", [81.2035, 31.2035]),
+        ("gha", [41.2035]),
+        ("ts", [41.2035]),
+        ("quote", [41.2035]),
+        ("indent4", [41.2035]),
+        ("lc_process", [41.2035]),
+        ("lc_thread", [41.2035]),
+        ("nolastnl", [41.2035]),
         ("runmodel2", [3.78]),
     ],
-)  # fmt: skip
+)
 def test_the_cases_are_read(name, means):
     records = read_log(CASES / "logs" / f"{name}.log")
     assert [record["summary"]["mean_ms"] for record in records] == means

@@ -222,10 +222,17 @@ def write_pairs(folder, sides, names, photo):
 @pytest.mark.parametrize(
     "sides",
     [
-        ("degraded", "target"), ("input", "target"), ("noisy", "gt"), ("lq", "gt"), ("LQ", "GT"),
-        ("low", "high"), ("blur", "sharp"), ("noisy", "clean"), ("input", "groundtruth"),
+        ("degraded", "target"),
+        ("input", "target"),
+        ("noisy", "gt"),
+        ("lq", "gt"),
+        ("LQ", "GT"),
+        ("low", "high"),
+        ("blur", "sharp"),
+        ("noisy", "clean"),
+        ("input", "groundtruth"),
     ],
-)  # fmt: skip
+)
 def test_pair_folders_of_usual_names_and_folders_inside_them(sides, astronaut, tmp_path):
     write_pairs(tmp_path, sides, ["a.png", "day 1/a.png", "day 1/b.png"], astronaut[:40, :48])
     (tmp_path / sides[0] / "._a.png").write_bytes(b"x")
@@ -237,9 +244,9 @@ def test_pair_folders_of_usual_names_and_folders_inside_them(sides, astronaut, t
         assert item.degraded == tmp_path / sides[0] / item.name
         assert item.target == tmp_path / sides[1] / item.name
     result = run_lpie(
-        "data", "prepare", "pairs", tmp_path, tmp_path / "out", "--patch", 32, "--stride", 32,
+        *("data", "prepare", "pairs", tmp_path, tmp_path / "out", "--patch", 32, "--stride", 32),
         "--json",
-    )  # fmt: skip
+    )
     assert json.loads(result.stdout)["splits"]["train"]["photos"] == 3
 
 

@@ -47,10 +47,16 @@ def cases(folder):
 @pytest.mark.parametrize(
     "name",
     [
-        "ema_state.pth", "ddp_origmod.pth", "lightning.ckpt", "net_g.pth", "npscalar.pth",
-        "namespace.pth", "renamed.PTH", "m.pth.tar",
+        "ema_state.pth",
+        "ddp_origmod.pth",
+        "lightning.ckpt",
+        "net_g.pth",
+        "npscalar.pth",
+        "namespace.pth",
+        "renamed.PTH",
+        "m.pth.tar",
     ],
-)  # fmt: skip
+)
 def test_every_wrapped_checkpoint_is_the_reference(name):
     state = read_state(CASES / "weights" / name)
     with np.load(CASES / "weights" / "reference.npz") as reference:
@@ -151,7 +157,8 @@ SETTINGS = {
     "path": Call("pathlib", "PosixPath", ("runs", "a")),
     "datetime": Call("datetime", "datetime", ("\x07\xe8\x05",)),
     "numpy scalar": Call(
-        "numpy.core.multiarray", "scalar",
+        "numpy.core.multiarray",
+        "scalar",
         (Call("numpy", "dtype", ("f8", 0, 1), (3, "<", None, None, None, -1, -1, 0)), "12345678"),
     ),
     "ordered": Call("collections", "OrderedDict", ([["a", 1]],)),
@@ -164,7 +171,7 @@ SETTINGS = {
     "partial": Call("functools", "partial", (1,), ({}, (), {}, None)),
     "device": Call("torch", "device", ("cuda", 0)),
     "scheduler": {"base_lrs": [0.1], "_step_count": 3, "last": None, "flag": True},
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("save", [save_zip, save_legacy])
@@ -278,15 +285,18 @@ BOMBS = {
     "a key without end": b"\x80\x02}" + doubling(120) + b"Ns.",
     "a key without end, in a set": b"\x80\x04\x8f(" + doubling(120) + b"\x90.",
     "a list copied again and again": (
-        b"\x80\x02](" + b"(X\x01\0\0\0aNt" * 5000 + b"eq\x000"
-        + b"ccollections\nOrderedDict\nh\x00\x85R0" * 5000 + b"N."
+        b"\x80\x02]("
+        + b"(X\x01\0\0\0aNt" * 5000
+        + b"eq\x000"
+        + b"ccollections\nOrderedDict\nh\x00\x85R0" * 5000
+        + b"N."
     ),
     "lists in lists": b"\x80\x02" + b"(" * 60_000 + b"l" * 60_000 + b".",
     "a long number": b"\x80\x02I" + b"9" * 50_000 + b"\n.",
     "nothing on the stack": b"\x80\x02.",
     "a mark as a value": b"\x80\x02(.",
     "an endless string": b"\x80\x02V" + b"x" * 100_000,
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", BOMBS)
