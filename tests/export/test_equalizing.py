@@ -101,12 +101,12 @@ def test_what_must_stay_stays(tiles):
     kinds = {"InputLayer", "ChannelMean", "ChannelMax", "Activation"}
     kept = [x.name for x in model.layers if type(x).__name__ in kinds or x.name[-7:] == "spatial"]
     assert len(kept) > 20
-    for name in [*kept, "output"]:
-        pair = [
-            keras.Model(net.input, net.get_layer(name).output)(tiles[0][None])
-            for net in (model, even)
-        ]
-        np.testing.assert_allclose(pair[0], pair[1], rtol=1e-3, atol=1e-4)
+    before, after = (
+        keras.Model(net.input, [net.get_layer(name).output for name in [*kept, "output"]])
+        for net in (model, even)
+    )
+    for one, other in zip(before(tiles[0][None]), after(tiles[0][None]), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
 
 
 def test_a_dead_channel_is_widened_no_further_than_the_limit(tiles):

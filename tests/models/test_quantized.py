@@ -35,11 +35,12 @@ from tests.conftest import assert_one_sentence, run_lpie
 from tests.training.test_learner import settings
 
 SMALL = {"encoder_widths": (8, 16, 16), "decoder_widths": (16, 8)}
+SMALLER = {"encoder_widths": (8, 16), "decoder_widths": (8,)}
 TINY = {"widths": (8, 16), "encoder_blocks": (1,), "middle_blocks": 1}
 NETWORKS = [
-    ("lpienet", {**SMALL, "activation": "elu"}),
-    ("lpienet", {**SMALL, "activation": "relu"}),
-    ("lpienet", {**SMALL, "activation": "leaky_relu", "variant": "pytorch"}),
+    ("lpienet", {**SMALLER, "activation": "elu"}),
+    ("lpienet", {**SMALLER, "activation": "relu"}),
+    ("lpienet", {**SMALLER, "activation": "leaky_relu", "variant": "pytorch"}),
     ("lpienet_rt", TINY),
     ("lpienet_rt", {**TINY, "attention": True, "activation": "gate"}),
     (

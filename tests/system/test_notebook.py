@@ -19,7 +19,7 @@ def test_the_notebook_is_stored_without_outputs():
 def test_the_notebook_runs(tmp_path, monkeypatch):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")
-    monkeypatch.setenv("STEPS", "20")
+    monkeypatch.setenv("STEPS", "8")
     monkeypatch.setenv("FOLDER", str(tmp_path / "first_hour"))
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     client = nbclient.NotebookClient(
@@ -32,7 +32,7 @@ def test_the_notebook_runs(tmp_path, monkeypatch):
         for output in cell.get("outputs", ())
         if "data" in output
     )
-    assert "'steps': 20" in text
+    assert "'steps': 8" in text
     assert "'passed': True" in text
     assert "'nnapi-29': (1," in text
     assert (tmp_path / "first_hour" / "run" / "best.keras").exists()
