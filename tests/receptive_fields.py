@@ -191,8 +191,8 @@ OPEN = {
     ),
     "open x2": (lambda tf, x: tf.nn.depth_to_space(conv(tf, x, 12), 2), (2, 1, 1)),
     "open gated u-net": (
-        lambda tf, x: x + larger(
-            tf, conv(tf, x * tf.reduce_mean(x, [1, 2], keepdims=True), 3, stride=2)
+        lambda tf, x: (
+            x + larger(tf, conv(tf, x * tf.reduce_mean(x, [1, 2], keepdims=True), 3, stride=2))
         ),
         (1, 2, None),
     ),

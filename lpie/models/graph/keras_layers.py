@@ -97,17 +97,17 @@ KERAS_LAYERS: dict[type, LayerFacts] = {
 }
 
 
-def is_function(operation: Any) -> bool:
+def is_function(operation: keras.Operation) -> bool:
     """Whether a step of a network is a function of `keras.ops` instead of a layer."""
     return isinstance(operation, keras.Operation) and not isinstance(operation, _L.Layer)
 
 
-def _shuffled(operation: Any, source: Reach) -> Reach | None:
+def _shuffled(operation: keras.Operation, source: Reach) -> Reach | None:
     channels_last = operation.data_format == "channels_last"
     return enlarged(operation.block_size, source) if channels_last else None
 
 
-def _joined(operation: Any, source: Reach) -> Reach | None:
+def _joined(operation: keras.Operation, source: Reach) -> Reach | None:
     return source if operation.axis in (-1, 3) else None
 
 
