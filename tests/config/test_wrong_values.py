@@ -27,11 +27,18 @@ def settings(kind=Config, prefix=""):
 SETTINGS = {name: (of, limits) for name, of, limits in settings()}
 # As TOML writes them. Numbers of 5,000 digits are not valid in it, but those in hexadecimal are.
 ANY = {
-    "nan": "nan", "infinite": "-inf", "a date": "1979-05-27", "a time": "07:32:00",
-    "deep": "[" * 60 + "]" * 60, "long": "0x" + "f" * 5000, "a table": "{a.b.c = {d = [1]}}",
-    "an escape": '"\\u001b[31m\\u0000"', "a long text": '"' + "x" * 9000 + '"',
-    "a list of all": '[1, "a", true, 1.5, [1], {a = 1}]', "1e400": "1e400",
-}  # fmt: skip
+    "nan": "nan",
+    "infinite": "-inf",
+    "a date": "1979-05-27",
+    "a time": "07:32:00",
+    "deep": "[" * 60 + "]" * 60,
+    "long": "0x" + "f" * 5000,
+    "a table": "{a.b.c = {d = [1]}}",
+    "an escape": '"\\u001b[31m\\u0000"',
+    "a long text": '"' + "x" * 9000 + '"',
+    "a list of all": '[1, "a", true, 1.5, [1], {a = 1}]',
+    "1e400": "1e400",
+}
 BY_TYPE = {
     int: ["1.5", "true", '"7"', "[1]", "-1", "99999999999999999999", "1e30"],
     float: ["true", '"7"', "[1.0]", "-1", "1e300", "99999999999999999999"],

@@ -111,8 +111,12 @@ def test_a_connection_that_breaks_before_the_end_is_tried_again(adb, phone):
     (phone.state / "broken").write_text("")
     with awake(adb):
         # The device's shell goes away with its connection, the first time.
-        break_tool(phone, "put", '[ -e /state/broken ] && rm /state/broken && kill -9 $PPID $$; '
-                   'echo "$4" >/state/settings/$3')  # fmt: skip
+        break_tool(
+            phone,
+            "put",
+            "[ -e /state/broken ] && rm /state/broken && kill -9 $PPID $$; "
+            'echo "$4" >/state/settings/$3',
+        )
     assert phone.setting(SETTING) == "3"
 
 

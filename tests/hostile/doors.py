@@ -176,8 +176,13 @@ def notes(_: Path) -> list[bytes]:
 
 
 def rates(_: Path) -> list[bytes]:
-    rate = {"workers": 1, "threads": 2, "areas_px": [64.0], "pixels_per_s": [1e6],
-            "setup_s_per_pixel": 1e-9}  # fmt: skip
+    rate = {
+        "workers": 1,
+        "threads": 2,
+        "areas_px": [64.0],
+        "pixels_per_s": [1e6],
+        "setup_s_per_pixel": 1e-9,
+    }
     return [json.dumps({"key": {"rates": [rate], "fast_halo_px": 8}}).encode()]
 
 
@@ -274,7 +279,8 @@ DOORS = {
         ".tflite", files("lpie/weights/denoise-s.tflite"), "restore IN PHOTO OUT.png"
     ),
     "bench .tflite": Door(
-        ".tflite", files("tests/ops/*.tflite", 300),
+        ".tflite",
+        files("tests/ops/*.tflite", 300),
         "bench IN --rounds 1 --min-runs 1 --seconds 0 --warmup-seconds 0 --timeout 15 --json",
     ),
     "predict .tflite": Door(
@@ -286,8 +292,10 @@ DOORS = {
     "weights cases": Door(".pth", files("cases/weights/*"), call=read_weights),
     "train .toml": Door(".toml", text(TOML), call=load_config, text=True),
     "train --set": Door(
-        ".txt", text("train.steps = 3\ndata.degrade.noise_sigma = [0, 55]\n"),
-        call=set_option, text=True,
+        ".txt",
+        text("train.steps = 3\ndata.degrade.noise_sigma = [0, 55]\n"),
+        call=set_option,
+        text=True,
     ),
     "bench --suite": Door(".toml", text(SUITE), call=read_suite, text=True),
     "bench --parse": Door(
@@ -304,7 +312,7 @@ DOORS = {
     "prepare .tar.gz": Door(".tar.gz", packed, PREPARE),
     "spec note": Door(".json", notes, call=read_note, text=True),
     "rates cache": Door(".json", rates, call=read_rates, text=True),
-}  # fmt: skip
+}
 
 SELF_TEST = "(self test)"  # runs the file as Python: whether the watch notices what must not be
 

@@ -15,8 +15,10 @@ def tf_config(cluster, kind, index):
 
 def slurm(nodes, tasks, number):
     return {
-        "SLURM_STEP_NODELIST": nodes, "SLURM_STEP_TASKS_PER_NODE": tasks, "SLURM_PROCID": number,
-    }  # fmt: skip
+        "SLURM_STEP_NODELIST": nodes,
+        "SLURM_STEP_TASKS_PER_NODE": tasks,
+        "SLURM_PROCID": number,
+    }
 
 
 @pytest.mark.parametrize(

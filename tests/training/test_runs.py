@@ -98,11 +98,18 @@ def test_a_checkpoint_of_any_bytes_is_one_sentence(tmp_path):
 @pytest.mark.parametrize(
     "line",
     [
-        "3", "{}", '{"step": -1}', '{"step": true}', '{"step": 1e3}', "[" * 9000,
-        '{"step": 1' + "0" * 400 + "}", '{"step": 1' + "0" * 5000 + "}", "\x1b[31m",
+        "3",
+        "{}",
+        '{"step": -1}',
+        '{"step": true}',
+        '{"step": 1e3}',
+        "[" * 9000,
+        '{"step": 1' + "0" * 400 + "}",
+        '{"step": 1' + "0" * 5000 + "}",
+        "\x1b[31m",
         '{"step": 1, "loss": 1' + "0" * 400 + "}",
     ],
-)  # fmt: skip
+)
 def test_a_wrong_row_of_the_log_is_named(tmp_path, line):
     (tmp_path / "log.jsonl").write_text(f'{{"step": 1}}\n{line}\n{{"step": 2}}\n')
     with pytest.raises(InputError, match=r"log\.jsonl, line 2 is not") as error:

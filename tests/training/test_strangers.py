@@ -70,14 +70,21 @@ def wrong_secret(caller):
 
 
 STRANGERS = {
-    "silent": nothing, "slow": slow, "endless": endless, "many lines": many_lines, "echo": echo,
-    "hangs up": hang_up, "wrong secret": wrong_secret,
+    "silent": nothing,
+    "slow": slow,
+    "endless": endless,
+    "many lines": many_lines,
+    "echo": echo,
+    "hangs up": hang_up,
+    "wrong secret": wrong_secret,
     "a browser": sends(b"GET / HTTP/1.1\r\n\r\n"),
-    "an older lpie": sends(HELLO), "ends the job": sends(b'{"stopped": "\x1b[2Jbye"}\n'),
-    "escapes": sends(b"\x1b[31m\x00\xff\n" * 9), "deep": sends(b"[" * 60_000 + b"\n"),
+    "an older lpie": sends(HELLO),
+    "ends the job": sends(b'{"stopped": "\x1b[2Jbye"}\n'),
+    "escapes": sends(b"\x1b[31m\x00\xff\n" * 9),
+    "deep": sends(b"[" * 60_000 + b"\n"),
     "no code": sends(b"lpie-job 1 " + b"0" * 64 + b"\n", HELLO),
     "a long code": sends(b"lpie-job 1 " + b"0" * 64 + b"\n", b"0" * (LONGEST + 99) + b" {}\n"),
-}  # fmt: skip
+}
 
 
 @contextlib.contextmanager
@@ -323,11 +330,18 @@ def test_what_an_allowed_process_says_moves_no_cursor_and_is_short():
 @pytest.mark.parametrize(
     "hello",
     [
-        {}, {"host": True}, {"host": "1"}, {"host": 1, "hosts": "a"}, {"host": 1, "hosts": [[1]]},
-        {"host": 1, "hosts": [], "terms": []}, {"host": 10**400, "hosts": [], "terms": {}},
-        {"host": 7}, {"host": -1}, {"host": 0},
+        {},
+        {"host": True},
+        {"host": "1"},
+        {"host": 1, "hosts": "a"},
+        {"host": 1, "hosts": [[1]]},
+        {"host": 1, "hosts": [], "terms": []},
+        {"host": 10**400, "hosts": [], "terms": {}},
+        {"host": 7},
+        {"host": -1},
+        {"host": 0},
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_the_schema_is_one_sentence(hello):
     from lpie.training.distribution.meeting import _refusal
 

@@ -15,9 +15,14 @@ from lpie.size import Size
 SIZE = Size(24, 40)
 PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 SUFFIXES = {
-    "JPEG": "jpg", "PNG": "png", "WEBP": "webp", "TIFF": "tif", "GIF": "gif", "AVIF": "avif",
+    "JPEG": "jpg",
+    "PNG": "png",
+    "WEBP": "webp",
+    "TIFF": "tif",
+    "GIF": "gif",
+    "AVIF": "avif",
     "BMP": "bmp",
-}  # fmt: skip
+}
 with contextlib.suppress(ImportError):  # of the extra `photos`
     import pillow_heif
 
@@ -43,9 +48,13 @@ def carried(data, source, target, size=SIZE, array=None, **changes):
     """(a file of `target` with the metadata of the file `data`, what is lost)."""
     array = pixels(size) if array is None else array
     return embed(
-        encoded(target, array), read_metadata(data, source),
-        source=source, target=target, size=size, changes=Changes(**changes),
-    )  # fmt: skip
+        encoded(target, array),
+        read_metadata(data, source),
+        source=source,
+        target=target,
+        size=size,
+        changes=Changes(**changes),
+    )
 
 
 def segment(marker, content):

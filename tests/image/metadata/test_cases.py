@@ -19,8 +19,15 @@ pytestmark = [
 TARGETS = ("jpg", "png", "webp", "tif")
 # What is lost of each file, on the way to a format of TARGETS or to itself.
 LOST = {
-    "artist_nonascii_xmp.jpg": {}, "copyright_nonascii.tif": {}, "xmp.jpg": {}, "xmp.png": {},
-    "dpi.jpg": {}, "dpi.png": {}, "iptc.jpg": {}, "comment.jpg": {}, "icc70000.jpg": {},
+    "artist_nonascii_xmp.jpg": {},
+    "copyright_nonascii.tif": {},
+    "xmp.jpg": {},
+    "xmp.png": {},
+    "dpi.jpg": {},
+    "dpi.png": {},
+    "iptc.jpg": {},
+    "comment.jpg": {},
+    "icc70000.jpg": {},
     "uhdr_icc_mpf.jpg": {"jpg": [], "": ["gain map"]},
     "uhdr_mpf_only.jpg": {"jpg": [], "": ["gain map"]},
     "jfif_mpf.jpg": {"jpg": [], "": ["second picture"]},
@@ -32,16 +39,22 @@ LOST = {
     "motion.jpg": {"": ["motion video"]},
     "extxmp.jpg": {"jpg": ["gain map"], "": ["gain map", "extended XMP"]},
     "brokenexif.jpg": {"jpg": [], "": ["EXIF"]},
-}  # fmt: skip
+}
 # Tags whose values every format holds.
 WANTED = {
     "artist_nonascii_xmp.jpg": {
-        "IFD0:Artist": "Zoë", "IFD0:XPTitle": "tïtle", "ExifIFD:UserComment": "héllo",
-        "ExifIFD:LensModel": "L", "XMP-xmp:Rating": 4, "GPS:GPSLatitude": 1.5,
+        "IFD0:Artist": "Zoë",
+        "IFD0:XPTitle": "tïtle",
+        "ExifIFD:UserComment": "héllo",
+        "ExifIFD:LensModel": "L",
+        "XMP-xmp:Rating": 4,
+        "GPS:GPSLatitude": 1.5,
         "ICC_Profile:ProfileDescription": "sRGB built-in",
     },
     "copyright_nonascii.tif": {
-        "IFD0:Copyright": "© 2024 Zoë", "IFD0:Artist": "José", "IFD0:ImageDescription": "Größe",
+        "IFD0:Copyright": "© 2024 Zoë",
+        "IFD0:Artist": "José",
+        "IFD0:ImageDescription": "Größe",
     },
     "xmp.jpg": {"XMP-xmp:Rating": 4, "IFD0:Artist": "Zoe"},
     "xmp.png": {"XMP-xmp:Rating": 4, "IFD0:Artist": "Bob"},
@@ -49,7 +62,7 @@ WANTED = {
     "thumb.jpg": {"IFD0:Make": "Acme"},
     "uhdr_icc_mpf.jpg": {"IFD0:Make": "Acme"},
     "extxmp.jpg": {"IFD0:Make": "Acme"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +128,11 @@ def test_resolution_comment_and_iptc(written, suffix):
     place = comments.get(suffix, "XMP-exif:UserComment")
     assert tags[f"comment.jpg.{suffix}"][place] == "hello world"
     iptc = tags[f"iptc.jpg.{suffix}"]
-    places = ("XMP-photoshop:City", "XMP-dc:Description") if suffix == "webp" else (
-        "IPTC:City", "IPTC:Caption-Abstract"
-    )  # fmt: skip
+    places = (
+        ("XMP-photoshop:City", "XMP-dc:Description")
+        if suffix == "webp"
+        else ("IPTC:City", "IPTC:Caption-Abstract")
+    )
     assert [iptc[place] for place in places] == ["Bonn", "cap"]
 
 

@@ -150,9 +150,12 @@ def seeds():
     resources = b"Photoshop 3.0\x008BIM\4\4\0\0" + struct.pack(">I", len(iptc)) + iptc + b"\0"
     profile = b"ICC_PROFILE\0\1\1" + rich.PROFILE
     source = jpeg(
-        (0xE1, b"Exif\0\0" + exif(thumbnail=thumbnail)), (0xE1, rich.XMP_IN_APP1 + packet),
-        (0xE2, profile), (0xED, resources), (0xFE, "©".encode()),
-    )  # fmt: skip
+        (0xE1, b"Exif\0\0" + exif(thumbnail=thumbnail)),
+        (0xE1, rich.XMP_IN_APP1 + packet),
+        (0xE2, profile),
+        (0xED, resources),
+        (0xFE, "©".encode()),
+    )
     files = [("JPEG", source)]
     files += [(one, rich.carried(source, "JPEG", one)[0]) for one in ALL if one != "JPEG"]
     return files
@@ -169,9 +172,13 @@ def test_mutated_metadata_never_raises_and_breaks_no_picture():
         target = ALL[int(rng.integers(len(ALL)))]
         for one in (format, target):
             result, lost = embed(
-                pictures[one], metadata, source=format, target=one, size=rich.SIZE,
+                pictures[one],
+                metadata,
+                source=format,
+                target=one,
+                size=rich.SIZE,
                 changes=changes[int(rng.integers(4))],
-            )  # fmt: skip
+            )
             assert not re.search(r"[^\w ()\-]", " ".join(lost)), lost
             if one == "TIFF":
                 shown = tifffile.imread(io.BytesIO(result))

@@ -17,19 +17,32 @@ SOURCES = (*(name for name in FORMATS if name != "BMP"), "JPEG of a big-endian c
 COMMENT, TITLE, CITY, KEYWORD = "© Комментарий", "写真 title", "Köln", "Ж"
 # Where each format keeps a comment.
 COMMENTS = {
-    "JPEG": "File:Comment", "PNG": "PNG:Comment", "GIF": "File:Comment",
-    "TIFF": "IFD0:ImageDescription", "WEBP": "XMP-exif:UserComment",
-    "AVIF": "XMP-exif:UserComment", "HEIF": "XMP-exif:UserComment",
-}  # fmt: skip
+    "JPEG": "File:Comment",
+    "PNG": "PNG:Comment",
+    "GIF": "File:Comment",
+    "TIFF": "IFD0:ImageDescription",
+    "WEBP": "XMP-exif:UserComment",
+    "AVIF": "XMP-exif:UserComment",
+    "HEIF": "XMP-exif:UserComment",
+}
 # Formats that turn a picture by other means than EXIF.
 TURNED = ("AVIF", "HEIF")
 EXIF_GROUPS = ("IFD0", "ExifIFD", "GPS", "Canon")
 # What a picture's encoding is, or what only YCbCr has.
 STORAGE = {
-    "ImageWidth", "ImageHeight", "BitsPerSample", "Compression", "PhotometricInterpretation",
-    "StripOffsets", "SamplesPerPixel", "RowsPerStrip", "StripByteCounts", "PlanarConfiguration",
-    "YCbCrPositioning", "ImageDescription",
-}  # fmt: skip
+    "ImageWidth",
+    "ImageHeight",
+    "BitsPerSample",
+    "Compression",
+    "PhotometricInterpretation",
+    "StripOffsets",
+    "SamplesPerPixel",
+    "RowsPerStrip",
+    "StripByteCounts",
+    "PlanarConfiguration",
+    "YCbCrPositioning",
+    "ImageDescription",
+}
 
 
 def format_of(source):
@@ -54,12 +67,21 @@ def sources(tmp_path_factory):
         held = b"Exif\0\0" + rich.exif(order=order, thumbnail=thumbnail)
         if kind == "JPEG":
             files[source].write_bytes(rich.jpeg((0xE1, held)))
-            commands.append([
-                f"-XMP-dc:Title={TITLE}", "-XMP-xmp:Rating=4", "-XMP-xmp:Label=Red",
-                "-XMP-tiff:Orientation#=6", "-XMP-exif:ExifImageWidth=40",
-                f"-IPTC:City={CITY}", f"-IPTC:Keywords={KEYWORD}", "-IPTC:CodedCharacterSet=UTF8",
-                f"-ICC_Profile<={folder / 'sRGB.icc'}", f"-Comment={COMMENT}", files[source],
-            ])  # fmt: skip
+            commands.append(
+                [
+                    f"-XMP-dc:Title={TITLE}",
+                    "-XMP-xmp:Rating=4",
+                    "-XMP-xmp:Label=Red",
+                    "-XMP-tiff:Orientation#=6",
+                    "-XMP-exif:ExifImageWidth=40",
+                    f"-IPTC:City={CITY}",
+                    f"-IPTC:Keywords={KEYWORD}",
+                    "-IPTC:CodedCharacterSet=UTF8",
+                    f"-ICC_Profile<={folder / 'sRGB.icc'}",
+                    f"-Comment={COMMENT}",
+                    files[source],
+                ]
+            )
         else:
             files[source].write_bytes(rich.encoded(kind))
             copied = ["-all:all", "-unsafe", "-icc_profile", "-IPTC:CodedCharacterSet"]
@@ -150,9 +172,10 @@ def generated(rng, path):
     if rng.random() < 0.8:
         small = rich.encoded("JPEG", rich.pixels(rich.Size(12, 20)))
         block = rich.exif(
-            int(rng.integers(1, 9)), order="<>"[rng.integers(2)],
+            int(rng.integers(1, 9)),
+            order="<>"[rng.integers(2)],
             thumbnail=small if rng.random() < 0.5 else None,
-        )  # fmt: skip
+        )
         parts.append((0xE1, b"Exif\0\0" + block))
     path.write_bytes(rich.jpeg(*parts))
     words = [str(word) for word in rng.choice(WORDS, 4)]
@@ -160,9 +183,10 @@ def generated(rng, path):
         [f"-XMP-dc:Title={words[0]}", f"-XMP-xmp:Rating={rng.integers(6)}"],
         [f"-XMP-dc:Subject={words[1]}", "-XMP-crs:Exposure2012=+0.5"],
         [f"-IPTC:City={words[2]}"[:32], "-IPTC:Keywords=k", "-IPTC:CodedCharacterSet=UTF8"],
-        [f"-Comment={words[3]}"], [f"-ICC_Profile<={path.parent / 'sRGB.icc'}"],
+        [f"-Comment={words[3]}"],
+        [f"-ICC_Profile<={path.parent / 'sRGB.icc'}"],
         ["-JFIF:XResolution=240", "-JFIF:YResolution=240", "-JFIF:ResolutionUnit=inches"],
-    ]  # fmt: skip
+    ]
     chosen = [choice for choice in choices if rng.random() < 0.7] or choices[:1]
     return [argument for choice in chosen for argument in choice]
 

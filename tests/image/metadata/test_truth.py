@@ -187,11 +187,13 @@ def test_a_gain_map_stays_beside_the_base(promise):
 @pytest.mark.parametrize(
     ("target", "size", "changes"),
     [
-        ("JPEG", rich.SIZE, {"cropped": True}), ("JPEG", Size(40, 24), {"turned": True}),
-        ("JPEG", Size(24, 80), {"side_by_side": True}), ("PNG", rich.SIZE, {}),
+        ("JPEG", rich.SIZE, {"cropped": True}),
+        ("JPEG", Size(40, 24), {"turned": True}),
+        ("JPEG", Size(24, 80), {"side_by_side": True}),
+        ("PNG", rich.SIZE, {}),
         ("JPEG", Size(24, 30), {}),
     ],
-)  # fmt: skip
+)
 def test_a_gain_map_that_does_not_fit_is_gone_with_its_promise(target, size, changes):
     packet = rdf(
         directory(("Primary", 0), ("GainMap", 9)), f"{HDRGM} hdrgm:Version='1.0' {CONTAINER}"
@@ -274,12 +276,18 @@ def test_a_profile_lies_beside_the_colours_it_is_about(target):
 
 def test_a_png_keeps_its_chunks_byte_for_byte():
     chunks = [
-        (b"gAMA", struct.pack(">I", 100_000)), (b"cICP", bytes([9, 16, 0, 1])),
-        (b"sRGB", b"\0"), (b"mDCV", bytes(24)), (b"cLLI", bytes(8)), (b"tIME", bytes(7)),
-        (b"tEXt", b"Title\0sunset"), (b"iTXt", "Description\0\0\0de\0\0写真".encode()),
-        (b"zTXt", b"Author\0\0" + b"x\x9c\x03\0\0\0\0\1"), (b"prVt", b"private, safe to copy"),
+        (b"gAMA", struct.pack(">I", 100_000)),
+        (b"cICP", bytes([9, 16, 0, 1])),
+        (b"sRGB", b"\0"),
+        (b"mDCV", bytes(24)),
+        (b"cLLI", bytes(8)),
+        (b"tIME", bytes(7)),
+        (b"tEXt", b"Title\0sunset"),
+        (b"iTXt", "Description\0\0\0de\0\0写真".encode()),
+        (b"zTXt", b"Author\0\0" + b"x\x9c\x03\0\0\0\0\1"),
+        (b"prVt", b"private, safe to copy"),
         (b"pHYs", struct.pack(">IIB", 11811, 11811, 1)),
-    ]  # fmt: skip
+    ]
     late = [(b"tEXt", b"Software\0ours")]
     source = png(*chunks, (b"prVT", b"about the picture"), behind=late)
     data, lost = carried(source, "PNG", "PNG", cropped=True)
