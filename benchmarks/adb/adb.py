@@ -219,9 +219,9 @@ def _read(
             if left <= 0:
                 raise subprocess.TimeoutExpired(process.args, until)
             for key, _ in selector.select(min(left, 1)):
-                piece = os.read(key.fd, 1 << 16)
-                key.data.extend(piece)
-                if not piece:
+                read = os.read(key.fd, 1 << 16)
+                key.data.extend(read)
+                if not read:
                     selector.unregister(key.fileobj)
                 if len(key.data) > MOST_PRINTED:
                     raise _endless(serial, "What it printed has", MOST_PRINTED)

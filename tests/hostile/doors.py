@@ -219,6 +219,7 @@ def load_checkpoint(path: Path) -> object:
     from lpie.config.config import Config
     from lpie.training.run import Run
 
+    shutil.rmtree(path.parent / "run", ignore_errors=True)
     run = Run(path.parent / "run", Config())
     shutil.copy(path, run.folder / "checkpoint.npz")
     return run.load_checkpoint()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import re
 import shutil
+import tempfile
 import time
 import traceback
 from dataclasses import dataclass
@@ -114,7 +115,8 @@ def _serve(pipe, folder: Path) -> None:
         except EOFError:
             return
         if path is None:
-            pipe.send(DOORS[name].valid(folder))
+            with tempfile.TemporaryDirectory(dir=folder) as new:
+                pipe.send(DOORS[name].valid(Path(new)))
             continue
         pipe.send(_received(name, path, folder))
 

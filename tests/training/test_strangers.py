@@ -43,10 +43,10 @@ def many_lines(caller):
         caller.sendall(b"lpie-job 1 " + b"0" * 64 + b"\n")
 
 
-def sends(*pieces):
+def sends(*lines):
     def say(caller):
-        for piece in pieces:
-            caller.sendall(piece)
+        for line in lines:
+            caller.sendall(line)
 
     return say
 

@@ -110,15 +110,15 @@ class Link:
             if len(self._buffer) > longest:
                 self.why = "stranger"
                 return None
-            piece = self._piece(until)
-            if not piece:
+            data = self._read(until)
+            if not data:
                 return None
-            self._buffer += piece
+            self._buffer += data
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line
 
-    def _piece(self, until: float | None) -> bytes:
+    def _read(self, until: float | None) -> bytes:
         """What has come, or nothing: the other is gone, or it is too late."""
         left_ms = None if until is None else max((until - time.monotonic()) * 1000, 0)
         try:
@@ -127,11 +127,11 @@ class Link:
             if not poll.poll(left_ms):
                 self.why = "late"
                 return b""
-            piece = self._socket.recv(1 << 16)
+            data = self._socket.recv(1 << 16)
         except (OSError, ValueError):  # closed here by another thread
-            piece = b""
-        self.why = "" if piece else "gone"
-        return piece
+            data = b""
+        self.why = "" if data else "gone"
+        return data
 
 
 def listen(port: int, name: str = "") -> socket.socket:
