@@ -27,8 +27,8 @@ MAX_MEGAPIXELS = 256.0
 UPRIGHT = {"BMP", "GIF", "HEIF", "AVIF", "JXL"}
 # Each format's module, which is loaded when it is needed.
 MODULES = {
-    "JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff", "BMP": "bmp", "GIF": "gif",
-    "HEIF": "heif", "AVIF": "avif", "JXL": "jxl",
+    "JPEG": "jpeg", "PNG": "png", "WEBP": "webp", "TIFF": "tiff.reader", "BMP": "bmp", "GIF": "gif",
+    "HEIF": "heif.heic", "AVIF": "heif.avif", "JXL": "jxl",
 }  # fmt: skip
 
 
@@ -139,5 +139,5 @@ def _header(data: Any, path: Path) -> tuple[str, Header]:
 def _module(kind: str, path: Path, *, writing: bool = False) -> Any:
     if kind not in MODULES:
         raise InputError(f"{path} is {NAMES[kind]}, which is not restored yet.")
-    name = f"{MODULES[kind]}_writer" if writing and kind == "TIFF" else MODULES[kind]
+    name = "tiff.writer" if writing and kind == "TIFF" else MODULES[kind]
     return importlib.import_module(f"lpie.image.formats.{name}")

@@ -204,8 +204,8 @@ def test_without_the_extra_a_sentence_names_it(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     for module in [name for name in sys.modules if name.startswith("tifffile")]:
         monkeypatch.delitem(sys.modules, module)
-    for module in ("tiff", "lzw", "segments", "tiff_writer"):
-        monkeypatch.delitem(sys.modules, f"lpie.image.formats.{module}", raising=False)
+    for module in ("reader", "lzw", "segments", "writer"):
+        monkeypatch.delitem(sys.modules, f"lpie.image.formats.tiff.{module}", raising=False)
     for kind, words in kinds.items():
         with pytest.raises(InputError, match=rf"{words}.*pip install 'lpie\[photos\]'"):
             read_photo(files[kind])

@@ -261,7 +261,7 @@ def bgr(samples: NDArray) -> NDArray:
 
 
 def _indices(samples: NDArray, palette: NDArray) -> NDArray | None:
-    from lpie.image.formats.tiff_writer import indices_of
+    from lpie.image.formats.tiff.writer import indices_of
 
     return indices_of(samples, palette)
 

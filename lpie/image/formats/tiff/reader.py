@@ -15,9 +15,9 @@ from PIL import Image
 from lpie.errors import InputError
 from lpie.image import curves
 from lpie.image.colour import CHANNELS, Colour, Model
-from lpie.image.formats import lzw, segments
 from lpie.image.formats.common import available, damaged, needs_extra
 from lpie.image.formats.kinds import RAW_SUFFIXES, raw_error
+from lpie.image.formats.tiff import lzw, segments
 from lpie.image.samples import Header, Photo
 
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, MASK, CMYK, YCBCR = range(7)

@@ -10,8 +10,8 @@ import numpy as np
 from lpie.errors import LpieError
 from lpie.image import curves
 from lpie.image.colour import Colour
-from lpie.image.formats import boxes
 from lpie.image.formats.common import available, needs_extra
+from lpie.image.formats.heif import boxes
 from lpie.image.samples import Header, Photo
 
 QUALITY = 95

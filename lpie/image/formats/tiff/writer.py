@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from lpie.image.colour import Colour
 from lpie.image.formats.common import available
-from lpie.image.formats.tiff import BLACK_IS_ZERO, CMYK, MASK, PALETTE, RGB, WHITE_IS_ZERO, Layout
+from lpie.image.formats.tiff.reader import (
+    BLACK_IS_ZERO,
+    CMYK,
+    MASK,
+    PALETTE,
+    RGB,
+    WHITE_IS_ZERO,
+    Layout,
+)
 from lpie.image.samples import Photo
 
 NONE, LZW, DEFLATE, ADOBE_DEFLATE, PACKBITS = 1, 5, 32946, 8, 32773

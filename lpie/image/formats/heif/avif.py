@@ -13,8 +13,8 @@ from PIL import Image, features
 from lpie.errors import InputError, LpieError
 from lpie.image import curves
 from lpie.image.colour import Colour, of_samples
-from lpie.image.formats import boxes
 from lpie.image.formats.common import available, damaged, needs_extra
+from lpie.image.formats.heif import boxes
 from lpie.image.samples import Header, Photo
 
 QUALITY = 95

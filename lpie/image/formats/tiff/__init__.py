@@ -1,0 +1,1 @@
+"""TIFF files: their pages, and what of libtiff and imagecodecs they need."""
