@@ -239,7 +239,7 @@ def _gptq(work: Work) -> None:
 def _convert(work: Work) -> None:
     """Run TensorFlow's converter."""
     data = convert(work.plain, work.request.recipe, work.tile, work.tiles)
-    work.editor = TfliteModel.parse(data).edit()
+    work.editor = TfliteModel.parse(data, trusted=True).edit()
 
 
 def _mix(work: Work) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from lpie.errors import InputError, LpieError
 from lpie.system.files import refuse_existing, write_atomic
 from lpie.tflite.edit import TfliteEditor
+from lpie.tflite.foreign.trust import remember_export
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
 
@@ -33,8 +34,10 @@ def write(path: Path, file: TfliteEditor, spec: ModelSpec) -> ModelSpec:
     """Write `file` to `path`, its spec inside and beside it; the spec of the file."""
     file.write_note(spec.to_json())
     data = file.to_bytes()
+    digest = hashlib.sha256(data).hexdigest()
     write_atomic(path, data)
-    spec = replace(spec, sha256=hashlib.sha256(data).hexdigest(), file_bytes=len(data))
+    remember_export(digest)
+    spec = replace(spec, sha256=digest, file_bytes=len(data))
     write_atomic(spec_path(path), spec.to_json())
     return spec
 

@@ -9,6 +9,7 @@ from lpie.benchmarks.harness.runner import Outcome, out_of_memory
 from lpie.benchmarks.logs.read import Parsed, parse_log
 from lpie.benchmarks.records.record import summed_round
 from lpie.benchmarks.records.schema import Round
+from lpie.printable import printable
 
 KILLED = 128 + signal.SIGKILL
 # Said of a failure; a runtime that could not allocate may end by itself or by a crash.
@@ -41,6 +42,7 @@ def failed(log: str, code: int | None, job: Job, *, reason: str = "") -> Outcome
     memory = code == KILLED or (bool(code) and bool(MEMORY.search(reason or log)))
     if not reason:
         reason = parse_log(log, exit_code=code).failed or f"It failed: {last_words(log)}."
+    reason = printable(reason)  # names in files are anybody's
     why = f"{out_of_memory(job)} ({reason})" if memory else reason
     return Outcome(log=log, failed=why, out_of_memory=memory)
 

@@ -4,6 +4,7 @@ It times every run, and with tiles the whole way from pixels to pixels.
 """
 
 import json
+import math
 import re
 import shlex
 import subprocess
@@ -15,7 +16,6 @@ from typing import Any, Protocol
 from lpie.benchmarks.adb.adb import Adb, Printed
 from lpie.benchmarks.adb.failures import PhoneError
 from lpie.benchmarks.adb.wake import end_all
-from lpie.benchmarks.harness.child import Child, Died, Hung
 from lpie.benchmarks.harness.delegate import CPU
 from lpie.benchmarks.harness.job import Job
 from lpie.benchmarks.harness.quality import Feed
@@ -25,7 +25,9 @@ from lpie.benchmarks.records.record import timed_round
 from lpie.benchmarks.runners.outcome import failed
 from lpie.benchmarks.runners.run_tflite import ANSWER
 from lpie.errors import InputError, last_line
+from lpie.system.child import Child, Died, Hung
 from lpie.system.files import sha256
+from lpie.system.limits import Limits, available_mb
 from lpie.system.signals import child
 
 # The last line of a traceback; runtimes talk on as they leave.
@@ -215,7 +217,8 @@ class ThisComputer:
             if key not in self._children:
                 command = [*self._python, f"{self.folder}/{PROGRAM.name}"]
                 name = f"Timing {Path(job['model']).name}"
-                self._children[key] = Child(name, command, job, limit_s=limit_s)
+                limits = Limits(math.inf, available_mb())  # a model that takes more fails alone
+                self._children[key] = Child(name, command, job, limit_s=limit_s, limits=limits)
                 self._read_to[key] = 0
             process = self._children[key]
             reply = process.ask(request, limit_s=limit_s)

@@ -11,12 +11,12 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.harness.child import Child
 from lpie.benchmarks.reports.table import markdown
 from lpie.benchmarks.studies.study import keep_to, sentences
 from lpie.benchmarks.studies.training_speed import Implementation, start, write_batches
 from lpie.config.config import Config, config_from, to_dict
 from lpie.errors import InputError
+from lpie.system.child import Child
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import click
 
-from lpie.benchmarks.harness.child import Child
 from lpie.benchmarks.harness.delegate import parse_delegate
 from lpie.benchmarks.harness.interleave import interleave
 from lpie.benchmarks.harness.job import Job, make_job
@@ -18,6 +17,7 @@ from lpie.benchmarks.harness.runner import Ask, Runner
 from lpie.benchmarks.records.statistics import ratio_interval
 from lpie.benchmarks.runners.python import PythonRunner, ThisComputer
 from lpie.benchmarks.studies.study import sentences
+from lpie.system.child import Child
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 from lpie.weights import tflite_file

@@ -9,12 +9,12 @@ from typing import Any
 
 import psutil
 
-from lpie.benchmarks.harness.child import Child
 from lpie.benchmarks.harness.interleave import interleave
 from lpie.errors import InputError, LpieError
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import Halo
 from lpie.size import Size
+from lpie.system.child import Child
 from lpie.tflite.cost import xnnpack_peak_mb
 from lpie.tflite.model import TfliteModel
 

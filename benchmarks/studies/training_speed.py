@@ -17,12 +17,12 @@ from typing import Any
 import click
 import numpy as np
 
-from lpie.benchmarks.harness.child import Child
 from lpie.benchmarks.harness.interleave import interleave
 from lpie.benchmarks.reports.table import markdown
 from lpie.benchmarks.studies.study import keep_to, photo_like, sentences
 from lpie.config.config import Config, TrainConfig, to_dict
 from lpie.errors import InputError, LpieError, unknown_name
+from lpie.system.child import Child
 from lpie.system.environment import environment
 from lpie.system.files import to_json
 

@@ -53,7 +53,7 @@ def peaks(model: TfliteModel, photos: Sequence[NDArray[np.uint8]]) -> list[Peak]
     measured = [
         op for op in small.ops if not op.outputs[0].stored and op.outputs[0].dtype == "float32"
     ]
-    interpreter = observable(small.to_bytes())
+    interpreter = observable(small)
     highest = {op.index: (0.0, 0.0) for op in measured}
     for tile in calibration_tiles(photos, *small.image):
         interpreter.set_tensor(small.inputs[0].index, tile[None])

@@ -205,7 +205,7 @@ def _quantizer(converter: Any) -> Callable[[Sequence[str]], TfliteEditor]:
                 output_data_type=tf.uint8,
                 denylisted_nodes=list(kept),
             )
-        return TfliteModel.parse(bytes(data)).edit()
+        return TfliteModel.parse(bytes(data), trusted=True).edit()
 
     return quantize
 

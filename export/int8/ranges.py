@@ -123,7 +123,7 @@ def _histograms(
     model: TfliteEditor, tensors: Iterable[int], tiles: Sequence[NDArray[np.float32]]
 ) -> dict[int, NDArray[np.int64]]:
     """How often each level from -128 to 127 occurs in the int8 `tensors`: [tiles, 256] each."""
-    interpreter = observable(model.to_bytes())
+    interpreter = observable(model.view())
     counts = {i: np.zeros((len(tiles), 256), np.int64) for i in tensors}
     for t, tile in enumerate(tiles):
         interpreter.set_tensor(model.graph.inputs[0], to_uint8(tile)[None])

@@ -82,7 +82,7 @@ def verify(
     """
     budget = find_recipe(recipe).budget
     file, images = pictures(_parsed(tflite), photos_for() if photos is None else photos)
-    session, reference = Session(file.to_bytes()), Restorer(model)
+    session, reference = Session(file), Restorer(model)
     expected = np.stack([reference.restore(image) for image in images])
     actual = np.stack([session.run(image) for image in images])
     numbers = compare(images, expected, actual)

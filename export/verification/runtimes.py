@@ -19,8 +19,12 @@ from lpie.export.delegates.gpu_run import LIMIT_S
 from lpie.export.verification import run_file
 from lpie.export.verification.parity import compare, pictures, psnr_db
 from lpie.image.image import to_uint8
+from lpie.printable import printable
 from lpie.restore.restorer import Restorer
+from lpie.system.child import ended_by
+from lpie.system.limits import Limits, available_mb
 from lpie.system.signals import child, undone_by_signals
+from lpie.tflite.foreign.interpreter import limits_of
 from lpie.tflite.model import Tensor, TfliteModel
 from lpie.tflite.scales import from_levels, to_levels
 
@@ -141,14 +145,30 @@ def run_in(
         Path(model).write_bytes(tflite.to_bytes())
         dtype = np.dtype(source.dtype)
         np.save(inputs, to_levels(images, dtype, *_quantization(source))[:, None])
-        runtime = _run(place, [run_file.__file__, model, inputs, outputs, place.kernels])
-        return runtime, from_levels(np.load(outputs)[:, 0], *_quantization(result))
+        words = [run_file.__file__, model, inputs, outputs, place.kernels]
+        runtime = _run(place, words, _limits(place, tflite, len(images)))
+        tensors = np.load(outputs)
+        if tensors.shape[1:] != result.shape:
+            raise LpieError(
+                f"Its output has the shape {list(tensors.shape[1:])} instead of "
+                f"{list(result.shape)}."
+            )
+        return runtime, from_levels(tensors[:, 0], *_quantization(result))
 
 
-def _run(place: Place, arguments: Sequence[str]) -> str:
+def _limits(place: Place, tflite: TfliteModel, images: int) -> Limits | None:
+    """What this computer's own Python may take; an emulator of another may need far more."""
+    if place.python != (sys.executable,):
+        return None
+    one = limits_of(tflite)
+    return Limits(one.cpu_s * (images + 1), available_mb())
+
+
+def _run(place: Place, arguments: Sequence[str], limits: Limits | None) -> str:
     try:
         with child(
             [*place.python, *arguments],
+            limits=limits,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             errors="replace",
@@ -160,8 +180,9 @@ def _run(place: Place, arguments: Sequence[str]) -> str:
         raise LpieError(f"{place.python[0]} cannot be started: {error.strerror}.") from None
     lines = [line.removeprefix(MARK) for line in printed.splitlines() if line.startswith(MARK)]
     if process.returncode or not lines:
-        by_signal = f"ended by signal {-process.returncode}: " if process.returncode < 0 else ""
-        raise LpieError(f"{by_signal}{last_line(printed)}")
+        if process.returncode < 0:
+            raise LpieError(f"The runtime {ended_by(process.returncode)}.")
+        raise LpieError(printable(last_line(printed)))
     return lines[-1]
 
 

@@ -128,10 +128,9 @@ def _time(
 ) -> tuple[float, float, float]:
     """(area in px, pixels per second of all workers, set-up seconds per pixel of one)."""
     side = shape[0]
-    data = model.resized(Size(side, side)).to_bytes()
-    start = time.perf_counter()
-    sessions = [Session(data, threads=threads, runtime=runtime) for _ in range(workers)]
-    setup = (time.perf_counter() - start) / workers
+    resized = model.resized(Size(side, side))
+    sessions = [Session(resized, threads=threads, runtime=runtime) for _ in range(workers)]
+    setup = sum(session.setup_s for session in sessions) / workers
     image = np.random.default_rng(0).random(shape, np.float32)
 
     def work(session: Session) -> None:
@@ -145,6 +144,8 @@ def _time(
             start = time.perf_counter()
             list(pool.map(work, sessions))
             times.append(time.perf_counter() - start)
+    for session in sessions:
+        session.close()
     return float(side**2), workers * repeats * side**2 / min(times), setup / side**2
 
 

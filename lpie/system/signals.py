@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import subprocess
 
+    from lpie.system.limits import Limits
+
 _UNDO: dict[object, Callable[[], None]] = {}
 
 
@@ -30,10 +32,12 @@ def undone_by_signals(undo: Callable[[], None]) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[str]"]:
+def child(
+    command: Sequence[str], *, limits: "Limits | None" = None, **options: Any
+) -> Iterator["subprocess.Popen[str]"]:
     """A process of `command` that does not outlive the block, however it ends.
 
-    options: those of `subprocess.Popen`.
+    limits: of its time and memory. options: those of `subprocess.Popen`.
     """
     import subprocess
 
@@ -41,6 +45,8 @@ def child(command: Sequence[str], **options: Any) -> Iterator["subprocess.Popen[
         subprocess.Popen(command, text=True, **options) as process,
         undone_by_signals(process.kill),
     ):
+        if limits is not None:
+            limits.hold(process.pid)
         try:
             yield process
         except BaseException:

@@ -8,21 +8,8 @@ from typing import Any
 
 from lpie.errors import InputError
 from lpie.tflite.model import Op, Tensor, TfliteModel
+from lpie.tflite.schema import TYPE_BITS
 
-TYPE_BITS = {
-    "int4": 4,
-    "bool": 8,
-    "int8": 8,
-    "uint8": 8,
-    "float16": 16,
-    "int16": 16,
-    "uint16": 16,
-    "float32": 32,
-    "int32": 32,
-    "uint32": 32,
-    "float64": 64,
-    "int64": 64,
-}
 INTEGER_TYPES = ("int32", "int64")
 WEIGHT_INPUTS = {
     "CONV_2D": (1, 2),
@@ -192,7 +179,7 @@ def _required(op: Op, position: int) -> Tensor:
 
 def _indirection_bytes(op: Op) -> int:
     """Bytes of pointers that XNNPACK builds for one op at set-up."""
-    out = _shape(op.outputs[0])
+    out = _shape(op.outputs[0]) if op.outputs else []
     if len(out) != 4:
         return 0
     if op.name == "RESIZE_BILINEAR":

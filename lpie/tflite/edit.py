@@ -11,7 +11,7 @@ from lpie.size import Size
 from lpie.tflite import schema as schema_objects
 from lpie.tflite.model import NOTE_NAME, TfliteModel
 from lpie.tflite.scales import Scale
-from lpie.tflite.schema import integers, is_constant, links, op_name, stored_bytes, type_name
+from lpie.tflite.schema import integers, is_constant, links, op_name, stored_bytes, text, type_name
 
 
 class TfliteEditor:
@@ -23,19 +23,20 @@ class TfliteEditor:
     Args:
         schema: A `ModelT` of the TFLite schema that nobody else holds.
         name: What errors call the model.
+        trusted: lpie made what is edited, and so makes the result.
     """
 
-    def __init__(self, schema: Any, *, name: str = "the model") -> None:
-        self.schema, self.name = schema, name
+    def __init__(self, schema: Any, *, name: str = "the model", trusted: bool = False) -> None:
+        self.schema, self.name, self.trusted = schema, name, trusted
 
     def finish(self) -> TfliteModel:
         """The changed model. The editor must not be used afterwards."""
         schema, self.schema = self.schema, None
-        return TfliteModel(schema, name=self.name)
+        return TfliteModel(schema, name=self.name, trusted=self.trusted)
 
     def view(self) -> TfliteModel:
         """The model as it is now, to be asked at once: later changes make its answers wrong."""
-        return TfliteModel(self.schema, name=self.name)
+        return TfliteModel(self.schema, name=self.name, trusted=self.trusted)
 
     def to_bytes(self) -> bytes:
         """The bytes of the model as it is now."""
@@ -65,8 +66,7 @@ class TfliteEditor:
 
     def tensor_name(self, i: int) -> str:
         """The name of tensor `i`."""
-        name = self.graph.tensors[i].name
-        return name if isinstance(name, str) else (name or b"").decode(errors="replace")
+        return text(self.graph.tensors[i].name)
 
     def dtype(self, i: int) -> str:
         """The type of tensor `i`, such as float32."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lpie.errors import InputError
 from lpie.size import Size
 from lpie.tflite import schema as schema_objects
-from lpie.tflite.schema import integers, is_constant, links, op_name, stored_bytes, type_name
+from lpie.tflite.schema import integers, is_constant, links, op_name, stored_bytes, text, type_name
 
 if TYPE_CHECKING:
     from lpie.tflite.edit import TfliteEditor
@@ -92,10 +92,19 @@ class TfliteModel:
         schema: The `ModelT` of the TFLite schema. The model owns it: nobody else may change it.
         name: What errors call the model, mostly its path.
         data: The bytes that `schema` was parsed from, where there are any.
+        trusted: lpie made the model itself, so that it may run in this process. Otherwise its
+            digest decides.
     """
 
-    def __init__(self, schema: Any, *, name: str = "the model", data: bytes | None = None) -> None:
-        self._schema, self.name, self._data = schema, name, data
+    def __init__(
+        self,
+        schema: Any,
+        *,
+        name: str = "the model",
+        data: bytes | None = None,
+        trusted: bool = False,
+    ) -> None:
+        self._schema, self.name, self._data, self._trusted = schema, name, data, trusted
 
     @staticmethod
     def read(path: Path) -> "TfliteModel":
@@ -105,9 +114,13 @@ class TfliteModel:
         return TfliteModel.parse(path.read_bytes(), str(path))
 
     @staticmethod
-    def parse(data: bytes, name: str = "the model") -> "TfliteModel":
-        """The model in `data`; an `InputError` when it is none, or damaged."""
-        return TfliteModel(schema_objects.parse(data, name), name=name, data=data)
+    def parse(data: bytes, name: str = "the model", *, trusted: bool = False) -> "TfliteModel":
+        """The model in `data`; an `InputError` when it is none, or damaged.
+
+        trusted: lpie made it, in this process.
+        """
+        schema = schema_objects.parse(data, name)
+        return TfliteModel(schema, name=name, data=data, trusted=trusted)
 
     def to_bytes(self) -> bytes:
         """The file's bytes: those it was parsed from, else serialized once."""
@@ -119,6 +132,13 @@ class TfliteModel:
     def sha256(self) -> str:
         """The digest of `to_bytes`, in hexadecimal."""
         return hashlib.sha256(self.to_bytes()).hexdigest()
+
+    @functools.cached_property
+    def trusted(self) -> bool:
+        """Whether lpie wrote the model; any other runs in a process of its own."""
+        from lpie.tflite.foreign.trust import is_known
+
+        return self._trusted or is_known(self.sha256)
 
     @functools.cached_property
     def tensors(self) -> tuple[Tensor, ...]:
@@ -170,7 +190,7 @@ class TfliteModel:
     @property
     def sizes(self) -> tuple[str, ...]:
         """The signatures WIDTHxHEIGHT of a model of several sizes; empty for one of one size."""
-        keys = [entry.signatureKey.decode() for entry in self._schema.signatureDefs or []]
+        keys = [text(entry.signatureKey) for entry in self._schema.signatureDefs or []]
         return tuple(key for key in keys if key[:1].isdigit())
 
     @functools.cached_property
@@ -208,8 +228,9 @@ class TfliteModel:
 
         for entry in self._schema.metadata or []:
             if entry.name == NOTE_NAME.encode():
-                text = bytes(self._schema.buffers[entry.buffer].data).decode(errors="replace")
-                return ModelSpec.from_json(text, f"The note inside {self.name}")
+                data = self._schema.buffers[entry.buffer].data
+                note = b"" if data is None else bytes(data)
+                return ModelSpec.from_json(text(note), f"The note inside {self.name}")
         return None
 
     def array(self, tensor: Tensor) -> NDArray:
@@ -233,7 +254,8 @@ class TfliteModel:
         """A copy that can be changed; its `finish()` is a new model."""
         from lpie.tflite.edit import TfliteEditor
 
-        return TfliteEditor(schema_objects.copied(self._schema), name=self.name)
+        schema = schema_objects.copied(self._schema)
+        return TfliteEditor(schema, name=self.name, trusted=self.trusted)
 
 
 def _tensor(model: Any, index: int, tensor: Any, *, stored: bool) -> Tensor:
@@ -241,7 +263,7 @@ def _tensor(model: Any, index: int, tensor: Any, *, stored: bool) -> Tensor:
     signature, shape = integers(tensor.shapeSignature), tuple(integers(tensor.shape))
     return Tensor(
         index=index,
-        name=_text(tensor.name),
+        name=text(tensor.name),
         shape=shape,
         dtype=type_name(tensor.type),
         constant=is_constant(model, tensor),
@@ -253,11 +275,6 @@ def _tensor(model: Any, index: int, tensor: Any, *, stored: bool) -> Tensor:
         dynamic=any(n < 0 for n in (*signature[1:], *shape[1:])),
         signature=tuple(signature),
     )
-
-
-def _text(name: Any) -> str:
-    """A name, which is bytes in a parsed file and may be a string in an edited one."""
-    return name if isinstance(name, str) else (name or b"").decode(errors="replace")
 
 
 def _values(model: Any, tensor: Any) -> tuple[int, ...]:

@@ -10,22 +10,76 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lpie.errors import InputError
+from lpie.printable import printable
+
+TYPE_BITS = {
+    "int2": 2,
+    "int4": 4,
+    "uint4": 4,
+    "bool": 8,
+    "int8": 8,
+    "uint8": 8,
+    "float8_e4m3fn": 8,
+    "float8_e5m2": 8,
+    "float16": 16,
+    "bfloat16": 16,
+    "int16": 16,
+    "uint16": 16,
+    "float32": 32,
+    "int32": 32,
+    "uint32": 32,
+    "float64": 64,
+    "int64": 64,
+    "uint64": 64,
+    "complex64": 64,
+    "complex128": 128,
+}
 
 
 def parse(data: bytes, name: str = "the model") -> Any:
-    """The `ModelT` in `data`. Runtimes crash on damaged files, so every part is walked here."""
-    from ai_edge_litert.tools import flatbuffer_utils
+    """The `ModelT` in `data`, checked: all that it refers to is there (`lpie.tflite.foreign`)."""
+    from lpie.tflite.foreign.check import problems, too_many_tables
 
     if data[4:8] != b"TFL3":
         raise InputError(f"{name} is not a TFLite model: it lacks the identifier TFL3.")
     # A damaged offset shows as whichever of these Python meets first.
     damage = (struct.error, IndexError, ValueError, TypeError, MemoryError, OverflowError)
+    reason: str | None = "truncated or damaged"
     with contextlib.suppress(*damage):
-        model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
-        if _complete(model):
-            return model
-    raise InputError(f"{name} is not a complete TFLite model: truncated or damaged.")
+        if not too_many_tables(data):
+            model = _unpacked(data)
+            reason = next(problems(model), None)
+            if reason is None:
+                return model
+    raise InputError(f"{name} is not a complete TFLite model: {reason}.")
+
+
+def _unpacked(data: bytes) -> Any:
+    """The `ModelT` in `data`. Weights that lie behind the flatbuffer, as those of files beyond 2 GB
+    do, are in it like all others."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    model = flatbuffer_utils.convert_bytearray_to_object(bytearray(data))
+    for buffer in model.buffers or []:
+        if buffer.offset > 1:  # 1 marks a place that no converter has filled
+            buffer.data = _outside(data, buffer.offset, buffer.size)
+        buffer.offset = buffer.size = 0
+    for graph in model.subgraphs or []:
+        for op in graph.operators or []:
+            if op.largeCustomOptionsOffset > 1:
+                place = op.largeCustomOptionsOffset, op.largeCustomOptionsSize
+                op.customOptions = _outside(data, *place)
+            op.largeCustomOptionsOffset = op.largeCustomOptionsSize = 0
+    return model
+
+
+def _outside(data: bytes, offset: int, size: int) -> NDArray[np.uint8]:
+    """Bytes of the file by their place; a ValueError where they end beyond it."""
+    return np.frombuffer(data, np.uint8, size, offset)
 
 
 def serialize(model: Any) -> bytes:
@@ -54,8 +108,18 @@ def op_name(model: Any, op: Any) -> str:
     from ai_edge_litert.tools import flatbuffer_utils
 
     code = model.operatorCodes[op.opcodeIndex]
+    if code.customCode:
+        return f"CUSTOM {printable(text(code.customCode))}"
     name = flatbuffer_utils.opcode_to_name(model, op.opcodeIndex)
-    return f"CUSTOM {code.customCode.decode()}" if code.customCode else str(name)
+    if name is None:
+        number = flatbuffer_utils.get_builtin_code_from_operator_code(code)
+        return f"builtin {number} (unknown to this version)"
+    return str(name)
+
+
+def text(name: Any) -> str:
+    """A name, which is bytes in a parsed file and may be a string in an edited one."""
+    return name if isinstance(name, str) else (name or b"").decode(errors="replace")
 
 
 def type_name(number: int) -> str:
@@ -90,21 +154,3 @@ def _type_names() -> dict[int, str]:
     from ai_edge_litert import schema_py_generated as schema
 
     return {value: name.lower() for name, value in vars(schema.TensorType).items()}
-
-
-def _complete(model: Any) -> bool:
-    """Whether every index in the file points at something."""
-    if not model.subgraphs or model.buffers is None or not model.operatorCodes:
-        return False
-    for graph in model.subgraphs:
-        tensors = len(graph.tensors or [])
-        if not tensors or graph.inputs is None or graph.outputs is None or not graph.operators:
-            return False
-        if any(not 0 <= t.buffer < len(model.buffers) for t in graph.tensors):
-            return False
-        for op in graph.operators:
-            ends = [*(op.inputs if op.inputs is not None else []), *op.outputs]
-            known = 0 <= op.opcodeIndex < len(model.operatorCodes)
-            if not known or any(not -1 <= i < tensors for i in ends):
-                return False
-    return True

@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from lpie.errors import InputError
+from lpie.printable import printable
 from lpie.system.files import to_json
+
+MOST_CHARACTERS = 2**20
 
 
 @dataclass(frozen=True)
@@ -71,15 +74,63 @@ class ModelSpec:
 
     @staticmethod
     def from_json(text: str, name: str = "the spec") -> "ModelSpec":
-        """The spec in `text`; an `InputError` when it is none."""
+        """The spec in `text`, whose fields are of their types and within reason; an `InputError`
+        when it is none."""
+        if len(text) > MOST_CHARACTERS:
+            raise InputError(f"{name} is not a model spec: it is longer than {MOST_CHARACTERS}.")
         try:
             table = json.loads(text)
             table["value_range"] = tuple(table["value_range"])
             for key in ("float_layers", "signatures", "rewrites"):
                 table[key] = tuple(table.get(key, ()))
-            return ModelSpec(**table)
-        except (ValueError, TypeError, KeyError) as error:
-            raise InputError(f"{name} is not a model spec: {error}.") from None
+            spec = ModelSpec(**table)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(f"{name} is not a model spec: {printable(error)[:200]}.") from None
+        except RecursionError:
+            raise InputError(f"{name} is not a model spec: it is nested too deeply.") from None
+        for key in spec.__dataclass_fields__:
+            if not _plausible(key, getattr(spec, key), spec.multiple):
+                value = printable(repr(getattr(spec, key)))[:80]
+                raise InputError(f"{name} is damaged: its {key} is {value}.")
+        return spec
+
+
+# The fields that are whole numbers, with their least and greatest value; other fields are below.
+_NUMBERS = {
+    "multiple": (1, 4096),
+    "width": (1, 2**24),
+    "height": (1, 2**24),
+    "halo_px": (0, 2**16),
+    "parameters": (0, 2**53),
+    "file_bytes": (0, 2**53),
+}
+_MAY_BE_NONE = ("halo_px", "verified", "file_bytes", "sha256")
+_WORDS = ("float_layers", "signatures", "rewrites")
+
+
+def _plausible(key: str, value: Any, multiple: int) -> bool:
+    """Whether a field of a spec is of its type and within reason."""
+    if value is None:
+        return key in _MAY_BE_NONE
+    if key in _NUMBERS:
+        least, most = _NUMBERS[key]
+        whole = type(value) is int and least <= value <= most
+        return whole and (key != "halo_px" or value % multiple == 0)
+    if key in _WORDS:
+        return all(isinstance(word, str) for word in value)
+    if key == "value_range":
+        return len(value) == 2 and all(type(end) in (int, float) for end in value)
+    if key in ("versions", "verified"):
+        return isinstance(value, dict) and not _deeper(value, 4)
+    return isinstance(value, str)
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether a JSON value is nested deeper than that."""
+    inner = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list):
+        return False
+    return levels == 0 or any(_deeper(part, levels - 1) for part in inner)
 
 
 def spec_path(model: Path) -> Path:

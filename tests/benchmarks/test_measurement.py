@@ -7,7 +7,6 @@ import pytest
 
 from lpie.benchmarks.adb.state import State
 from lpie.benchmarks.bench import benchmark
-from lpie.benchmarks.harness.child import Child, Died, Hung, Killed
 from lpie.benchmarks.harness.delegate import parse_delegate
 from lpie.benchmarks.harness.device import Host
 from lpie.benchmarks.harness.job import make_job
@@ -17,6 +16,7 @@ from lpie.benchmarks.harness.runner import Outcome, Runner, out_of_memory
 from lpie.benchmarks.harness.settings import Settings
 from lpie.benchmarks.records.record import timed_round
 from lpie.benchmarks.runners import python, run_tflite
+from lpie.system.child import Child, Died, Hung, Killed
 from lpie.weights import tflite_file
 
 

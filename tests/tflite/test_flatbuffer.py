@@ -110,5 +110,5 @@ def test_only_this_package_works_on_the_objects_of_the_schema():
     own = ("schema_py_generated", "flatbuffer_utils", "lpie.tflite.schema", "tflite import schema")
     for folder in ("lpie", "export", "benchmarks"):
         for path in (ROOT / folder).rglob("*.py"):
-            if path.parent != ROOT / "lpie" / "tflite":
+            if not path.is_relative_to(ROOT / "lpie" / "tflite"):
                 assert not [name for name in own if name in path.read_text()], path

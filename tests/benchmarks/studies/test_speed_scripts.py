@@ -11,7 +11,6 @@ import pytest
 pytest.importorskip("keras")
 pytest.importorskip("skimage")
 
-from lpie.benchmarks.harness.child import Child
 from lpie.benchmarks.reports.table import markdown
 from lpie.benchmarks.studies.training_speed import (
     Implementation,
@@ -22,6 +21,7 @@ from lpie.benchmarks.studies.training_speed import (
 )
 from lpie.config.config import Config
 from lpie.errors import LpieError
+from lpie.system.child import Child
 from tests.conftest import assert_one_sentence, run_study
 
 TORCH = os.environ.get("LPIE_TORCH_PYTHON", sys.executable)

@@ -35,7 +35,8 @@ class Hung(LpieError):
 class Child:
     """A program that answers each line of JSON on its stdin with one on its stdout.
 
-    about: its answer to the job. limit_s: how long it may take for that.
+    about: its answer to the job. limit_s: how long it may take for that. options: those of
+    `subprocess.Popen`.
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class Child:
         *,
         variables: Mapping[str, str] | None = None,
         limit_s: float | None = None,
+        **options: Any,
     ) -> None:
         self.name = name
         # A file, not a pipe: nobody reads it while the child works, and a full pipe would stop it.
@@ -60,6 +62,7 @@ class Child:
                 stderr=self._errors,
                 errors="replace",
                 env={**os.environ, **(variables or {})},
+                **options,
             )
         )
         try:
@@ -76,6 +79,11 @@ class Child:
             self._process.communicate()  # closes its stdin, at whose end it stops
         self._stack.__exit__(kind, error, trace)  # kills it after an error
         self._errors.close()
+
+    def close(self) -> None:
+        """End it at once, whatever it is at."""
+        self._process.kill()
+        self.__exit__(None, None, None)
 
     def ask(self, request: dict[str, Any], *, limit_s: float | None = None) -> dict[str, Any]:
         """The answer to `request`. Raises `Died` with its last words, or `Hung` after `limit_s`."""
@@ -123,7 +131,8 @@ class Child:
             raise self._died() from None
         for line in stdout:
             if line.startswith("{"):  # libraries may print too
-                return json.loads(line)
+                with contextlib.suppress(ValueError):
+                    return json.loads(line)
             self._chatter.append(line)
         raise self._died()
 
@@ -131,10 +140,18 @@ class Child:
         code = self._process.wait()
         printed = self.printed()
         shell_code = 128 - code if code < 0 else code
-        if code == -signal.SIGKILL:
-            message = f"{self.name} was killed, likely out of memory."
-            return Killed(message, shell_code, printed)
         if code < 0:
-            message = f"{self.name} crashed ({signal.Signals(-code).name})."
-            return Died(message, shell_code, printed)
+            killed = code == -signal.SIGKILL or "bad_alloc" in printed  # of C++, which then aborts
+            kind = Killed if killed else Died
+            how = "was killed, likely out of memory" if killed else ended_by(code)
+            return kind(f"{self.name} {how}.", shell_code, printed)
         return Died(f"{self.name} failed: {last_line(printed)}", shell_code, printed)
+
+
+def ended_by(code: int) -> str:
+    """What the exit code of a process that a signal has ended says; nothing of any other."""
+    if code >= 0:
+        return ""
+    if code == -signal.SIGXCPU:
+        return "did not end within the computing time that it is allowed"
+    return f"crashed ({signal.Signals(-code).name})"
