@@ -101,13 +101,6 @@ def compressed_bytes(path: Path) -> int:
     return len(zlib.compress(path.read_bytes(), 9))
 
 
-def cache_folder() -> Path | None:
-    """The folder of what lpie may forget; None for a user without a home."""
-    home = os.environ.get("XDG_CACHE_HOME")
-    cache = Path(home) if home else Path(os.path.expanduser("~")) / ".cache"
-    return cache / "lpie" if cache.is_absolute() else None
-
-
 def sentence(error: OSError) -> LpieError:
     """The operating system's refusal as one sentence that names the file."""
     where = f" ({error.filename})" if error.filename else ""

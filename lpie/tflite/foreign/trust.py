@@ -9,7 +9,7 @@ import functools
 import json
 from pathlib import Path
 
-from lpie.system.files import cache_folder
+from lpie.system.environment import cache_folder
 
 INDEX = Path(__file__).parents[2] / "weights" / "index.json"
 
