@@ -167,6 +167,10 @@ def print_inspection(report: dict[str, Any], verdicts: Sequence["Verdict"]) -> N
         for tensor in report[side]:
             echo(f"{side[:-1]}: {_tensor_line(tensor)}")
     echo(_tiles_line(report["tiles"]))
+    if len(report["graphs"]) > 1:
+        for number, graph in enumerate(report["graphs"]):
+            echo(_graph_line(number, graph))
+        echo("What follows is about graph 0, which an interpreter runs unless told otherwise:")
     per_pixel = report["macs_per_pixel"]
     rest = "" if per_pixel is None else f", {per_pixel:.0f} per pixel"
     echo(f"{report['parameters']} parameters, {report['macs'] / 1e9:.3f} GMACs{rest}")
@@ -233,6 +237,16 @@ def _gpu_line(memory: dict[str, Any]) -> str:
     return (
         f"GPU memory in float16: about {memory['live_mb']:.0f} MB at once, the largest tensor "
         f"{memory['largest_mb']:.0f} MB (estimated){''.join(met)}"
+    )
+
+
+def _graph_line(number: int, graph: dict[str, Any]) -> str:
+    names = ", ".join(graph["signatures"])
+    name = f" {graph['name']}" if graph["name"] else ""
+    asked = f" (signature {names})" if names else ""
+    return (
+        f"graph {number}{name}{asked}: {graph['ops']} ops, {graph['parameters']} parameters, "
+        f"{graph['macs'] / 1e9:.3f} GMACs"
     )
 
 

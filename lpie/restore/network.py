@@ -117,7 +117,7 @@ def open_network(
     path = tflite_file(model)
     if path.suffix == ".tflite":
         return TfliteNetwork(path, threads or os.cpu_count() or 1, runtime, halo)
-    if path.suffix == ".keras" or path.is_dir():
+    if path.suffix.lower() in (".keras", ".h5", ".hdf5") or path.is_dir():
         _refuse_options(threads, runtime)
         from lpie.models.load import load_keras
 

@@ -94,6 +94,7 @@ class TfliteModel:
         data: The bytes that `schema` was parsed from, where there are any.
         trusted: lpie made the model itself, so that it may run in this process. Otherwise its
             digest decides.
+        graph: Which of its graphs is meant; the first is what an interpreter runs.
     """
 
     def __init__(
@@ -103,8 +104,10 @@ class TfliteModel:
         name: str = "the model",
         data: bytes | None = None,
         trusted: bool = False,
+        graph: int = 0,
     ) -> None:
         self._schema, self.name, self._data, self._trusted = schema, name, data, trusted
+        self._index = graph
 
     @staticmethod
     def read(path: Path) -> "TfliteModel":
@@ -140,10 +143,32 @@ class TfliteModel:
 
         return self._trusted or is_known(self.sha256)
 
+    @property
+    def _graph(self) -> Any:
+        """The graph that is meant (`SubGraphT`)."""
+        return self._schema.subgraphs[self._index]
+
+    @property
+    def graphs(self) -> tuple["TfliteModel", ...]:
+        """The same model for each of its graphs: that is the one which is meant."""
+        count = len(self._schema.subgraphs)
+        return tuple(TfliteModel(self._schema, name=self.name, graph=k) for k in range(count))
+
+    @property
+    def graph_name(self) -> str:
+        """The name of the graph that is meant, mostly `main`."""
+        return text(self._graph.name)
+
+    @property
+    def signatures(self) -> tuple[str, ...]:
+        """The names by which programs ask for the graph that is meant."""
+        listed = self._schema.signatureDefs or []
+        return tuple(text(s.signatureKey) for s in listed if s.subgraphIndex == self._index)
+
     @functools.cached_property
     def tensors(self) -> tuple[Tensor, ...]:
         """The tensors of the first subgraph, which is what an interpreter runs."""
-        listed = self._schema.subgraphs[0].tensors
+        listed = self._graph.tensors
         return tuple(
             _tensor(self._schema, i, tensor, stored=i in self.stored)
             for i, tensor in enumerate(listed)
@@ -162,18 +187,18 @@ class TfliteModel:
                 inputs=tuple(None if i < 0 else self.tensors[i] for i in integers(op.inputs)),
                 outputs=tuple(self.tensors[i] for i in integers(op.outputs)),
             )
-            for n, op in enumerate(self._schema.subgraphs[0].operators)
+            for n, op in enumerate(self._graph.operators)
         )
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         """What the model takes."""
-        return tuple(self.tensors[i] for i in integers(self._schema.subgraphs[0].inputs))
+        return tuple(self.tensors[i] for i in integers(self._graph.inputs))
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         """What the model returns."""
-        return tuple(self.tensors[i] for i in integers(self._schema.subgraphs[0].outputs))
+        return tuple(self.tensors[i] for i in integers(self._graph.outputs))
 
     @property
     def image(self) -> Size:
@@ -200,7 +225,7 @@ class TfliteModel:
         float16 files store each weight as float16 and expand it by a DEQUANTIZE, which delegates
         fold away.
         """
-        graph = self._schema.subgraphs[0]
+        graph = self._graph
         known = {i for i, tensor in enumerate(graph.tensors) if is_constant(self._schema, tensor)}
         for op in graph.operators:  # in the order of execution
             inputs = links(op.inputs)
@@ -235,7 +260,7 @@ class TfliteModel:
 
     def array(self, tensor: Tensor) -> NDArray:
         """The values of a constant, as the file stores them."""
-        raw = self._schema.subgraphs[0].tensors[tensor.index]
+        raw = self._graph.tensors[tensor.index]
         data = np.asarray(self._schema.buffers[raw.buffer].data, np.uint8)
         return data.view(tensor.dtype).reshape(tensor.shape)
 

@@ -98,6 +98,7 @@ class ModelSpec:
 # The fields that are whole numbers, with their least and greatest value; other fields are below.
 _NUMBERS = {
     "multiple": (1, 4096),
+    "scale": (1, 16),
     "width": (1, 2**24),
     "height": (1, 2**24),
     "halo_px": (0, 2**16),

@@ -67,6 +67,7 @@ def inspect(
 
     Delegates are judged by rules that were read in their sources, not by running them; the rules
     of XNNPACK and ML Drift agree with the real delegates in the tests. Peak memory is an estimate.
+    Of a file of several graphs, all are listed, and the first is judged.
     --run-gpu uses LiteRT's GPU accelerator (ML Drift); Mesa's lavapipe suffices as a GPU.
 
     \b
@@ -161,6 +162,7 @@ def _report(file: Path, model: "TfliteModel", verdicts: list["Verdict"]) -> dict
         "spec": None if spec is None else json.loads(spec.to_json()),
         "inputs": [_tensor(tensor) for tensor in model.inputs],
         "outputs": [_tensor(tensor) for tensor in model.outputs],
+        "graphs": [_graph(graph) for graph in model.graphs],
         "ops": sum(cost.op_counts.values()),
         **dataclasses.asdict(cost),
         "macs_per_pixel": _per_pixel(cost, model),
@@ -179,6 +181,20 @@ def _tiles(model: "TfliteModel") -> dict[str, Any]:
         return dataclasses.asdict(reach_of(model))
     except InputError as error:
         return {"reason": str(error).rstrip(".")}
+
+
+def _graph(graph: "TfliteModel") -> dict[str, Any]:
+    """What one of a file's graphs is called, and what it costs."""
+    from lpie.tflite.cost import graph_cost
+
+    cost = graph_cost(graph)
+    return {
+        "name": graph.graph_name,
+        "signatures": list(graph.signatures),
+        "ops": len(graph.ops),
+        "parameters": cost.parameters,
+        "macs": cost.macs,
+    }
 
 
 def _tensor(tensor: "Tensor") -> dict[str, Any]:
