@@ -272,7 +272,12 @@ class TfliteModel:
         if own == size and len(self._schema.subgraphs) == 1:
             return self
         editor = self.edit()
-        resize(editor, size, multiple=multiple)
+        try:
+            resize(editor, size, multiple=multiple)
+        except OverflowError:
+            raise InputError(
+                f"{self.name} cannot take images of {size}: a size in it would be beyond 2^31."
+            ) from None
         return editor.finish()
 
     def edit(self) -> "TfliteEditor":
