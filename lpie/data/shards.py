@@ -128,7 +128,7 @@ def check_shard(path: Path, count: int, patch_px: int) -> None:
             start = f.tell()
     except FileNotFoundError:
         raise InputError(f"{path} is missing. {AGAIN}") from None
-    except ValueError:
+    except (ValueError, RecursionError, MemoryError):
         raise InputError(f"{path} is damaged: it has no .npy header. {AGAIN}") from None
     if version != (1, 0) or stored != shape or dtype != np.uint8:
         raise InputError(f"{path} must be uint8 {shape}. Received: {dtype} {stored}. {AGAIN}")

@@ -86,7 +86,8 @@ def _config_in_archive(file: Path) -> str:
     except InputError:
         raise
     except _DAMAGE as error:
-        raise InputError(f"{file} is damaged or no .keras file: {_reason(error)}.") from None
+        reason = _reason(error)
+        raise InputError(f"{file} is not a Keras model that can be loaded: {reason}.") from None
 
 
 def _parsed(file: Path, text: str) -> Any:

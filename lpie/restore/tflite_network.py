@@ -79,7 +79,7 @@ class TfliteNetwork:
         self.channels = (ends.channels, ends.result_channels)
         self.fixed: tuple[int, int] | None = None if field.resizable else ends.size
         self._range = spec.value_range if spec else _assumed_range(model)
-        self._foreign = spec is None
+        self._foreign = spec is None or not model.trusted
         self.integer = bool(spec and spec.output_dtype != "float32") or _is_quantized(model)
         self._weights_mb = 2 * len(model.to_bytes()) / 1e6
         # A file that lpie did not write runs in processes of its own.

@@ -131,7 +131,7 @@ def _npy_header(head: bytes) -> tuple[tuple[int, ...], str, int]:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, _, dtype = read(file)
-    except (ValueError, KeyError, EOFError):
+    except (ValueError, KeyError, EOFError, RecursionError, MemoryError):
         return (), "", 0
     return shape, str(dtype), file.tell()
 
