@@ -48,11 +48,12 @@ def look_into(file: Path) -> Contents:
     """
     if file.suffix.lower() not in SUFFIXES:
         raise InputError(f"{file} is no file of a network: its name must end in {_listed()}.")
-    text = "" if file.suffix.lower() in HDF5 else _config_in_archive(file)
+    old = file.suffix.lower() in HDF5
+    text = "" if old else _config_in_archive(file)
     probed = _probe(file)
-    if not (text or probed["config"]):
+    if old and not probed["config"]:
         raise InputError(f"{file} holds weights alone. Save the whole network: model.save(NAME).")
-    return Contents(_parsed(file, text or probed["config"]), int(probed["values"]))
+    return Contents(_parsed(file, probed["config"] if old else text), int(probed["values"]))
 
 
 def refuse_saved_model(path: Path) -> None:

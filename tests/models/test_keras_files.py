@@ -88,7 +88,7 @@ def declared(whole, **config):
     "config", [{"filters": 2**40}, {"kernel_size": [50_000, 50_000]}, {"filters": 2_000_000}]
 )
 def test_more_than_a_file_stores_is_refused_before_it_takes_memory(whole, tmp_path, config):
-    refused(rewritten(tmp_path, declared(whole, **config)), "of which the file stores")
+    refused(rewritten(tmp_path, declared(whole, **config)), "of which the file stores|axis -1 of")
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_more_than_a_file_stores_is_refused_before_it_takes_memory(whole, tmp_pa
     [{"filters": -1}, {"filters": "many"}, {"strides": [0, 0]}, {"padding": 3}, {"dtype": "x"}],
 )
 def test_settings_that_no_layer_takes(whole, tmp_path, config):
-    refused(rewritten(tmp_path, declared(whole, **config)), "cannot be loaded")
+    refused(rewritten(tmp_path, declared(whole, **config)), "can be loaded")
 
 
 def test_an_archive_that_swells(whole, tmp_path):
@@ -112,7 +112,11 @@ def test_arrays_that_claim_more_than_they_store(whole, tmp_path):
     refused(rewritten(tmp_path, parts), "stores far less")
 
 
-@pytest.mark.parametrize("text", ["[" * 50_000, '{"a":' * 500 + "1" + "}" * 500, "no", "[]", ""])
+@pytest.mark.parametrize(
+    "text",
+    ["[" * 50_000, '{"a":' * 500 + "1" + "}" * 500, "no", "[]", ""],
+    ids=["deeply nested", "nested", "no JSON", "a list", "empty"],
+)
 def test_a_config_that_is_none(whole, tmp_path, text):
     refused(rewritten(tmp_path, {**members(whole), "config.json": text}), "config")
 

@@ -186,6 +186,7 @@ def test_weights_behind_the_flatbuffer_are_weights(tmp_path):
 @pytest.mark.parametrize(
     "text",
     ["[" * 100_000, '{"multiple": ' + "9" * 5000 + "}", "null", "{}", "\ud800", " " * 2**21],
+    ids=["deep", "a long number", "null", "empty", "no text", "long"],
 )
 def test_absurd_notes(text):
     with pytest.raises(InputError, match="the spec is not a model spec"):
