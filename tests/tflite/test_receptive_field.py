@@ -1,5 +1,6 @@
 """The receptive field of a `.tflite` from its ops: enough for exact tiles, and no more."""
 
+import contextlib
 import re
 
 import numpy as np
@@ -126,3 +127,34 @@ def test_an_output_that_is_no_multiple_is_refused(size):
 
     with pytest.raises(InputError, match=f"returns an image of {Size(*size)} for one of 32x32"):
         receptive_field(changed("conv", change))
+
+
+def huge_kernel(editor):
+    kernel = int(editor.graph.operators[0].inputs[1])
+    editor.graph.tensors[kernel].shape[1] = 60_000
+
+
+def many_rows(editor):
+    for i in (*editor.graph.inputs, *editor.graph.outputs):
+        editor.set_shape(int(i), (1, 2_000_000_000, 32, 3))
+
+
+@pytest.mark.parametrize("change", [huge_kernel, many_rows])
+def test_absurd_sizes_are_not_followed(change):
+    """Nor do they take the memory that they ask for."""
+    field = receptive_field(changed("conv", change))
+    assert field.halo_px is None
+    assert "too large to follow" in field.reason
+
+
+def test_damaged_files_are_sentences():
+    """A few of many: what bits turn into is either followed or refused."""
+    rng = np.random.default_rng(0)
+    for name in ("u-net", "windows", "open-u-net", "x2-reshaped"):
+        data = path_of(name).read_bytes()
+        for _ in range(40):
+            damaged = bytearray(data)
+            for at in rng.integers(8, len(data), 3):
+                damaged[at] = rng.integers(256)
+            with contextlib.suppress(InputError):
+                receptive_field(TfliteModel.parse(bytes(damaged)))

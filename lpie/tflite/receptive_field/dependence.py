@@ -23,8 +23,8 @@ FIRST, LAST, BELOW, ABOVE = range(4)
 NOTHING = (-(1 << 24), -(1 << 24), 0, 0)
 # An index that `Map.read` reads nothing for.
 SKIP = np.iinfo(np.int64).min
-# A graph whose maps need more facts than this is not followed.
-MOST_FACTS = 1 << 25
+# A graph whose maps need more facts than this is not followed, nor an op that reads more.
+MOST_FACTS, MOST_READ, MOST_LENGTH, MOST_TAPS = 1 << 24, 1 << 26, 1 << 20, 1 << 12
 
 Index = NDArray[np.int64]
 
@@ -45,6 +45,7 @@ class Map:
     @staticmethod
     def of_image(shape: tuple[int, ...], axis: int) -> "Map":
         """The image itself, whose `axis` is followed."""
+        _check_size([4, shape[axis]])
         lines = np.arange(shape[axis], dtype=np.int32)
         facts = np.stack([-lines, lines, 0 * lines, 0 * lines])
         return Map(shape, facts.reshape(4, *(-1 if k == axis else 1 for k in range(len(shape)))))
@@ -79,9 +80,10 @@ class Map:
         if self.facts is None or not self.carries(axis):  # all alike: nothing is beyond
             return Map(shape, self.facts)
         facts = np.concatenate([self.facts, _beyond(self.facts.shape, axis + 1)], axis=axis + 1)
-        places = np.where(index < 0, length, np.where(index >= length, length + 1, index))
-        places = np.where(index == SKIP, length + 2, places)
-        taps = [np.take(facts, tap, axis=axis + 1) for tap in places]
+        where = np.where(index < 0, length, np.where(index >= length, length + 1, index))
+        where = np.where(index == SKIP, length + 2, where)
+        _check_size([facts.size // facts.shape[axis + 1], where.size], MOST_READ)
+        taps = (np.take(facts, tap, axis=axis + 1) for tap in where)
         return Map(shape, functools.reduce(np.maximum, taps))
 
     def merged(self, axes: Sequence[int], *, keep: bool = True) -> "Map":
@@ -148,6 +150,20 @@ def together(maps: Sequence[Map], shape: Sequence[int] | None = None) -> Map:
     for other in facts[1:]:
         result = np.maximum(result, other)
     return Map(tuple(shape), result)
+
+
+def places(*limits: int) -> Index:
+    """What `numpy.arange` gives; an `InputError` for a length that no image has."""
+    limits = tuple(int(n) for n in limits)
+    _check_size([len(range(*limits))], MOST_LENGTH)
+    return np.arange(*limits)
+
+
+def taps_from(starts: Index, size: int, step: int) -> Index:
+    """[size, ...] the places `starts`, and those `step`, 2 `step` ... behind them."""
+    _check_size([size], MOST_TAPS)
+    _check_size([size, len(starts)], MOST_READ)
+    return starts + places(size)[:, None] * step
 
 
 def known_numbers(source: Map) -> list[int]:
@@ -247,6 +263,6 @@ def _groups(
     return groups
 
 
-def _check_size(shape: Sequence[int]) -> None:
-    if math.prod(int(n) for n in shape) > MOST_FACTS:
+def _check_size(shape: Sequence[int], most: int = MOST_FACTS) -> None:
+    if math.prod(int(n) for n in shape) > most:
         raise InputError("The graph's maps are too large to follow.")

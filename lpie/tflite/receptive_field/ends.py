@@ -34,7 +34,12 @@ def image_ends(model: TfliteModel) -> ImageEnds:
     Raises:
         InputError: It takes or returns something else.
     """
-    image, result = _only(model, model.inputs, "input"), _only(model, model.outputs, "output")
+    try:
+        image, result = _only(model, model.inputs, "input"), _only(model, model.outputs, "output")
+    except IndexError:
+        raise InputError(
+            f"{model.name} is a damaged TFLite model: it refers to a tensor that is not there."
+        ) from None
     channels, result_channels = image.shape[3], result.shape[3]
     if image.dynamic:
         if any(n > 0 for n in image.signature[1:3]):

@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from lpie.tflite.model import Op
-from lpie.tflite.receptive_field.dependence import SKIP, Index, Map, known_numbers
+from lpie.tflite.receptive_field.dependence import (
+    SKIP,
+    Index,
+    Map,
+    known_numbers,
+    places,
+    taps_from,
+)
 
 SAME = 0  # of the schema's Padding
 
@@ -42,8 +49,8 @@ def _windows(source: Map, window: Sequence[tuple[int, int, int]], padding: int) 
             before = max((count - 1) * stride + reach - length, 0) // 2
         else:
             count, before = (length - reach) // stride + 1, 0
-        taps = np.arange(size) * dilation
-        source = source.read(axis, taps[:, None] + np.arange(count) * stride - before)
+        starts = places(count) * stride - before
+        source = source.read(axis, taps_from(starts, size, dilation))
     return source
 
 
@@ -55,8 +62,8 @@ def transposed_conv(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
         before = 0
         if op.option("padding") == SAME:
             before = max((-(-length // stride) - 1) * stride + size - length, 0) // 2
-        at = np.arange(length) + before
-        taps = np.stack([at // stride - k for k in range(-(-size // stride))])
+        at = places(length) + before
+        taps = taps_from(at // stride, -(-size // stride), -1)
         source = source.read(axis, np.where(at - taps * stride < size, taps, SKIP))
     return [Map(tuple(shape), source.facts)]
 
@@ -67,11 +74,8 @@ def resize(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
         old = source.shape[axis]
         aligned = bool(op.option("alignCorners")) and old != length and min(old, length) > 1
         if aligned and source.carries(axis):  # its step depends on the size
-            return [
-                source.seeing_all(
-                    lines, (source.shape[0], *known_numbers(maps[1]), source.shape[3])
-                )
-            ]
+            shape = source.shape[0], *known_numbers(maps[1]), source.shape[3]
+            return [source.seeing_all(lines, shape)]
         taps = _bilinear if bilinear else _nearest
         source = source.read(axis, taps(old, length, bool(op.option("halfPixelCenters"))))
     return [source]
@@ -79,7 +83,7 @@ def resize(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
 
 def _bilinear(old: int, new: int, half_pixel: bool) -> Index:
     """Of a pixel at (i + 1/2) old / new - 1/2, or i old / new: the one below, the one above."""
-    place = np.arange(new) * old * 2
+    place = places(new) * old * 2
     if half_pixel:
         place = place + old - new
     below, between = place // (2 * new), place % (2 * new)
@@ -87,7 +91,7 @@ def _bilinear(old: int, new: int, half_pixel: bool) -> Index:
 
 
 def _nearest(old: int, new: int, half_pixel: bool) -> Index:
-    place = (2 * np.arange(new) + (1 if half_pixel else 0)) * old
+    place = (2 * places(new) + (1 if half_pixel else 0)) * old
     return (place // (2 * new))[None]
 
 
@@ -95,7 +99,7 @@ def pad(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
     source, amounts = maps[0], np.reshape(known_numbers(maps[1]), (-1, 2))
     for axis, (before, behind) in enumerate(amounts):
         length = source.shape[axis]
-        index = np.arange(-before, length + behind)
+        index = places(-before, length + behind)
         taps = index[None]
         if op.name == "MIRROR_PAD":
             edge = op.option("mode", 0)  # 0: REFLECT, 1: SYMMETRIC

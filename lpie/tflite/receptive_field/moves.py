@@ -6,7 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 
 from lpie.tflite.model import Op
-from lpie.tflite.receptive_field.dependence import Index, Map, joined, known_numbers, together
+from lpie.tflite.receptive_field.dependence import (
+    Index,
+    Map,
+    joined,
+    known_numbers,
+    places,
+    together,
+)
 
 
 def reshape(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
@@ -73,7 +80,7 @@ def split_unevenly(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
 def _split_at(source: Map, axis: int, lengths: Sequence[int]) -> list[Map]:
     ends = np.cumsum([0, *lengths])
     axis %= len(source.shape)
-    return [picked(source, axis, np.arange(a, b)) for a, b in itertools.pairwise(ends)]
+    return [picked(source, axis, places(a, b)) for a, b in itertools.pairwise(ends)]
 
 
 def sliced(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
@@ -82,7 +89,7 @@ def sliced(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
         zip(known_numbers(maps[1]), known_numbers(maps[2]), strict=True)
     ):
         end = result.shape[axis] if size < 0 else begin + size
-        result = picked(result, axis, np.arange(begin, end))
+        result = picked(result, axis, places(begin, end))
     return [result]
 
 
@@ -99,7 +106,7 @@ def strided_slice(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
         single = bool(op.option("shrinkAxisMask") & bit)
         first = None if op.option("beginMask") & bit and not single else begin[axis]
         last = None if op.option("endMask") & bit else end[axis]
-        taken = np.arange(source.shape[axis])
+        taken = places(source.shape[axis])
         taken = taken[[begin[axis]]] if single else taken[first : last : step[axis]]
         source = picked(source, axis, taken)
         shape += [] if single else [len(taken)]
@@ -129,14 +136,16 @@ def reverse(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
     result = maps[0]
     for axis in known_numbers(maps[1]):
         axis %= len(result.shape)
-        result = picked(result, axis, np.arange(result.shape[axis])[::-1])
+        result = picked(result, axis, places(result.shape[axis])[::-1])
     return [result]
 
 
 def tile(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
     result = maps[0]
     for axis, times in enumerate(known_numbers(maps[1])):
-        result = picked(result, axis, np.tile(np.arange(result.shape[axis]), times))
+        result = picked(
+            result, axis, places(result.shape[axis] * times) % max(result.shape[axis], 1)
+        )
     return [result]
 
 
@@ -159,7 +168,7 @@ def space_to_depth(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
 def space_to_batch(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
     (down, across), source = known_numbers(maps[1]), maps[0]
     for axis, (before, behind) in enumerate(np.reshape(known_numbers(maps[2]), (2, 2)), 1):
-        source = source.read(axis, np.arange(-before, source.shape[axis] + behind)[None])
+        source = source.read(axis, places(-before, source.shape[axis] + behind)[None])
     n, h, w, c = source.shape
     apart = source.reshaped([n, h // down, down, w // across, across, c])
     shape = [down * across * n, h // down, w // across, c]
@@ -172,5 +181,5 @@ def batch_to_space(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
     result = apart.transposed([2, 3, 0, 4, 1, 5])
     result = result.reshaped([n // (down * across), h * down, w * across, c])
     for axis, (before, behind) in enumerate(np.reshape(known_numbers(maps[2]), (2, 2)), 1):
-        result = picked(result, axis, np.arange(before, result.shape[axis] - behind))
+        result = picked(result, axis, places(before, result.shape[axis] - behind))
     return [result]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lpie.tflite.model import Op
 from lpie.tflite.receptive_field import filters, moves
-from lpie.tflite.receptive_field.dependence import Map, known_numbers, together
+from lpie.tflite.receptive_field.dependence import Map, known_numbers, places, together
 
 # (op, the maps that it reads, lines of the image) to the maps that it writes. A rule may raise
 # ValueError, TypeError, IndexError or KeyError for an op that it cannot follow.
@@ -96,7 +96,7 @@ def _fill(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
 
 def _range(op: Op, maps: Sequence[Map], lines: int) -> list[Map]:
     (start,), (end,), (step,) = (known_numbers(m) for m in maps)
-    numbers = np.arange(start, end, step)
+    numbers = places(start, end, step)
     return [Map(numbers.shape, numbers=numbers)]
 
 

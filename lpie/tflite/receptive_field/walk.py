@@ -16,11 +16,22 @@ from lpie.tflite.receptive_field.ends import image_ends, scale_between
 from lpie.tflite.receptive_field.rules import ELEMENTWISE, follow
 
 # What a rule raises for an op that is damaged or that it cannot follow.
-UNFOLLOWED = (ValueError, TypeError, IndexError, KeyError, AttributeError, ZeroDivisionError)
+UNFOLLOWED = (
+    ValueError,
+    TypeError,
+    IndexError,
+    KeyError,
+    AttributeError,
+    ZeroDivisionError,
+    MemoryError,
+    OverflowError,
+)
 # Sides (px) of the first image that a file of any size is walked with, and of the last of all.
 FIRST_SIDE_PX, LAST_SIDE_PX = 64, 4096
 # A map that is smaller by more than this has a size of its own, such as that of a pooled pyramid.
 MOST_REDUCTION = 64
+# Facts about all maps together: a larger graph is not followed, so that none takes for ever.
+MOST_WORK = 1 << 27
 # Integers in a file that may be sizes, axes or indices.
 MOST_NUMBERS = 1 << 16
 
@@ -107,8 +118,10 @@ def _open_scale(model: TfliteModel, size: Size) -> int:
             f"{error}, so that the size of the output of {model.name} is unknown. Export the "
             "network with a fixed size."
         ) from None
-    result = walk.maps[model.outputs[0].index].shape
-    return scale_between(size, Size(*result[1:3]), model.name)
+    result = walk.maps.get(model.outputs[0].index)
+    if result is None or len(result.shape) != 4:
+        raise InputError(f"The output of {model.name} is not made of its input.")
+    return scale_between(size, Size(*result.shape[1:3]), model.name)
 
 
 def shapes_of(model: TfliteModel, size: Size) -> dict[int, tuple[int, ...]]:
@@ -176,7 +189,7 @@ class _Walk:
         self._model, self._axis, self._lines = model, axis, size[axis - 1]
         (image,) = model.inputs
         self.maps = {image.index: Map.of_image((1, *size, image.shape[3]), axis)}
-        self.multiple, self.reason = 1, ""
+        self.multiple, self.reason, self._work = 1, "", 0
 
     def run(self) -> None:
         """Follow all ops. Raises `_Unfollowed` for one that has no rule."""
@@ -204,16 +217,20 @@ class _Walk:
         return max(-(-low // scale), -(-high // scale), reach, 0)
 
     def _follow(self, op: Op) -> None:
-        sources = [self._source(tensor) for tensor in op.inputs if tensor is not None]
-        if not any(m.depends for m in sources) and not sources:
-            raise _Unfollowed(f"The reach of {op.name} is unknown")
         try:
-            results = follow(op, sources, self._lines)
+            sources = [self._source(tensor) for tensor in op.inputs if tensor is not None]
+            results = follow(op, sources, self._lines) if sources else None
+            if results:
+                self._check_place(op, sources, results[0])
+        except InputError:
+            raise
         except UNFOLLOWED:
             raise _Unfollowed(f"{op.name} (op {op.index}) cannot be followed") from None
-        if results is None:
+        if not results:
             raise _Unfollowed(f"The reach of {op.name} is unknown")
-        self._check_place(op, sources, results[0])
+        self._work += sum(m.facts.size for m in results if m.facts is not None)
+        if self._work > MOST_WORK:
+            raise InputError(f"{self._model.name} is too large to follow.")
         for tensor, result in zip(op.outputs, results, strict=False):
             if tensor.shape != result.shape and not self._model.inputs[0].dynamic:
                 raise InputError(f"{op.name} (op {op.index}) is made for another size.")
