@@ -151,9 +151,9 @@ def runs(text: str) -> list[Run]:
         line = Line(_harmless(stripped.text), stripped.level, whole)
         began = processes.setdefault(pid, _Process()).add(line, raw)
         order += [began] if began is not None else []
+        if len(order) > MOST_RUNS:
+            raise InputError(f"It holds more than {MOST_RUNS:,} runs. Cut out those that count.")
     known = [run for run in order if run.known]
-    if len(known) > MOST_RUNS:
-        raise InputError(f"It holds more than {MOST_RUNS:,} runs. Cut those that count out of it.")
     return known or order or [Run()]
 
 
