@@ -26,12 +26,16 @@ _HOME = {
     "train": "lpie.training.trainer",
 }
 
-__all__ = ["__version__", *_HOME]
+__all__ = ["__version__", "restore", *_HOME]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(importlib.import_module(_HOME[name]), name)
-    if name in ("export", "benchmarks"):
+    if name in ("export", "benchmarks", "restore"):
         return importlib.import_module(f"lpie.{name}")
     raise AttributeError(f"module 'lpie' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "benchmarks", "export"])

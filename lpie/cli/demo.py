@@ -11,6 +11,7 @@ import click
 
 from lpie.cli.format import echo, json_option, print_json, progress_bar
 from lpie.cli.paths import PATH
+from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
 
 PRETRAINED = "denoise"
@@ -71,6 +72,11 @@ def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
       lpie demo
       lpie demo -o /tmp/lpie-demo
     """
+    if output.is_dir() and any(output.iterdir()) and not (output / "noisy.png").exists():
+        raise InputError(
+            f"`output` must be a new folder, or that of an earlier demo. Received: {output}, which "
+            "holds other files."
+        )
     run, clock = output / "run", _Clock(quiet=as_json)
     with clock.stage(f"Restoring a photo with the pretrained network {PRETRAINED}"):
         pretrained = _restore_pretrained(run, output)

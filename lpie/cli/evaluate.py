@@ -18,7 +18,7 @@ from lpie.cli.format import (
     suite_rows,
     suite_title,
 )
-from lpie.cli.paths import PATH
+from lpie.cli.paths import PATH, read_in, refuse_overwriting
 from lpie.config.config import config_from
 from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
@@ -126,6 +126,9 @@ def evaluate(
     for name in foreign:
         if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
             raise InputError(f"`{name}` works only {'without' if suite else 'with'} --suite.")
+    named = [Path(model.partition("=")[2] or model) for model in models]
+    folders = [options[name] for name in ("pairs", "clean", "data")]
+    refuse_overwriting([output], [*(file for model in named for file in read_in(model)), *folders])
     own = {k: v for k, v in options.items() if k == "seed" or k not in foreign}
     if suite is not None:
         _evaluate_suite(models, suite, output, as_json, **own)
@@ -156,7 +159,7 @@ def _evaluate_suite(
         for table in result["tables"]:
             echo(suite_title(table))
             print_table(SUITE_HEADER, suite_rows(table))
-            echo()
+            echo("")
         echo(suite_environment(result))
     if output:  # last: what cannot be written is not lost
         as_tables = output.suffix.lower() == ".md"

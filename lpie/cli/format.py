@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -52,6 +53,46 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def progress_bar(items: Sequence[Any], *, unit: str, disable: bool = False) -> Iterator[Any]:
     """Yield `items` one by one, with a progress bar on standard error."""
     return iter(tqdm(items, unit=unit, disable=disable, dynamic_ncols=True, leave=False))
+
+
+class PhotoBar:
+    """Progress over photos on standard error, with the name of the one in work.
+
+    Of a single photo it counts the pixels. disable: show nothing; nothing is shown either where
+    standard error is no terminal.
+    """
+
+    def __init__(self, *, disable: bool) -> None:
+        options = {"dynamic_ncols": True, "leave": False}
+        self._bar = tqdm(disable=True if disable else None, **options)
+        self._pixels = 0
+
+    def __enter__(self) -> "PhotoBar":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.close()
+
+    def start(self, index: int, count: int, photo: Path) -> None:
+        """Show that `photo`, of number `index` from 0 on, is in work."""
+        if self._bar.disable:
+            return
+        self._pixels, self._bar.total, self._bar.n = 0, count, index
+        self._bar.unit = "photo"
+        self._name = printable(photo.name)[-40:]
+        self._bar.set_postfix_str(self._name)
+
+    def progress(self, pixels: int) -> None:
+        """Show that `pixels` more of the photo are restored."""
+        self._pixels += pixels
+        if not self._bar.disable:
+            self._bar.set_postfix_str(f"{self._name}, {self._pixels / 1e6:.1f} MP", refresh=False)
+            self._bar.update(0)
+
+    def print(self, *lines: str) -> None:
+        """Print `lines` on standard output, above the bar."""
+        with tqdm.external_write_mode():
+            echo(*lines)
 
 
 # The tables of `lpie evaluate --suite`.

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import re
+import signal
 import sys
 import warnings
 from typing import Any
@@ -151,6 +152,9 @@ def _run(arguments: list[str] | None) -> tuple[str, int]:
         return "Stopped.", 130
     except LpieError as error:
         return with_flags(str(error), _flags(arguments)), error.exit_code
+    except BrokenPipeError:  # as of `lpie models | head -1`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes again at its end
+        return "", 128 + signal.SIGPIPE
     except OSError as error:
         return str(sentence(error)), 1
     except MemoryError:

@@ -1,45 +1,48 @@
 """`lpie restore`."""
 
-import sys
-import tempfile
-import time
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
-from tqdm import tqdm
 
-from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.format import PhotoBar, echo, json_option, print_json
 from lpie.cli.paths import PATH
+from lpie.cli.streams import (
+    STREAM,
+    check_standard_output,
+    folder_of_streams,
+    read_photo_file,
+    write_photo_file,
+)
 from lpie.errors import InputError, LpieError
-from lpie.image.image import EXTENSIONS, list_images
-from lpie.image.photo import MAX_MEGAPIXELS, Header, read_header, read_photo, write_photo
-from lpie.restore.photos import Crop, restore_crop, restore_photo, side_by_side
+from lpie.image.photo import MAX_MEGAPIXELS
+from lpie.restore.batch.finished import is_ours
+from lpie.restore.batch.inputs import is_pattern, summary
+from lpie.restore.batch.restore import batch_of
+from lpie.restore.batch.run import Batch, RestoredFile, Summary, run
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import HALOS, MAX_MEMORY_MB
-from lpie.system.files import refuse_existing, sentence
 
-# Encoding a larger photo takes as much memory as the interpreters, which are soon opened again.
-LARGE_BYTES = 100e6
-
-
-class Job(NamedTuple):
-    """One photo to restore and the file to write."""
-
-    photo: Path
-    out: Path
-
-    @property
-    def comparison(self) -> Path:
-        """The file of --compare."""
-        return self.out.with_stem(f"{self.out.stem}_compare")
+MOST_LISTED = 50  # failures in an error; --json lists all
 
 
 @click.command()
 @click.argument("model", type=PATH)
-@click.argument("source", metavar="IN", type=PATH)
-@click.argument("target", metavar="[OUT]", required=False, type=PATH)
+@click.argument("input", metavar="IN...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    metavar="OUT",
+    help="File of the result, or folder of the results.  [default: a name beside IN: "
+    "photo_restored.jpg, or the folder holiday_restored]",
+)
+@click.option(
+    "--format",
+    metavar="FORMAT",
+    help="Format of the results: jpg, png, webp, tif or bmp.  [default: that of each photo]",
+)
 @click.option(
     "--strength",
     type=click.FloatRange(0, 1),
@@ -55,8 +58,23 @@ class Job(NamedTuple):
     metavar="X,Y,WxH",
     help="Restore only this part of the photo IN, in pixels from its top left corner.",
 )
-@click.option("--resume", is_flag=True, help="Skip photos whose output exists already.")
+@click.option("--resume", is_flag=True, help="Skip photos whose result is there already, whole.")
 @click.option("--force", is_flag=True, help="Overwrite existing outputs.")
+@click.option(
+    "--in-place",
+    is_flag=True,
+    help="Replace the photos by their results; --backup keeps them as they were.",
+)
+@click.option(
+    "--backup",
+    metavar="SUFFIX|FOLDER",
+    help="For --in-place: where the photos are kept, by a suffix such as .orig, or in a folder.",
+)
+@click.option(
+    "--shard",
+    metavar="PART/PARTS",
+    help="Restore only this part of the photos: 1/16 to 16/16 on 16 machines do each photo once.",
+)
 @click.option(
     "--halo",
     type=click.Choice(HALOS),
@@ -93,148 +111,207 @@ class Job(NamedTuple):
 @json_option
 def restore(
     model: Path,
-    source: Path,
-    target: Path | None,
-    crop: str | None,
-    resume: bool,
-    force: bool,
+    input: tuple[str, ...],
+    output: str | None,
     as_json: bool,
-    strength: float,
-    compare: bool,
-    max_megapixels: float,
+    halo: Any,
+    tile_px: int | None,
+    max_memory_mb: float,
+    threads: int | None,
     **options: Any,
 ) -> None:
-    """Restore the photo IN, or every photo in the folder IN and its subfolders, with MODEL.
+    """Restore photos with MODEL: files, folders with all their subfolders, and patterns.
 
     MODEL is the name of a pretrained network (see `lpie models`), a run, a .keras or a .tflite
-    file. OUT defaults to a name beside IN (photo_restored.jpg, or the folder IN_restored); IN
-    itself is never overwritten. Bit depth, transparency, EXIF, colour profile and JPEG quality
-    are kept. Of a folder, photos that cannot be read are listed at the end, and the exit code
+    file. A single - is standard input or output. IN is never overwritten, except by --in-place.
+
+    Of two names without -o, the second is OUT if it is a folder or does not exist; a second photo
+    needs -o. Bit depth, transparency, EXIF, colour profile, JPEG quality and the file's time are
+    kept. A photo that fails stops no other: failures are listed at the end, and the exit code
     is 1.
 
     \b
     Examples:
       lpie restore denoise photo.jpg
+      lpie restore denoise a.jpg b.jpg holiday/ -o restored/
+      lpie restore denoise "holiday/**/*.jpg" -o restored/ --format png --resume
       lpie restore denoise photo.jpg --crop 1200,800,640x480 --compare
-      lpie restore runs/smoke holiday/ holiday_restored/ --resume
+      lpie restore denoise holiday/ --in-place --backup .orig
+      lpie restore denoise - < noisy.jpg > restored.jpg
     """
-    part = Crop.parse(crop) if crop else None
-    if part and source.is_dir():
-        raise InputError("--crop is for one photo. Received a folder.")
-    if not source.exists():
-        raise InputError(f"{source} does not exist.")
-    restorer = Restorer(model, **options)
-    jobs, skipped = _jobs(source, target, force=force, resume=resume)
-    for job in jobs if compare else ():
-        refuse_existing(job.comparison, force=force or resume)
-    _check_writable(jobs)
-
-    def work(job: Job, progress: Callable[[int], object]) -> dict[str, Any]:
-        photo = read_photo(job.photo, max_megapixels=max_megapixels)
-        start = time.perf_counter()
-        if part:
-            result = restore_crop(restorer, photo, part, strength=strength)
+    if options["crop"] and Path(input[0]).is_dir():
+        raise InputError("`crop` is for one photo. Received a folder.")
+    if not (input[0] == STREAM or is_pattern(input[0]) or os.path.lexists(input[0])):
+        raise InputError(f"{input[0]} does not exist.")
+    restorer = Restorer(
+        model, halo=halo, tile_px=tile_px, threads=threads, max_memory_mb=max_memory_mb
+    )
+    inputs, out = inputs_and_output(input, output, resume=options["resume"])
+    try:
+        if STREAM in (*inputs, out):
+            _restore_stream(restorer, inputs, out, as_json=as_json, options=options)
         else:
-            result = restore_photo(restorer, photo, strength=strength, progress=progress)
-        seconds = time.perf_counter() - start
-        if result.after.pixels.nbytes > LARGE_BYTES:
-            restorer.close()
-        write_photo(job.out, result.after)
-        if compare:
-            write_photo(job.comparison, side_by_side(result.before, result.after))
-        h, w = result.before.pixels.shape[:2]
-        row = {"in": str(job.photo), "out": str(job.out), "width": w, "height": h, "s": seconds}
-        return {**row, "exact": result.exact}
+            batch = batch_of(inputs, out, **options)
+            _show(batch, _run(batch, restorer, as_json), restorer.reason, as_json=as_json)
+    except InputError as error:
+        raise InputError(_as_typed(str(error), output)) from None
 
-    restored, failed = _restore_all(jobs, work, alone=not source.is_dir(), as_json=as_json)
+
+def inputs_and_output(
+    words: Sequence[str], output: str | None, *, resume: bool
+) -> tuple[tuple[str, ...], str | None]:
+    """(IN..., OUT) of what was typed, where lpie 0.1 took OUT as a second word.
+
+    A second photo is never taken for OUT: it might be overwritten.
+    """
+    if output is not None or len(words) != 2:
+        return tuple(words), output
+    first, second = words
+    if second == STREAM:
+        return (first,), second
+    if is_pattern(second):
+        return (first, second), None
+    new = os.path.isdir(second) or not os.path.lexists(second)
+    same = os.path.exists(first) and os.path.exists(second) and os.path.samefile(first, second)
+    if new or same or (resume and is_ours(Path(first), Path(second))):
+        return (first,), second
+    raise InputError(
+        f"{second} exists already. To restore both, name the folder of the results: -o FOLDER. "
+        f"To write the result of {first} to it: -o {second} --force."
+    )
+
+
+def _run(batch: Batch, restorer: Restorer, as_json: bool) -> Summary:
+    """What became of the photos, each printed when it is restored."""
+    with PhotoBar(disable=as_json) as bar:
+
+        def show(row: RestoredFile) -> None:
+            if not as_json:
+                bar.print(*_lines(row))
+
+        return run(batch, restorer, on_start=bar.start, on_restored=show, progress=bar.progress)
+
+
+def _lines(row: RestoredFile) -> list[str]:
+    lost = [f"lost: {', '.join(row.lost)}"] if row.lost else []
+    return [f"{row.out} ({row.width}x{row.height}, {row.seconds:.2f} s)", *lost]
+
+
+def _show(batch: Batch, done: Summary, reason: str, *, as_json: bool) -> None:
+    """Print what became of the photos; an `LpieError` when some failed."""
     if as_json:
-        print_json({"restored": restored, "skipped": len(skipped), "failed": failed})
-    elif skipped:
-        echo(f"{len(skipped)} already done, skipped.")
-    if any(not row["exact"] for row in restored):
+        print_json(_to_json(done))
+    elif not batch.alone or done.skipped:
+        _print_summary(done)
+    _print_inexact(done, reason)
+    if done.failed:
+        listed = "".join(f"\n  {row.reason}" for row in done.failed[:MOST_LISTED])
+        if len(done.failed) > MOST_LISTED:
+            listed += f"\n  and {len(done.failed) - MOST_LISTED} more, which --json lists"
+        count = len(done.restored) + len(done.skipped) + len(done.failed)
+        raise LpieError(f"{len(done.failed)} of {count} photos were not restored:{listed}")
+
+
+def _print_inexact(done: Summary, reason: str) -> None:
+    """Say that tiles were blended, and why."""
+    if any(not row.exact for row in done.restored):
         echo(
-            f"{restorer.reason}: tiles were blended, which is not exactly the result of the whole "
-            "image.",
+            f"{reason}: tiles were blended, which is not exactly the result of the whole image.",
             err=True,
         )
-    if failed:
-        listed = "".join(f"\n  {row['error']}" for row in failed)
-        raise LpieError(f"{len(failed)} of {len(jobs)} photos were not restored:{listed}")
 
 
-def _restore_all(
-    jobs: Sequence[Job],
-    work: Callable[[Job, Callable[[int], object]], dict[str, Any]],
+def _print_summary(done: Summary) -> None:
+    counts: dict[str, Sequence[object]] = {
+        "restored": done.restored,
+        "already done, skipped": done.skipped,
+        "failed": done.failed,
+        "left out": done.left_out,
+    }
+    echo(", ".join(f"{len(rows)} {what}" for what, rows in counts.items() if rows) + ".")
+    phrases = summary(done.left_out)
+    more = len(phrases) - MOST_LISTED
+    for phrase in phrases[:MOST_LISTED]:
+        echo(f"Left out: {phrase}", err=True)
+    if more > 0:
+        echo(f"Left out: {more} more, which --json lists", err=True)
+
+
+def _to_json(done: Summary) -> dict[str, Any]:
+    return {
+        "restored": [
+            {
+                "in": str(row.photo),
+                "out": str(row.out),
+                "width": row.width,
+                "height": row.height,
+                "s": row.seconds,
+                "exact": row.exact,
+                "lost": list(row.lost),
+            }
+            for row in done.restored
+        ],
+        "skipped": len(done.skipped),
+        "skipped_photos": [{"in": str(p), "reason": why} for p, why in done.skipped],
+        "failed": [{"in": str(p), "error": why} for p, why in done.failed],
+        "left_out": [{"in": str(p), "reason": why} for p, why in done.left_out],
+    }
+
+
+def _restore_stream(
+    restorer: Restorer,
+    inputs: Sequence[str],
+    output: str | None,
     *,
-    alone: bool,
     as_json: bool,
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """(rows of restored photos, rows of failed ones); a single photo raises its error."""
-    restored: list[dict[str, Any]] = []
-    failed: list[dict[str, str]] = []
-    headers = {} if as_json else _headers(jobs)
-    total = sum(header.width * header.height for header in headers.values())
-    options = {"unit": "px", "unit_scale": True, "dynamic_ncols": True, "leave": False}
-    with tqdm(total=total or None, disable=True if as_json else None, **options) as bar:
-        for job in jobs:
-            try:
-                row = work(job, bar.update)
-            except LpieError as error:
-                if alone:
-                    raise
-                failed.append({"in": str(job.photo), "error": str(error)})
-                continue
-            restored.append(row)
-            if not as_json:
-                size = f"{row['width']}x{row['height']}"
-                bar.write(f"{job.out} ({size}, {row['s']:.2f} s)", file=sys.stdout)
-    return restored, failed
-
-
-def _headers(jobs: Sequence[Job]) -> dict[Path, Header]:
-    """The headers of the photos that have one, for the progress bar."""
-    headers = {}
-    for job in jobs:
+    options: dict[str, Any],
+) -> None:
+    """Restore one photo from standard input, or to standard output, or both."""
+    out = STREAM if output is None else output
+    _check_stream(inputs, out, options, as_json=as_json)
+    with folder_of_streams() as folder:
+        source = Path(inputs[0])
+        if inputs[0] == STREAM:
+            source = read_photo_file(folder, max_megapixels=options["max_megapixels"])
+        suffix = f".{options['format'].lower()}" if options["format"] else source.suffix
+        target = str(folder / f"standard output{suffix}") if out == STREAM else out
         try:
-            headers[job.photo] = read_header(job.photo)
-        except (InputError, OSError):  # reported when its turn comes
-            continue
-    return headers
+            batch = batch_of([str(source)], target, **options)
+            done = _run(batch, restorer, True)
+        except LpieError as error:  # whose file is no one's
+            raise type(error)(str(error).replace(f"{folder}{os.sep}", "")) from None
+        if out == STREAM:
+            write_photo_file(Path(target))
+    _print_inexact(done, restorer.reason)
+    for row in done.restored:
+        named = RestoredFile(Path(inputs[0]), Path(out), *_rest(row))
+        if as_json:
+            print_json(_to_json(Summary(restored=[named])))
+        else:
+            for line in _lines(named):
+                echo(line, err=out == STREAM)
 
 
-def _jobs(
-    source: Path, target: Path | None, *, force: bool, resume: bool
-) -> tuple[list[Job], list[Job]]:
-    """(photos to restore, photos that --resume skips), checked before any slow work."""
-    if source.is_dir():
-        folder = target or source.with_name(f"{source.resolve().name}_restored")
-        photos = list_images(source, inner=True)
-        inside = folder.resolve() if folder.resolve() != source.resolve() else None
-        photos = [p for p in photos if inside is None or inside not in p.resolve().parents]
-        jobs = [Job(photo, folder / photo.relative_to(source)) for photo in photos]
-    else:
-        out = target or source.with_stem(f"{source.stem}_restored")
-        jobs = [Job(source, out / source.name if out.is_dir() else out)]
-    sources = {job.photo.resolve() for job in jobs}
-    for photo, out in jobs:
-        if out.resolve() in sources:
-            raise InputError(
-                f"Input and output are the same file ({photo}). Choose another output: "
-                "lpie never overwrites its input."
-            )
-        if out.suffix.lower() not in EXTENSIONS:
-            raise InputError(f"OUT must end in one of {', '.join(EXTENSIONS)}. Received: {out}.")
-        if not resume:
-            refuse_existing(out, force=force)
-    skipped = [job for job in jobs if resume and job.out.exists()]
-    return [job for job in jobs if job not in skipped], skipped
+def _rest(row: RestoredFile) -> tuple[Any, ...]:
+    return row.width, row.height, row.seconds, row.exact, row.lost
 
 
-def _check_writable(jobs: Sequence[Job]) -> None:
-    """Raise an `LpieError` where a file cannot be written in the folder of an output."""
-    for folder in sorted({job.out.parent for job in jobs}):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            tempfile.TemporaryFile(dir=folder).close()
-        except OSError as error:
-            raise LpieError(f"{folder} cannot be written to: {sentence(error)}") from None
+def _check_stream(
+    inputs: Sequence[str], out: str, options: dict[str, Any], *, as_json: bool
+) -> None:
+    """Raise an `InputError` for what one photo in a stream cannot do."""
+    if len(inputs) > 1 or (inputs[0] != STREAM and not Path(inputs[0]).is_file()):
+        raise InputError(f"- is for one photo. Received: {', '.join(inputs)}.")
+    for name in ("shard", "resume", "in_place", "backup"):
+        if options[name]:
+            raise InputError(f"- is one photo in a stream: omit `{name}`.")
+    if out == STREAM:
+        if options["compare"] or as_json:
+            name = "`compare`" if options["compare"] else "`as_json`"
+            raise InputError(f"Standard output takes the photo alone: omit {name}, or name OUT.")
+        check_standard_output()
+
+
+def _as_typed(message: str, output: str | None) -> str:
+    """`message` with OUT for `output` where that was no option."""
+    return message if output is not None else message.replace("`output`", "OUT")

@@ -1,5 +1,6 @@
 """Restores photos of any size with one network, whatever file it comes from."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -9,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageOps
 
 from lpie.errors import InputError, unknown_name
-from lpie.image.image import cut, to_float
+from lpie.image.image import cut, read_image, to_float
 from lpie.restore.network import ImageModel, open_network
 from lpie.restore.stitching import enlarged_part, stitch
 from lpie.restore.tile_grid import Tile
@@ -22,6 +24,7 @@ from lpie.tflite.interpreter import RuntimeName
 if TYPE_CHECKING:
     import keras
 
+AnyImage = NDArray | Image.Image | os.PathLike[str] | str
 OUT_TYPES = (np.uint8, np.uint16, np.float32)
 
 
@@ -90,7 +93,7 @@ class Restorer:
 
     def restore(
         self,
-        image: NDArray,
+        image: AnyImage,
         *,
         out: NDArray | None = None,
         plan: Plan | None = None,
@@ -101,7 +104,9 @@ class Restorer:
 
         Args:
             image: [H, W, 3] or [N, H, W, 3] of any size: sRGB as uint8, uint16 or floats in
-                [0, 1]. A network of other channels takes as many as its `channels` says.
+                [0, 1]. A network of other channels takes as many as its `channels` says. Also the
+                path of a photo or a PIL image, which are taken upright as RGB in 8 bits; of files
+                `lpie.restore` keeps all that they hold.
             out: An array to write the result to, of the shape of the result and of uint8, uint16
                 or float32. It must not share memory with `image` when there are several tiles.
             plan: Another way to go over each image than the one that `plan` chooses.
@@ -122,7 +127,7 @@ class Restorer:
 
     def restored(
         self,
-        image: NDArray,
+        image: AnyImage,
         *,
         out: NDArray | None = None,
         plan: Plan | None = None,
@@ -136,7 +141,7 @@ class Restorer:
         Returns:
             The result of `restore` as `pixels`, and the `plan`.
         """
-        c = self.channels
+        c, image = self.channels, _pixels(image)
         if image.ndim not in (3, 4) or image.shape[-1] != c or 0 in image.shape:
             raise InputError(
                 f"`image` must be [H, W, {c}] or [N, H, W, {c}]. Received the shape {image.shape}."
@@ -269,6 +274,15 @@ class Restorer:
                 before = enlarged_part(image, tile.origin, tile.size, self.scale)
             restored = before + np.float32(strength) * (restored - before)
         return stitch(restored, tile, plan, out)
+
+
+def _pixels(image: AnyImage) -> NDArray:
+    """The pixels of what `Restorer.restore` takes."""
+    if isinstance(image, str | os.PathLike):
+        return read_image(Path(image))
+    if isinstance(image, Image.Image):
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+    return np.asarray(image)
 
 
 def _check_out(out: NDArray, shape: tuple[int, ...]) -> None:

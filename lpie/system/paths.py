@@ -28,7 +28,7 @@ def refuse_special(path: Path, *, name: str = "") -> None:
     kind = next((kind for is_kind, kind in _SPECIAL if is_kind(mode)), None)
     if kind:
         start = f"{name} must be a file or a folder. Received: {path}, which" if name else path
-        raise InputError(f"{start} is {kind}. Save what it holds in a file, and name that.")
+        raise InputError(f"{start} is {kind}. Name an ordinary file.")
 
 
 def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
@@ -47,7 +47,8 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
         read |= dict.fromkeys(_keys(path, real), path)
     written: dict[object, Path] = {}
     for path in outputs:
-        for key in _keys(path, real):
+        keys = _keys(path, real)
+        for key in keys:
             if key in read:
                 raise InputError(
                     f"Input and output are the same file ({read[key]}). Choose another output: "
@@ -58,7 +59,7 @@ def check_outputs(outputs: Sequence[Path], inputs: Iterable[Path]) -> None:
                     f"{written[key]} and {path} are one file, and both would be written. Choose "
                     "other outputs."
                 )
-        written |= dict.fromkeys(_keys(path, real), path)
+        written |= dict.fromkeys(keys, path)
         folder = _holder(path, folders)
         if folder:
             raise InputError(

@@ -32,6 +32,30 @@ DAMAGE = (
 )  # fmt: skip
 
 
+def check_folder(config: Config, folder: Path) -> None:
+    """Raise an `InputError` when the run in `folder` would write over what it reads.
+
+    Its sample pictures would become photos, or its models the weights that it starts from.
+    """
+    real = folder.resolve()
+    data = config.data
+    for name in ("folder", "validation_folder", "real_pairs"):
+        photos = Path(getattr(data, name)).resolve()
+        holds = data.source == "clean" and photos in real.parents
+        if getattr(data, name) and (photos == real or holds):
+            raise InputError(
+                f"`workdir` must lie outside of data.{name}, or sample pictures would become "
+                f"photos. Received: {folder}. Try {photos.with_name(photos.name + '_run')}."
+            )
+    for name in ("initial_weights", "teacher"):
+        weights = Path(getattr(config.train, name)).resolve()
+        if getattr(config.train, name) and real in (weights, weights.parent):
+            raise InputError(
+                f"`workdir` must be another folder than that of train.{name}, which would be "
+                f"overwritten. Received: {folder}."
+            )
+
+
 class Run:
     """A run's folder, made if it is new; without `writes` only read, once another process made it.
 

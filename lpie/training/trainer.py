@@ -24,7 +24,7 @@ from lpie.system.files import atomic_path
 from lpie.system.signals import postponed
 from lpie.training.distribution import Devices, find_devices, take_part
 from lpie.training.learner import Learner
-from lpie.training.run import EventWriter, Run, write_failure
+from lpie.training.run import EventWriter, Run, check_folder, write_failure
 
 LEAST_GAIN_DB = 1e-3  # less is rounding, no better model
 STOPPING = "Saving a checkpoint after this step. Stop once more to end at once."
@@ -81,6 +81,7 @@ def train(
 
 def _train(config: Config, workdir: Path, devices: Devices, progress: bool) -> dict[str, Any]:
     _check_split(config, devices)
+    check_folder(config, workdir)
     pools, validation, skipped = load_pools(config)
     run = Run(workdir, config, writes=devices.process == 0)
     with run.alone():

@@ -66,7 +66,7 @@ def test_out_inside_in_is_not_restored_again(folder):
 def test_comparison_strength_and_crop(tmp_path, astronaut):
     photo = tmp_path / "a.png"
     write_image(photo, astronaut[:60, :80])
-    given = ["restore", MODEL, photo, tmp_path / "b.png", "--strength", 0, "--compare"]
+    given = ["restore", MODEL, photo, "-o", tmp_path / "b.png", "--strength", 0, "--compare"]
     assert run_lpie(*given).returncode == 0
     np.testing.assert_array_equal(read_image(tmp_path / "b.png"), astronaut[:60, :80])
     pair = read_image(tmp_path / "b_compare.png")
@@ -180,7 +180,11 @@ def test_a_wrong_model_is_reported_before_anything_about_out(folder, tmp_path, o
             ["in/a.png", "--max-memory", "1"],
             "--max-memory 1 is too small: the result takes 0.014 MB and the smallest tile",
         ),
-        (["in/a.png", "in/inner/b.jpg"], "exists already. Choose another name or add --force."),
+        (["in/a.png", "in/inner/b.jpg"], "in/inner/b.jpg exists already. To restore both"),
+        (
+            ["in/a.png", "-o", "in/inner/b.jpg"],
+            "exists already. Choose another name or add --force.",
+        ),
     ],
 )
 def test_a_wrong_question_is_one_sentence(folder, tmp_path, arguments, words):

@@ -11,7 +11,7 @@ import click
 
 from lpie.cli.benchmark.bench_options import Options, bench_options, typed_options
 from lpie.cli.format import echo, print_json, print_table, progress_bar
-from lpie.cli.paths import PATH
+from lpie.cli.paths import PATH, refuse_overwriting
 from lpie.errors import InputError
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def bench(**values: Any) -> None:
       lpie bench --suite benchmarks/suites/phone.toml --device R58M12ABCDE -o results/
     """
     options, typed = Options(**values), typed_options()
+    refuse_overwriting([options.output], _inputs(options))
     if options.list_devices:
         from lpie.cli.benchmark.devices import print_devices
 
@@ -61,6 +62,20 @@ def bench(**values: Any) -> None:
     _show(records, options)
     if any(record["verdict"] not in _good(record) for record in records):
         sys.exit(1)
+
+
+def _inputs(options: Options) -> list[Path | None]:
+    """The files that the options name to be read."""
+    return [
+        *options.models,
+        *options.libraries,
+        options.photo,
+        options.reference,
+        options.suite_file,
+        options.binary,
+        options.apk,
+        options.log,
+    ]
 
 
 def _only(typed: set[str], kept: set[str], why: str) -> None:

@@ -6,7 +6,7 @@ from typing import Literal
 import click
 
 from lpie.cli.format import echo, json_option, print_json
-from lpie.cli.paths import PATH, PathType
+from lpie.cli.paths import PATH, PathType, read_in, refuse_overwriting
 from lpie.errors import InputError
 from lpie.system.files import refuse_existing, write_atomic
 
@@ -57,6 +57,7 @@ def report(
 
     refuse_existing(output, force=force)
     kind = kind or _kind(output)
+    refuse_overwriting([output], [file for path in results for file in read_in(path)])
     if any((path / "config.json").is_file() for path in results):
         if len(results) > 1 or kind != "html":
             raise InputError(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpie.cli.format import echo, json_option, print_json, verdict_line, verdict_table
-from lpie.cli.paths import PATH
+from lpie.cli.paths import PATH, read_in, refuse_overwriting
 from lpie.export.recipes import ALL
 from lpie.export.request import MAX_DROP_DB, ExportRequest
 from lpie.system.files import compressed_bytes
@@ -153,11 +153,12 @@ def export(
         overwrite=force,
     )
     pairs = _pairs(request, photos, pairs)
-    from lpie.export.android_app import check_app, put_into_app
+    from lpie.export.android_app import ASSETS, check_app, put_into_app
     from lpie.export.calibration import pairs_for, photos_for
     from lpie.export.pipeline import export_tflite
     from lpie.export.write import check_output
     from lpie.models.load import load_keras
+    from lpie.tflite.spec import spec_path
     from lpie.weights import is_name
 
     network = load_keras(model)
@@ -165,6 +166,9 @@ def export(
     stem = model.name if is_name(model) else network.name
     path = output or folder / f"{stem}_{recipe}_{request.images[0]}.tflite"
     check_output(path, force)
+    copies = [app / ASSETS / "model.tflite"] if app else []
+    files = [path, *copies]
+    refuse_overwriting([*files, *map(spec_path, files)], [*read_in(model), photos, pairs])
     if app:
         check_app(app)
     if request.chosen.needs_qat:

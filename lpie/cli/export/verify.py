@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpie.cli.format import echo, json_option, print_json, print_table
-from lpie.cli.paths import PATH
+from lpie.cli.paths import PATH, read_in, refuse_overwriting
 
 if TYPE_CHECKING:
     from lpie.export.verification.runtimes import Comparison
@@ -77,6 +77,7 @@ def verify(
     from lpie.models.load import load_keras
     from lpie.tflite.model import TfliteModel
 
+    refuse_overwriting([heat_map], [*read_in(model), file, photos])
     exported = TfliteModel.read(file)
     places = [*CPU, *(GPU if gpu else ()), *map(also, others)]
     spec = exported.spec

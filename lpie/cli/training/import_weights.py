@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from lpie.cli.format import echo, json_option, print_json
-from lpie.cli.paths import PATH
+from lpie.cli.paths import PATH, refuse_overwriting
 
 
 @click.command("import-weights")
@@ -60,6 +60,7 @@ def import_weights(
             f"`output` must end in .keras. Received: {output}. Try {output.stem}.keras."
         )
     refuse_existing(output, force=force)
+    refuse_overwriting([output], [file])
     table: dict = {"set": {}}
     for assignment in overrides:
         override(table, f"set.{assignment}")
