@@ -116,8 +116,8 @@ def encode(photo: Photo) -> bytes:
         held = list(png.chunks(data, Path()))
         if index == 0:
             head = next(data[c.start - 8 : c.stop + 4] for c in held if c.kind == b"IHDR")
-            told = struct.pack(">II", len(photo.pictures), photo.loops)
-            parts = [png.SIGNATURE, head, png.chunk_of(b"acTL", told)]
+            animation = struct.pack(">II", len(photo.pictures), photo.loops)
+            parts = [png.SIGNATURE, head, png.chunk_of(b"acTL", animation)]
         delay = _fraction(picture.duration_ms or 0)
         place = struct.pack(">IIIIIHHBB", number, width, height, 0, 0, *delay, NONE, 0)
         parts.append(png.chunk_of(b"fcTL", place))

@@ -108,9 +108,9 @@ def checked(data: bytes, path: Path) -> dict[bytes, Chunk]:
     held: dict[bytes, Chunk] = {}
     for chunk in chunks(data, path):
         held.setdefault(chunk.kind, chunk)
-        (told,) = struct.unpack_from(">I", data, chunk.stop)
+        (expected,) = struct.unpack_from(">I", data, chunk.stop)
         counts = not chunk.kind[0] & 32 or chunk.kind == b"tRNS"
-        if counts and zlib.crc32(memoryview(data)[chunk.start - 4 : chunk.stop]) != told:
+        if counts and zlib.crc32(memoryview(data)[chunk.start - 4 : chunk.stop]) != expected:
             raise damaged(path, f"the checksum of {chunk.kind.decode('latin-1')} is wrong")
     if b"IDAT" not in held:
         raise damaged(path, "it has no picture")

@@ -150,14 +150,14 @@ def readable(packet: bytes) -> bool:
     return True
 
 
-def spliced(data: bytes, parts: list[tuple[int, int, bytes]]) -> bytes:
-    """`data` with other bytes from one place to another; parts inside another count once."""
-    pieces, at = [], 0
-    for start, end, replaced in sorted(parts):
+def spliced(data: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    """`data` with other bytes from one place to another; changes inside another count once."""
+    parts, at = [], 0
+    for start, end, replaced in sorted(changes):
         if start >= at:
-            pieces += [data[at:start], replaced]
+            parts += [data[at:start], replaced]
             at = end
-    return b"".join([*pieces, data[at:]])
+    return b"".join([*parts, data[at:]])
 
 
 def merged(packet: bytes, extension: bytes) -> bytes:

@@ -192,7 +192,7 @@ def _is_jpeg(page: tifffile.TiffPage) -> bool:
 
 
 def _in_place(page: tifffile.TiffPage, data: bytes) -> NDArray | None:
-    """The samples as a view of the file, where they lie in one piece, not compressed."""
+    """The samples as a view of the file, where they lie in one run, not compressed."""
     dtype = np.dtype(page.parent.byteorder + np.dtype(page.dtype).char)
     whole = page.bitspersample == dtype.itemsize * 8 and page.fillorder == 1
     if page.compression != 1 or page.predictor != 1 or page.is_tiled or not whole:
@@ -293,9 +293,9 @@ def value_range(samples: NDArray, bits: int, path: Path, most: Any = None) -> tu
         signed = samples.size and samples.min() < 0
         low, top = (-float(1 << (bits - 1)) if signed else 0.0), float((1 << (bits - 1)) - 1)
         return low, 65535.0 if bits == 32 and not signed and samples.max() <= 65535 else top
-    told = int(most[0] if isinstance(most, tuple) else most or 0)
-    if bits > 8 and 255 < told < top and samples.max() <= told:
-        return 0.0, float(told)
+    stated = int(most[0] if isinstance(most, tuple) else most or 0)
+    if bits > 8 and 255 < stated < top and samples.max() <= stated:
+        return 0.0, float(stated)
     return 0.0, 65535.0 if bits > 16 and samples.max() <= 65535 else top
 
 

@@ -101,5 +101,5 @@ def _joined(data: bytes, at: int) -> bytes:
 
 
 def _blocks(content: bytes) -> bytes:
-    pieces = (content[at : at + 255] for at in range(0, len(content), 255))
-    return b"".join(bytes([len(piece)]) + piece for piece in pieces) + b"\0"
+    blocks = (content[at : at + 255] for at in range(0, len(content), 255))
+    return b"".join(bytes([len(block)]) + block for block in blocks) + b"\0"

@@ -176,12 +176,12 @@ def _places(inner: dict[bytes, bytes]) -> list[Item]:
 def _content(data: bytes, inner: dict[bytes, bytes], item: Item) -> bytes:
     """The bytes of an item, at most as many as the file has."""
     source = data if item.construction == FILE else inner.get(b"idat", b"")
-    pieces, left = [], len(source)
+    extents, left = [], len(source)
     for offset, length in item.parts:
-        piece = source[offset : offset + min(length or left, left)]
-        left -= len(piece)
-        pieces.append(piece)
-    return b"".join(pieces)
+        extent = source[offset : offset + min(length or left, left)]
+        left -= len(extent)
+        extents.append(extent)
+    return b"".join(extents)
 
 
 def _with(encoded: bytes, items: list[tuple[bytes, bytes]], icc: bytes) -> bytes:

@@ -147,7 +147,9 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
         parts += [(int(key, 16), data) for key, data in keys if key != "ISO"]
         parts += [(APP2, data) for key, data in keys if key == "ISO" and metadata.companions]
     else:
-        parts += [(COM, piece) for text in metadata.texts for piece in _comment(as_comment(text))]
+        parts += [
+            (COM, segment) for text in metadata.texts for segment in _comment(as_comment(text))
+        ]
     parts += [part for part in own if part[0] == APP14]
     head = SOI + _packed(parts)
     body = _without_metadata(encoded)
@@ -200,9 +202,10 @@ def _profile(parts: list[bytes]) -> bytes:
 def _numbered(profile: bytes) -> list[tuple[int, bytes]]:
     """The segments of a profile."""
     room = MOST - len(ICC) - 2
-    pieces = [profile[at : at + room] for at in range(0, len(profile), room)]
+    segments = [profile[at : at + room] for at in range(0, len(profile), room)]
     return [
-        (APP2, ICC + bytes([number, len(pieces)]) + piece) for number, piece in enumerate(pieces, 1)
+        (APP2, ICC + bytes([number, len(segments)]) + segment)
+        for number, segment in enumerate(segments, 1)
     ]
 
 
@@ -212,14 +215,14 @@ def _xmp(blocks: dict[str, list[bytes]]) -> tuple[bytes, bytes, list[Native]]:
     parts = blocks.get("extension", [])
     as_they_are = [Native("E1", part, "extended XMP") for part in parts]
     name = rdf.extension_name(packet) if parts else b""
-    pieces: dict[int, bytes] = {}
+    portions: dict[int, bytes] = {}
     length = 0
     for part in parts:
         at = len(EXTENSION)
         if part[at : at + 32] == name and len(part) > at + 40:
             length, offset = struct.unpack_from(">II", part, at + 32)
-            pieces[offset] = part[at + 40 :]
-    extension = b"".join(pieces[offset] for offset in sorted(pieces))
+            portions[offset] = part[at + 40 :]
+    extension = b"".join(portions[offset] for offset in sorted(portions))
     if not name or len(extension) != length or not rdf.readable(extension):
         return packet, b"", as_they_are
     return packet, extension, []
@@ -234,13 +237,13 @@ def _packets(metadata: Metadata) -> tuple[list[bytes], list[str]]:
         return [], ["XMP"]
     if not packet:
         return [], []
-    piece = MOST - len(EXTENSION) - 40
+    room = MOST - len(EXTENSION) - 40
     head = EXTENSION + rdf.extension_name(packet)
     return [
         XMP + packet,
         *(
-            head + struct.pack(">II", len(extension), at) + extension[at : at + piece]
-            for at in range(0, len(extension), piece)
+            head + struct.pack(">II", len(extension), at) + extension[at : at + room]
+            for at in range(0, len(extension), room)
         ),
     ], []
 
@@ -296,10 +299,10 @@ def _packed(parts: Iterable[tuple[int, bytes]]) -> bytes:
 def _without_metadata(data: bytes) -> bytes:
     """What a JPEG file holds beside its metadata, without its start."""
     at = 2
-    pieces = []
+    kept = []
     while at + 4 <= len(data) and data[at] == 0xFF and data[at + 1] != SOS:
         marker, length = data[at + 1], struct.unpack_from(">H", data, at + 2)[0]
         if not (0xE0 <= marker <= 0xEF or marker == COM):
-            pieces.append(data[at : at + 2 + length])
+            kept.append(data[at : at + 2 + length])
         at += 2 + length
-    return b"".join([*pieces, data[at:]])
+    return b"".join([*kept, data[at:]])
