@@ -1,4 +1,9 @@
-"""An interpreter in a process of its own, with limits of time and memory."""
+"""An interpreter in a process of its own, with limits of time and memory.
+
+What it costs, as processor time of both processes on one thread (AMD EPYC, ai-edge-litert 2.3.0,
+2026-12-01, tiles of 264 and 512 px): denoise-s, the fastest network, 8 and 7 % more than in one
+process; denoise-lpienet less than what repetitions differ by. The start takes 0.2 to 0.5 s.
+"""
 
 import mmap
 import os
