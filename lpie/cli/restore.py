@@ -24,6 +24,7 @@ from lpie.restore.batch.restore import batch_of
 from lpie.restore.batch.run import Batch, RestoredFile, Summary, run
 from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import HALOS, MAX_MEMORY_MB
+from lpie.size import Size
 
 MOST_LISTED = 50  # failures in an error; --json lists all
 
@@ -194,7 +195,8 @@ def _run(batch: Batch, restorer: Restorer, as_json: bool) -> Summary:
 
 def _lines(row: RestoredFile) -> list[str]:
     lost = [f"lost: {', '.join(row.lost)}"] if row.lost else []
-    return [f"{row.out} ({row.width}x{row.height}, {row.seconds:.2f} s)", *lost]
+    size = Size(row.height * row.scale, row.width * row.scale)
+    return [f"{row.out} ({size}, {row.seconds:.2f} s)", *lost]
 
 
 def _show(batch: Batch, done: Summary, reason: str, *, as_json: bool) -> None:
@@ -293,7 +295,7 @@ def _restore_stream(
 
 
 def _rest(row: RestoredFile) -> tuple[Any, ...]:
-    return row.width, row.height, row.seconds, row.exact, row.lost
+    return row.width, row.height, row.seconds, row.exact, row.lost, row.scale
 
 
 def _check_stream(

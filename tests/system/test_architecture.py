@@ -4,6 +4,7 @@ All of it is read from the source by folder, so that a new file is held to it fr
 """
 
 import ast
+import configparser
 import json
 import subprocess
 import sys
@@ -235,6 +236,16 @@ def test_folders_are_small():
     counts = Counter(path.parent.relative_to(ROOT) for path in MODULES.values())
     large = {str(folder) for folder, count in counts.items() if count > FILES_IN_A_FOLDER}
     assert not large
+
+
+def test_every_folder_is_part_of_the_wheel():
+    """setuptools leaves out a package that setup.cfg does not name, and only users notice."""
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packages = set(setup["options"]["packages"].split())
+    folders = {module_name(path.parent / "__init__.py") for path in MODULES.values()}
+    studies = {name for name in folders if name.startswith("lpie.benchmarks.studies")}
+    assert packages == folders - studies  # which run from a clone
 
 
 @pytest.mark.parametrize("name", sorted(MODULES))

@@ -39,6 +39,7 @@ class RestoredFile:
         seconds: How long the network took.
         exact: Whether the result is that of the whole image, and not of blended tiles.
         lost: What the format of the result cannot hold, in words.
+        scale: How many times as wide and high the result is.
     """
 
     photo: Path
@@ -48,6 +49,7 @@ class RestoredFile:
     seconds: float
     exact: bool
     lost: tuple[str, ...] = ()
+    scale: int = 1
 
 
 @dataclass
@@ -173,7 +175,7 @@ def _restore(
     batch: Batch, restorer: Restorer, job: Job, progress: Callable[[int], object]
 ) -> RestoredFile | None:
     """Restore one photo; None when it is finished already."""
-    scale = getattr(restorer, "scale", 1)
+    scale = restorer.scale
     size = Size(batch.crop.height, batch.crop.width) if batch.crop else None
     if batch.resume and is_finished(job, scale=scale, crop=size, force=batch.force):
         return None
@@ -194,7 +196,8 @@ def _restore(
     if job.comparison:
         _write(job.comparison, side_by_side(result.before, result.after), job.photo)
     h, w = result.before.pixels.shape[:2]
-    return RestoredFile(job.photo, job.out, w, h, seconds, result.exact, tuple(lost))
+    facts = (w, h, seconds, result.exact, tuple(lost), restorer.scale)
+    return RestoredFile(job.photo, job.out, *facts)
 
 
 def _write(path: Path, result: Photo, photo: Path) -> list[str]:
