@@ -137,7 +137,7 @@ def test_command_line_on_a_photo_and_a_folder(tiny_run, astronaut, tmp_path):
             "Input and output are the same file (a.png). "
             "Choose another output: lpie never overwrites",
         ),
-        (["a.png", "a.gif"], "OUT must end in one of"),
+        (["a.png", "a.svg"], "OUT must end in one of"),
         (["a.png", "b.png"], "b.png exists already"),
         (["broken.jpg"], "broken.jpg is not a readable image"),
         (["empty"], "empty holds no image"),

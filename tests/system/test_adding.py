@@ -145,7 +145,9 @@ def test_a_network(copy):
 def test_the_default_loss(copy):
     config = "lpie/config/config.py"
     text = (copy.folder / config).read_text()
-    assert text.count("    ssim: float = 1.0\n") == 1
-    copy.write(config, text.replace("    ssim: float = 1.0\n", "    ssim: float = 0.5\n"))
+    assert text.count("    ssim: float = setting(1.0,") == 1
+    copy.write(
+        config, text.replace("    ssim: float = setting(1.0,", "    ssim: float = setting(0.5,")
+    )
     program = "from lpie.config.config import config_from; print(config_from({}).loss.ssim)"
     assert copy.run("-c", program) == "0.5\n"

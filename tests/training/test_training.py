@@ -205,7 +205,7 @@ def test_training_on_pairs_and_clean_folders(small_config, tmp_path, photos, ast
     for source, folder, also in (("pairs", "pairs", []), ("clean", "pairs/target", [larger])):
         where = [f"data.source={source}", f"data.folder={tmp_path / folder}", *also]
         config = load_config(small_config, [*small, *where])
-        result = train(config, tmp_path / source, progress=False)
+        result = train(config, tmp_path / "runs" / source, progress=False)
         assert result["photos"] == 2  # the third is held back for validation
         assert np.isfinite(result["psnr_db"])
 

@@ -53,7 +53,7 @@ set_option = click.option(
 )
 @click.option(
     "--secret-file",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="File with the secret of a distributed run.  [default: $LPIE_JOB_SECRET, else host 0 "
     "makes one in WORKDIR]",
 )

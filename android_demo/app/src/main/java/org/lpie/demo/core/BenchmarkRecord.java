@@ -1,5 +1,8 @@
 package org.lpie.demo.core;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.math.RoundingMode;
 import java.util.ArrayList;
 import java.util.List;
 import org.json.JSONArray;
@@ -12,6 +15,7 @@ public final class BenchmarkRecord {
     /** Above these the numbers do not count; lpie.benchmarks.records.verdict has the same. */
     private static final int THERMAL_STATUS = 1;
     private static final double DEVIATION = 0.25;
+    private static final double SPREAD = 1.25;
     /** Times the median deviation: the standard deviation, where the distribution is normal. */
     private static final double NORMAL = 1.4826;
 
@@ -155,13 +159,28 @@ public final class BenchmarkRecord {
 
     private String unstable() {
         double[] shares = new double[times.size()];
+        double least = Double.POSITIVE_INFINITY;
+        double most = 0;
         for (int i = 0; i < shares.length; i++) {
             Statistics round = new Statistics(times.get(i));
             shares[i] = NORMAL * round.spread() / Math.max(round.median(), 1e-9);
+            least = Math.min(least, round.median());
+            most = Math.max(most, round.median());
+        }
+        if (least > 0 && most > SPREAD * least) {
+            return "The rounds took " + digits(least, 4) + " to " + digits(most, 4)
+                    + " ms: the slowest is " + digits(most / least, 3)
+                    + " times the fastest, more than " + SPREAD + ".";
         }
         double share = new Statistics(shares).median();
         return share <= DEVIATION ? "" : "The runs of a round deviate by " + Math.round(share * 100)
                 + "% of their middle, more than " + Math.round(DEVIATION * 100) + "%.";
+    }
+
+    /** A number with so many digits, without zeros at its end. */
+    private static String digits(double number, int count) {
+        return new BigDecimal(number).round(new MathContext(count, RoundingMode.HALF_EVEN))
+                .stripTrailingZeros().toPlainString();
     }
 
     private void seen(JSONObject state) {

@@ -93,6 +93,10 @@ public final class BenchmarkTest {
                 record.toString(1).getBytes(StandardCharsets.UTF_8));
         assertEquals("throttled", record(Delegate.GPU, 2, 1000).getString("verdict"));
         assertEquals("unstable", record(Delegate.GPU, 0, 1).getString("verdict"));
+        JSONObject slower = record(Delegate.GPU, 0, 1000, 1.3);
+        assertEquals("unstable", slower.getString("verdict"));
+        assertEquals("The rounds took 100 to 130 ms: the slowest is 1.3 times the fastest, "
+                + "more than 1.25.", slower.getString("why"));
         JSONObject fallen = record(Delegate.XNNPACK, 0, 1000);
         assertEquals("fell_back", fallen.getString("verdict"));
         assertTrue(fallen.getString("why").contains("No OpenCL"));
@@ -133,6 +137,12 @@ public final class BenchmarkTest {
 
     private static JSONObject record(Delegate ran, int thermalStatus, double steadyMs)
             throws IOException, InputException {
+        return record(ran, thermalStatus, steadyMs, 1);
+    }
+
+    /** @param last how many times as long the last round takes as the others */
+    private static JSONObject record(Delegate ran, int thermalStatus, double steadyMs, double last)
+            throws IOException, InputException {
         BenchmarkRequest request = parsed("size", "1920x1080");
         String spec = new ModelGraph(Files.readAllBytes(new File(System.getProperty("models"),
                 "denoise.tflite").toPath())).note();
@@ -158,7 +168,7 @@ public final class BenchmarkTest {
             double[] times = {100, 100 - 40 / steadyMs, 100 + 40 / steadyMs};
             List<Double> list = new ArrayList<>();
             for (double time : times) {
-                list.add(time);
+                list.add(i == 2 ? last * time : time);
             }
             record.round(new BenchmarkLoop.Round(i, list), state(thermalStatus));
         }
