@@ -20,6 +20,7 @@ TYPES = {
 LONGEST_TEXT = 4096  # characters, as of a path
 # Of a section whose keys are free, as the hyperparameters of a network.
 DEEPEST, MOST_VALUES, LARGEST = 8, 1000, 1_000_000
+LONGEST_SETTING = 100_000  # characters of one --set
 
 
 def build(kind: Any, table: Any, prefix: str = "") -> Any:
@@ -40,6 +41,11 @@ def build(kind: Any, table: Any, prefix: str = "") -> Any:
 
 def override(table: dict[str, Any], assignment: str) -> None:
     """Set one value of a nested table; assignment: `section.key=value`, as `--set` takes it."""
+    if len(assignment) > LONGEST_SETTING:
+        raise InputError(
+            f"--set takes at most {LONGEST_SETTING:,} characters. Received: {len(assignment):,}, "
+            f"{shown(assignment)}."
+        )
     name, equals, text = assignment.partition("=")
     *sections, key = name.strip().split(".")
     if not equals or not sections:

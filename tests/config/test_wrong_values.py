@@ -9,6 +9,7 @@ import typing
 import pytest
 
 from lpie.config.config import Config, config_from, load_config, overridden, to_dict
+from lpie.config.parse import override
 from lpie.errors import InputError
 from tests.conftest import SHARED
 
@@ -175,3 +176,8 @@ def test_the_files_of_the_cases():
     with pytest.raises(InputError, match="nested too deeply"):
         load_config(SHARED / "cases/hostile/deep1000.toml")
     assert load_config(SHARED / "cases/training/bom.toml").train.steps == 2
+
+
+def test_a_setting_of_200_mb_is_refused_at_once():
+    with pytest.raises(InputError, match=r"--set takes at most 100,000 characters. Received: 200,"):
+        override({}, "train.steps=" + "x" * 200_000_000)

@@ -641,6 +641,18 @@ def test_a_damaged_member_of_an_archive_is_named(downloads, tmp_path):
     assert prepare("lol", path, tmp_path / "out", with_bad())["splits"]["train"]["photos"] == 1
 
 
+def test_a_member_whose_name_is_no_text_is_one_sentence(downloads, tmp_path):
+    path = pack(downloads["lol"][0], ".zip", tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        member = archive.getinfo("LOLdataset/our485/low/22.png")
+    data = bytearray(path.read_bytes())
+    data[member.header_offset + 7] |= 8  # the flag of UTF-8, in the member's own header
+    data[member.header_offset + 30] = 0xFF
+    path.write_bytes(data)
+    with pytest.raises(InputError, match=r"our485/low/22\.png cannot be read"):
+        prepare("lol", path, tmp_path / "out", SMALL)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

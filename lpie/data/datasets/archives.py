@@ -8,6 +8,7 @@ import gzip
 import lzma
 import os
 import stat
+import struct
 import tarfile
 import tempfile
 import zipfile
@@ -69,6 +70,8 @@ _UNREADABLE = (
     zlib.error,
     lzma.LZMAError,
     RuntimeError,
+    ValueError,
+    struct.error,
 )
 
 
