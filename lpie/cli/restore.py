@@ -42,7 +42,8 @@ MOST_LISTED = 50  # failures in an error; --json lists all
 @click.option(
     "--format",
     metavar="FORMAT",
-    help="Format of the results: jpg, png, webp, tif or bmp.  [default: that of each photo]",
+    help="Format of the results: jpg, png, webp, tif, bmp, gif, heic, avif or jxl.  "
+    "[default: that of each photo]",
 )
 @click.option(
     "--strength",

@@ -51,7 +51,8 @@ def restore(
         output: The file of the only photo, or the folder of the results. By default a name beside
             the input: photo_restored.jpg, or the folder holiday_restored.
         strength: The share of the network's change that is applied, from 0 to 1.
-        format: The format of the results: jpg, png, webp, tif or bmp. By default that of each
+        format: The format of the results: jpg, png, webp, tif, bmp, gif, heic, avif or jxl. By
+            default that of each
             photo.
         compare: Whether before and after are also written side by side, as NAME_compare.
         crop: The part X,Y,WIDTHxHEIGHT of the only photo, in px, such as "100,100,640x480".
