@@ -52,8 +52,7 @@ def restore(
             the input: photo_restored.jpg, or the folder holiday_restored.
         strength: The share of the network's change that is applied, from 0 to 1.
         format: The format of the results: jpg, png, webp, tif, bmp, gif, heic, avif or jxl. By
-            default that of each
-            photo.
+            default that of each photo.
         compare: Whether before and after are also written side by side, as NAME_compare.
         crop: The part X,Y,WIDTHxHEIGHT of the only photo, in px, such as "100,100,640x480".
         shard: The part of the photos, such as "3/16": 16 machines, each with a part from 1/16 to
