@@ -18,9 +18,6 @@ SRGB_XYZ = {
     b"gXYZ": (0.38515, 0.71687, 0.09708),
     b"bXYZ": (0.14307, 0.06061, 0.71410),
 }
-# ITU-T H.273 TransferCharacteristics that are shown much as sRGB is: BT.709, unspecified, BT.601,
-# xvYCC, BT.1361, sRGB, BT.2020.
-DISPLAY_CODES = {1, 2, 6, 11, 12, 13, 14, 15}
 
 
 @dataclass(frozen=True)
@@ -40,7 +37,7 @@ class Curve:
 
 
 def srgb_decode(values: NDArray) -> NDArray:
-    """Light of sRGB values in [0, 1]."""
+    """Light of sRGB values in [0, 1] (IEC 61966-2-1)."""
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
 
 

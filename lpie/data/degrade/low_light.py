@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from lpie.data.degrade.degradation import (
     Degradation,
@@ -14,6 +13,7 @@ from lpie.data.degrade.degradation import (
     setting,
     uniform,
 )
+from lpie.image.curves import srgb_decode, srgb_encode
 
 
 @dataclass(frozen=True)
@@ -35,14 +35,5 @@ class LowLight(Exposure):
 
 def low_light(image: Image, *, exposure: float) -> Image:
     """The same scene with `exposure` (0 to 1) of the light: scaled in linear light, not in sRGB."""
-    dark = _to_linear(np.clip(image, 0, 1)) * np.float32(exposure)
-    return _from_linear(dark).astype(np.float32)
-
-
-def _to_linear(x: NDArray) -> NDArray:
-    """The sRGB electro-optical transfer function (IEC 61966-2-1)."""
-    return np.where(x <= 0.04045, x / 12.92, ((x + 0.055) / 1.055) ** 2.4)
-
-
-def _from_linear(x: NDArray) -> NDArray:
-    return np.where(x <= 0.0031308, x * 12.92, 1.055 * np.maximum(x, 0) ** (1 / 2.4) - 0.055)
+    dark = srgb_decode(np.clip(image, 0, 1)) * np.float32(exposure)
+    return srgb_encode(dark).astype(np.float32)

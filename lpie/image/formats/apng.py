@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.image.formats import png
+from lpie.image.formats.animation import animated, rgba
 from lpie.image.formats.common import damaged
-from lpie.image.formats.gif import animation
 from lpie.image.samples import Photo
 
 NONE, BACKGROUND, PREVIOUS = range(3)  # what is done to a frame before the next one
@@ -45,7 +45,7 @@ def decode(data: bytes, path: Path) -> Photo:
     canvas: NDArray | None = None
     shown, durations = [], []
     for control, file in frames:
-        part = _rgba(png.decode(file, path).pixels)
+        part = rgba(png.decode(file, path).pixels)
         if canvas is None:
             canvas = np.zeros((header.height, header.width, 4), part.dtype)
         rows = slice(control.y, control.y + control.height)
@@ -59,7 +59,7 @@ def decode(data: bytes, path: Path) -> Photo:
         if control.disposal != NONE:
             canvas[rows, columns] = before if control.disposal == PREVIOUS else 0
     plain = replace(header, layout=png.Layout(png.RGB_ALPHA, header.layout.depth))
-    return animation(shown, durations, loops, plain)
+    return animated(shown, durations, loops, plain)
 
 
 def _frames(data: bytes, path: Path) -> tuple[list[tuple[Control, bytes]], int]:
@@ -86,14 +86,6 @@ def _frames(data: bytes, path: Path) -> tuple[list[tuple[Control, bytes]], int]:
         whole = [png.chunk_of(b"IHDR", head), *shared, idat, png.chunk_of(b"IEND", b"")]
         files.append((control, png.SIGNATURE + b"".join(whole)))
     return files, loops
-
-
-def _rgba(samples: NDArray) -> NDArray:
-    planes = samples[..., None] if samples.ndim == 2 else samples
-    high = np.iinfo(samples.dtype).max
-    alpha = planes[..., -1:] if planes.shape[2] in (2, 4) else np.full_like(planes[..., :1], high)
-    colours = planes[..., : 1 if planes.shape[2] < 3 else 3]
-    return np.concatenate([np.broadcast_to(colours, (*planes.shape[:2], 3)), alpha], axis=-1)
 
 
 def _over(part: NDArray, below: NDArray) -> NDArray:

@@ -3,7 +3,6 @@
 import io
 import itertools
 import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,14 +11,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lpie.errors import LpieError
+from lpie.image.formats import animation
 from lpie.image.formats.common import damaged
+from lpie.image.metadata.containers.gif import blocks_end, blocks_start
 from lpie.image.samples import Header, Photo
 
 COLOURS = 256
 BLOCK, EXTENSION, TRAILER = 0x2C, 0x21, 0x3B
 KEEP, CLEAR = 1, 2  # what is done to a frame before the next one
 LOOP = b"NETSCAPE2.0"
-DEFAULT_MS = 100
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ def read_header(data: bytes, path: Path) -> Header:
     """The header of a GIF file, its frames counted without decoding them."""
     if len(data) < 14:
         raise damaged(path, "the file ends too early")
-    width, height, flags = struct.unpack_from("<HHB", data, 6)
+    width, height = struct.unpack_from("<HH", data, 6)
     if not width or not height:
         raise damaged(path, "it has no pixels")
-    frames = _count(data, 13 + (3 << (flags & 7) + 1) * (flags >> 7), path)
+    frames = _count(data, blocks_start(data), path)
     return Header(width, height, "GIF", frames, layout="GIF")
 
 
@@ -57,9 +57,7 @@ def _count(data: bytes, at: int, path: Path) -> int:
             at += 2
         else:
             raise damaged(path)
-        while at < len(data) and data[at]:
-            at += 1 + data[at]
-        at += 1
+        at = blocks_end(data, at)
     if not frames or at >= len(data):
         raise damaged(path, "the file ends too early")
     return frames
@@ -68,27 +66,7 @@ def _count(data: bytes, at: int, path: Path) -> int:
 def decode(data: bytes, path: Path) -> Photo:
     """All frames of a GIF file as they are shown, in RGB or RGBA."""
     header = read_header(data, path)
-    with Image.open(io.BytesIO(data)) as image:
-        loops = image.info.get("loop", 1 if header.frames > 1 else 0)
-        frames, durations = [], []
-        for number in range(header.frames):
-            image.seek(number)
-            frames.append(np.asarray(image.convert("RGBA")))
-            durations.append(float(image.info.get("duration", 0)))
-    return animation(frames, durations, loops, header)
-
-
-def animation(
-    frames: Sequence[NDArray], durations: Sequence[float], loops: int, header: Header
-) -> Photo:
-    """A photo of `frames` [H, W, 4], without the transparency where there is none."""
-    if all((frame[..., 3] == np.iinfo(frame.dtype).max).all() for frame in frames):
-        frames = [np.ascontiguousarray(frame[..., :3]) for frame in frames]
-    photos = [
-        Photo(frame, header, duration_ms=duration, loops=loops)
-        for frame, duration in zip(frames, durations, strict=True)
-    ]
-    return photos[0].with_pictures(photos)
+    return animation.decoded(data, header, loops=1 if header.frames > 1 else 0)
 
 
 def encode(photo: Photo) -> bytes:
@@ -115,11 +93,9 @@ def encode(photo: Photo) -> bytes:
 
 def _rgba(pixels: NDArray) -> NDArray:
     """[H, W, 4]: a pixel is either shown or not."""
-    planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    alpha = planes[..., -1:] if planes.shape[2] in (2, 4) else np.full_like(planes[..., :1], 255)
-    colours = planes[..., : 1 if planes.shape[2] < 3 else 3]
-    colours = np.broadcast_to(colours, (*pixels.shape[:2], 3))
-    return np.concatenate([colours, np.where(alpha >= 128, 255, 0).astype(np.uint8)], axis=-1)
+    planes = animation.rgba(pixels)
+    planes[..., 3] = np.where(planes[..., 3] >= 128, 255, 0)
+    return planes
 
 
 def _difference(frame: NDArray, shown: NDArray | None) -> tuple[Indexed, NDArray]:
@@ -193,11 +169,8 @@ def _packed(indices: NDArray) -> bytes:
     file = io.BytesIO()
     image.save(file, "GIF", optimize=False, interlace=False)
     data = file.getvalue()
-    at = 13 + (3 << (data[10] & 7) + 1) * (data[10] >> 7)
+    at = blocks_start(data)
     while data[at] == EXTENSION:
-        at += 2
-        while data[at]:
-            at += 1 + data[at]
-        at += 1
+        at = blocks_end(data, at + 2)
     flags = data[at + 9]
     return data[at + 10 + (3 << (flags & 7) + 1) * (flags >> 7) : -1]

@@ -1,4 +1,4 @@
-"""WebP files: one picture by OpenCV, animations by `animation`."""
+"""WebP files: pictures by OpenCV, the frames of animations by Pillow."""
 
 import io
 import struct
@@ -12,8 +12,10 @@ from PIL import Image
 from lpie.errors import LpieError
 from lpie.image import curves
 from lpie.image.colour import Colour, of_samples
+from lpie.image.formats import animation
 from lpie.image.formats.common import damaged
 from lpie.image.formats.png import written
+from lpie.image.metadata.containers.webp import packed
 from lpie.image.samples import Header, Photo
 
 QUALITY, LOSSLESS = 95, 101  # OpenCV's number for lossless
@@ -69,11 +71,12 @@ def _frames(data: bytes) -> int:
 
 def decode(data: bytes, path: Path) -> Photo:
     """The picture of a WebP file, or all frames of an animated one."""
-    if read_header(data, path).frames > 1:
-        return decode_animation(data, path)
+    header = read_header(data, path)
     if int.from_bytes(data[4:8], "little") + 8 > len(data):
         raise damaged(path, "the file ends too early")
-    header = read_header(data, path)
+    if header.frames > 1:
+        lossless = b"VP8L" in data and b"VP8 " not in data
+        return animation.decoded(data, replace(header, layout=Layout(lossless)), loops=0)
     samples = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if samples is None or samples.shape[:2] != (header.height, header.width):
         raise damaged(path)
@@ -109,41 +112,18 @@ def _exact(photo: Photo) -> bytes:
     return file.getvalue()
 
 
-def decode_animation(data: bytes, path: Path) -> Photo:
-    """All frames of an animated WebP file as they are shown."""
-    from lpie.image.formats.gif import animation
-
-    header = read_header(data, path)
-    if int.from_bytes(data[4:8], "little") + 8 > len(data):
-        raise damaged(path, "the file ends too early")
-    frames, durations = [], []
-    with Image.open(io.BytesIO(data)) as image:
-        loops = int(image.info.get("loop", 0))
-        for number in range(header.frames):
-            image.seek(number)
-            frames.append(np.asarray(image.convert("RGBA")))
-            durations.append(float(image.info.get("duration", 0)))
-    lossless = b"VP8L" in data and b"VP8 " not in data
-    return animation(frames, durations, loops, replace(header, layout=Layout(lossless)))
-
-
 def encode_animation(photo: Photo) -> bytes:
     """An animated WebP file whose frames are whole pictures."""
     height, width = photo.pixels.shape[:2]
     alpha = photo.meaning.alpha is not None
     sides = b"".join((side - 1).to_bytes(3, "little") for side in (width, height))
-    parts = [chunk_of(b"VP8X", bytes([0x02 | 0x10 * alpha, 0, 0, 0]) + sides)]
-    parts.append(chunk_of(b"ANIM", bytes(4) + struct.pack("<H", photo.loops)))
+    parts = [packed(b"VP8X", bytes([0x02 | 0x10 * alpha, 0, 0, 0]) + sides)]
+    parts.append(packed(b"ANIM", bytes(4) + struct.pack("<H", photo.loops)))
     for picture in photo.pictures:
         data = encode(replace(picture, more=()))
         start = 30 if data[12:16] == b"VP8X" else 12
         duration = min(round(picture.duration_ms or 0), 0xFFFFFF).to_bytes(3, "little")
         place = bytes(6) + sides + duration + b"\x02"  # not blended with what was there
-        parts.append(chunk_of(b"ANMF", place + data[start:]))
+        parts.append(packed(b"ANMF", place + data[start:]))
     body = b"WEBP" + b"".join(parts)
     return b"RIFF" + struct.pack("<I", len(body)) + body
-
-
-def chunk_of(kind: bytes, body: bytes) -> bytes:
-    """A chunk with its length, padded to an even one."""
-    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)

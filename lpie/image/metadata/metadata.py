@@ -92,6 +92,12 @@ class Metadata:
     lost: tuple[str, ...] = ()
     size: Size | None = None
 
+    def profile_for(self, kind: str) -> tuple[bytes, list[str]]:
+        """(the profile for a picture whose colours are GRAY, RGB, CMYK or Lab, what is lost)."""
+        if not self.icc or colours(self.icc) == kind:
+            return self.icc, []
+        return b"", ["colour profile"]
+
     def with_(self, **fields: Any) -> "Metadata":
         """A copy in which `fields` have other values."""
         return replace(self, **fields)
@@ -109,8 +115,3 @@ def decoded(text: bytes) -> str:
 def colours(icc: bytes) -> str:
     """The kind of colours that a profile is about: RGB, GRAY, CMYK, ...; empty for no profile."""
     return icc[16:20].decode("latin-1").strip()
-
-
-def fits(icc: bytes, kind: str) -> bool:
-    """Whether a profile may lie beside a picture whose colours are GRAY, RGB, CMYK or Lab."""
-    return colours(icc) == kind

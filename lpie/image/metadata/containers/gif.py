@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from lpie.image.metadata import rdf, texts
-from lpie.image.metadata.metadata import Metadata, Text, decoded, fits
+from lpie.image.metadata.metadata import Metadata, Text, decoded
 from lpie.size import Size
 
 EXTENSION, IMAGE, COMMENT, APPLICATION, PLAIN_TEXT = 0x21, 0x2C, 0xFE, 0xFF, 0x01
@@ -48,22 +48,22 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
         metadata, more = texts.in_xmp(metadata, comments=False)
         lost += [*names, *more]
     parts = []
-    if metadata.icc and fits(metadata.icc, "RGB"):
-        parts.append(bytes([EXTENSION, APPLICATION, 11]) + ICC + _blocks(metadata.icc))
-    elif metadata.icc:
-        lost.append("colour profile")
+    profile, names = metadata.profile_for("RGB")
+    lost += names
+    if profile:
+        parts.append(bytes([EXTENSION, APPLICATION, 11]) + ICC + _blocks(profile))
     if b"\0" in metadata.xmp:  # where a GIF's blocks end
         lost.append("XMP")
     elif metadata.xmp:
         parts.append(bytes([EXTENSION, APPLICATION, 11]) + XMP + metadata.xmp + XMP_END)
     comments = (texts.as_comment(text).encode() for text in metadata.texts)
     parts += [bytes([EXTENSION, COMMENT]) + _blocks(comment) for comment in comments if comment]
-    at = _body(encoded)
+    at = blocks_start(encoded)
     version = b"GIF89a" if parts else encoded[:6]  # which has extensions
     return b"".join([version, encoded[6:at], *parts, encoded[at:]]), lost
 
 
-def _body(data: bytes) -> int:
+def blocks_start(data: bytes) -> int:
     """Where the blocks begin, behind the colours of all pictures."""
     flags = data[10]
     return 13 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0)
@@ -71,20 +71,20 @@ def _body(data: bytes) -> int:
 
 def _extensions(data: bytes) -> Iterator[tuple[int, int, int]]:
     """(label, start, end) of each extension's blocks, until the end or a damaged one."""
-    at = _body(data)
+    at = blocks_start(data)
     while at + 1 < len(data):
         if data[at] == EXTENSION:
-            end = _end(data, at + 2)
+            end = blocks_end(data, at + 2)
             yield data[at + 1], at + 2, end
             at = end
         elif data[at] == IMAGE and at + 10 < len(data):
             flags = data[at + 9]
-            at = _end(data, at + 11 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0))
+            at = blocks_end(data, at + 11 + (3 << ((flags & 7) + 1) if flags & 0x80 else 0))
         else:
             return
 
 
-def _end(data: bytes, at: int) -> int:
+def blocks_end(data: bytes, at: int) -> int:
     """The place behind blocks that begin at `at`."""
     while at < len(data) and data[at]:
         at += data[at] + 1

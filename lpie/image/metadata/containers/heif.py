@@ -7,7 +7,7 @@ from typing import NamedTuple
 from lpie.image.metadata import exif, rdf, texts, xmp
 from lpie.image.metadata.containers.jxl import boxes
 from lpie.image.metadata.directories import Damaged
-from lpie.image.metadata.metadata import Metadata, fits
+from lpie.image.metadata.metadata import Metadata
 from lpie.size import Size
 
 XMP_TYPE = b"application/rdf+xml"
@@ -92,10 +92,8 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     lost: list[str] = []
     if not same:
         metadata, lost = texts.all_in_xmp(metadata)
-    icc = metadata.icc
-    if icc and not fits(icc, "RGB"):
-        icc = b""
-        lost.append("colour profile")
+    icc, names = metadata.profile_for("RGB")
+    lost += names
     block = metadata.exif
     if block and not exif.readable(block):  # for which decoders would refuse the picture
         block = b""

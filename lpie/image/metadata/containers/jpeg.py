@@ -8,7 +8,7 @@ from typing import NamedTuple
 from lpie.image.metadata import exif, iptc, rdf
 from lpie.image.metadata.containers import multi_picture
 from lpie.image.metadata.directories import Damaged
-from lpie.image.metadata.metadata import MAX_PARTS, Metadata, Native, Text, decoded, fits
+from lpie.image.metadata.metadata import MAX_PARTS, Metadata, Native, Text, decoded
 from lpie.image.metadata.texts import COMMENT, as_comment, in_xmp
 from lpie.size import Size
 
@@ -133,10 +133,9 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     packets, names = _packets(metadata)
     lost += names
     parts += [(APP1, packet) for packet in packets]
-    if metadata.icc and fits(metadata.icc, COLOURS.get(parsed.components, "RGB")):
-        parts += _numbered(metadata.icc)
-    elif metadata.icc:
-        lost.append("colour profile")
+    profile, names = metadata.profile_for(COLOURS.get(parsed.components, "RGB"))
+    lost += names
+    parts += _numbered(profile)
     resources = iptc.joined(metadata.iptc, metadata.photoshop)
     room = MOST - len(PHOTOSHOP)
     parts += [

@@ -13,7 +13,6 @@ from lpie.image.metadata.metadata import (
     Native,
     Text,
     decoded,
-    fits,
 )
 from lpie.size import Size
 
@@ -201,13 +200,11 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     own = list(chunks(encoded))
     header = bytes(own[0][1]) if own else b""
     before, behind = _native(metadata, header) if same else (_foreign(metadata), [])
-    lost: list[str] = []
-    if metadata.icc and fits(metadata.icc, "GRAY" if header[9:10] in (b"\0", b"\4") else "RGB"):
+    profile, lost = metadata.profile_for("GRAY" if header[9:10] in (b"\0", b"\4") else "RGB")
+    if profile:
         names = (native.data for native in metadata.native if same and native.key == "iCCP")
         name = next(names, b"ICC Profile")
-        before.insert(0, (b"iCCP", name + b"\0\0" + zlib.compress(metadata.icc)))
-    elif metadata.icc:
-        lost.append("colour profile")
+        before.insert(0, (b"iCCP", name + b"\0\0" + zlib.compress(profile)))
     if metadata.exif:
         before.append((b"eXIf", metadata.exif))
     if metadata.xmp:

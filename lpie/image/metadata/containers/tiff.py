@@ -19,7 +19,7 @@ from lpie.image.metadata.directories import (
     layout_of,
     read_directory,
 )
-from lpie.image.metadata.metadata import Metadata, Native, fits
+from lpie.image.metadata.metadata import Metadata, Native
 from lpie.image.metadata.texts import as_comment, in_xmp
 from lpie.size import Size
 
@@ -284,7 +284,6 @@ def _first_page(
     metadata: Metadata, directories: dict[str, list[Entry]], own: list[Entry], *, same: bool
 ) -> tuple[list[Entry], list[str]]:
     """(what the first page says beside its pixels, what is lost)."""
-    lost = []
     entries = [*(metadata.pages[0] if metadata.pages and not same else ())]
     entries += [e for e in directories.get("image", ()) if e.tag not in STRUCTURE]
     if metadata.dpi and not same and exif.resolution(entries) is None:
@@ -294,10 +293,8 @@ def _first_page(
     blocks[PHOTOSHOP] = (BYTE, iptc.joined(metadata.iptc, metadata.photoshop))
     if not metadata.photoshop:
         del blocks[PHOTOSHOP]
-    if metadata.icc and fits(metadata.icc, COLOURS.get(photometric, "RGB")):
-        blocks[ICC] = (UNDEFINED, metadata.icc)
-    elif metadata.icc:
-        lost.append("colour profile")
+    profile, lost = metadata.profile_for(COLOURS.get(photometric, "RGB"))
+    blocks[ICC] = (UNDEFINED, profile)
     entries += [Entry(tag, kind, len(v), v) for tag, (kind, v) in blocks.items() if v]
     return entries, lost
 

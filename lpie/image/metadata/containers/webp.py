@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterator
 
 from lpie.image.metadata import rdf, texts
-from lpie.image.metadata.metadata import Metadata, Native, fits
+from lpie.image.metadata.metadata import Metadata, Native
 from lpie.size import Size
 
 ICC, EXIF, XMP, EXTENDED = b"ICCP", b"EXIF", b"XMP ", b"VP8X"
@@ -60,10 +60,8 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     lost: list[str] = []
     if not same:
         metadata, lost = texts.all_in_xmp(metadata)
-    icc = metadata.icc
-    if icc and not fits(icc, "RGB"):
-        icc = b""
-        lost.append("colour profile")
+    icc, names = metadata.profile_for("RGB")
+    lost += names
     own = [chunk for chunk in chunks(encoded) if chunk[0] not in FLAGS]
     blocks = {ICC: icc, EXIF: metadata.exif, XMP: metadata.xmp}
     blocks = {name: block for name, block in blocks.items() if block}
@@ -75,7 +73,7 @@ def write(encoded: bytes, metadata: Metadata, *, same: bool) -> tuple[bytes, lis
     order += [(ICC, icc)] if icc else []
     order += [chunk for chunk in own if chunk[0] != EXTENDED]
     order += [(name, block) for name, block in blocks.items() if name != ICC] + others
-    body = b"WEBP" + b"".join(_packed(name, content) for name, content in order)
+    body = b"WEBP" + b"".join(packed(name, content) for name, content in order)
     return b"RIFF" + struct.pack("<I", len(body)) + body, lost
 
 
@@ -104,5 +102,6 @@ def _size(first: dict[bytes, bytes]) -> Size | None:
     return None
 
 
-def _packed(name: bytes, content: bytes) -> bytes:
+def packed(name: bytes, content: bytes) -> bytes:
+    """A chunk with its length, padded to an even one."""
     return name + struct.pack("<I", len(content)) + content + b"\0" * (len(content) % 2)
