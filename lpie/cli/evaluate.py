@@ -10,6 +10,7 @@ from lpie.cli.format import (
     SUITE_HEADER,
     echo,
     json_option,
+    literature_table,
     print_json,
     print_table,
     progress_bar,
@@ -159,6 +160,10 @@ def _evaluate_suite(
         for table in result["tables"]:
             echo(suite_title(table))
             print_table(SUITE_HEADER, suite_rows(table))
+            echo("")
+        header, rows = literature_table(result)
+        if rows:
+            print_table(header, rows)
             echo("")
         echo(suite_environment(result))
     if output:  # last: what cannot be written is not lost

@@ -136,11 +136,11 @@ def _published_row(row: dict[str, Any], degraded_db: float) -> list[str]:
 def literature_table(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return the header and the rows of PSNR by set and sigma, as papers print it.
 
-    No rows where a suite has no noise levels, or only one table.
+    No rows for another suite than that of the literature.
     """
-    tables = [table for table in result["tables"] if table["noise_sigma"] is not None]
-    if len(tables) < 2:
+    if result["suite"] != "awgn":
         return [], []
+    tables = result["tables"]
     header = ["PSNR dB", *(f"{t['folder']} {t['noise_sigma']:g}" for t in tables)]
     scores: dict[str, dict[int, float]] = {}
     for column, table in enumerate(tables):
@@ -174,7 +174,7 @@ def suite_markdown(result: dict[str, Any]) -> str:
         parts += [f"### {suite_title(table)}", _grid(suite_rows(table))]
         about |= {f"- {r['method']} ({r['told']}): {r['about']}": None for r in table["methods"]}
     header, rows = literature_table(result)
-    if rows and result["suite"] == "awgn":
+    if rows:
         parts += ["### All sets", _grid(rows, header)]
     if about:
         parts.append("\n".join(about))

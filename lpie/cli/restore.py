@@ -1,5 +1,6 @@
 """`lpie restore`."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -287,16 +288,12 @@ def _restore_stream(
             write_photo_file(Path(target))
     _print_inexact(done, restorer.reason)
     for row in done.restored:
-        named = RestoredFile(Path(inputs[0]), Path(out), *_rest(row))
+        named = dataclasses.replace(row, photo=Path(inputs[0]), out=Path(out))
         if as_json:
             print_json(_to_json(Summary(restored=[named])))
         else:
             for line in _lines(named):
                 echo(line, err=out == STREAM)
-
-
-def _rest(row: RestoredFile) -> tuple[Any, ...]:
-    return row.width, row.height, row.seconds, row.exact, row.lost, row.scale
 
 
 def _check_stream(

@@ -50,7 +50,8 @@ def compare(
     for case in tables_to_make:
         rows = [*learned.get(case.task, []), *learned.get("", [])]
         rows += _baselines(chosen[case.task], case.noise_sigma) if baselines else []
-        tables.append(_table(case, rows, seed, progress))
+        published = _published(case) if limit is None else []  # which is of all images
+        tables.append({**_table(case, rows, seed, progress), "published": published})
     return {
         "suite": suite,
         "data": str(data),
@@ -86,7 +87,6 @@ def _table(case: Case, rows: Sequence[Method], seed: int, progress: Progress) ->
             _row(method, images, start["psnr_db"])
             for method, images in zip(rows, results, strict=True)
         ],
-        "published": _published(case),
     }
 
 

@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lpie.config.config import DegradeConfig, config_from
 from lpie.data import sources
@@ -137,7 +136,8 @@ def _of_blocks(task: str, files: Sequence[Path], limit: int | None) -> Case:
     """The blocks of two .mat files, [scenes, blocks, H, W, 3] uint8 each."""
 
     def samples(seed: int, progress: Progress) -> Iterator[sources.Sample]:
-        noisy, clean = (_blocks(path) for path in files)
+        with open_source(files[0].parent, scratch=files[0].parent) as source:
+            noisy, clean = (load_blocks(source, path.name) for path in files)
         if noisy.shape != clean.shape:
             raise InputError(
                 f"{files[0].name} and {files[1].name} must hold the same number of blocks of one "
@@ -149,11 +149,6 @@ def _of_blocks(task: str, files: Sequence[Path], limit: int | None) -> Case:
             yield sources.Sample(name, *pair)
 
     return Case(task, "SIDD validation blocks", None, DegradeConfig(), samples)
-
-
-def _blocks(path: Path) -> NDArray[np.uint8]:
-    with open_source(path.parent, scratch=path.parent) as source:
-        return load_blocks(source, path.name)
 
 
 def _places(suite: str, tasks: Mapping[str, Task], data: Path | None) -> dict[str, Path]:

@@ -264,8 +264,18 @@ def test_the_sets_of_the_literature(astronaut, tiny_tflite, tmp_path):
     assert cells["FFDNet, published"] == ["34.63", "32.13", "28.98", "34.66", "32.35", "29.18"]
     assert cells["DnCNN, published"][3:] == ["", "", ""]
     assert "### All sets" in suite_markdown(result)
+    command = run_lpie("evaluate", model, "--suite", "awgn", "--data", tmp_path)
+    assert command.returncode == 0, command.stderr
+    printed = command.stdout.splitlines()
+    (line,) = [n for n, text in enumerate(printed) if text.startswith("PSNR dB")]
+    named = {text.rsplit(None, 6)[0]: text.split()[-6:] for text in printed[line + 1 : line + 3]}
+    assert named == {
+        model: cells[model],
+        "CBM3D, published": cells["CBM3D, published"],
+    }
     itself = compare(suite="awgn", data=tmp_path / "McMaster", limit=1)
     assert {t["folder"] for t in itself["tables"]} == {"McMaster"}
+    assert not any(t["published"] for t in itself["tables"])  # one image is not the set
     with pytest.raises(InputError, match=r"one or more of CBSD68, Kodak24, .* It holds: a\.png"):
         compare(suite="awgn", data=(tmp_path / "kodak24").rename(tmp_path / "other"))
 

@@ -196,8 +196,9 @@ def _restore(
     if job.comparison:
         _write(job.comparison, side_by_side(result.before, result.after), job.photo)
     h, w = result.before.pixels.shape[:2]
-    facts = (w, h, seconds, result.exact, tuple(lost), restorer.scale)
-    return RestoredFile(job.photo, job.out, *facts)
+    return RestoredFile(
+        job.photo, job.out, w, h, seconds, result.exact, lost=tuple(lost), scale=scale
+    )
 
 
 def _write(path: Path, result: Photo, photo: Path) -> list[str]:

@@ -26,7 +26,8 @@ from lpie.data.degrade.degradation import (
 )
 from lpie.data.degrade.responses import MEASURED, Response, from_light, measured, srgb, to_light
 
-Path = NDArray[np.float64]
+# Paths of points in px over the time, and the matrices of homographies.
+Floats = NDArray[np.float64]
 
 # A sub-frame for every so many px of the longest path: linear interpolation hides the steps.
 STEP_PX = 1.5
@@ -40,10 +41,10 @@ FOCAL_PX = 1500.0
 class Motion:
     """What moves while the shutter is open: paths are [T, 2] px as (x, y), 0 in the middle."""
 
-    camera: Path
-    roll: Path  # [T] radians
+    camera: Floats
+    roll: Floats  # [T] radians
     centre: tuple[float, float]  # px, of the roll
-    objects: tuple[tuple[Image, Path], ...]  # a soft mask [H, W] and a path
+    objects: tuple[tuple[Image, Floats], ...]  # a soft mask [H, W] and a path
 
 
 @degradation("frame_averaging")
@@ -105,7 +106,7 @@ def draw_motion(shape: tuple[int, ...], rng: Generator, config: FrameAveraging) 
     )
 
 
-def _path(rng: Generator, length_px: float, frames: int) -> Path:
+def _path(rng: Generator, length_px: float, frames: int) -> Floats:
     """[frames, 2] px as (x, y) along a random trajectory, 0 in the middle."""
     anxiety = log_uniform(rng, (0.0002, 0.005))
     places = trajectory(rng, length_px=max(length_px, 1e-6), anxiety=anxiety)
@@ -136,27 +137,27 @@ def _frame(light: Image, motion: Motion, t: int) -> Image:
     return frame
 
 
-def _homography(shift: Path, roll: float, centre: tuple[float, float]) -> Path:
+def _homography(shift: Floats, roll: float, centre: tuple[float, float]) -> Floats:
     """[3, 3]: a camera rolls by `roll` about `centre`, and turns until points move by `shift`."""
     x, y = centre
     cos, sin = np.cos(roll), np.sin(roll)
-    pitch_yaw = shift / FOCAL_PX
+    tilt = shift / FOCAL_PX**2
     to_centre = np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1.0]])
     turned = np.array(
         [
             [cos, -sin, shift[0]],
             [sin, cos, shift[1]],
-            [pitch_yaw[0] / FOCAL_PX, pitch_yaw[1] / FOCAL_PX, 1],
+            [tilt[0], tilt[1], 1],
         ]
     )
     return np.asarray(np.linalg.inv(to_centre) @ turned @ to_centre)
 
 
-def _shift(by: Path) -> Path:
+def _shift(by: Floats) -> Floats:
     return np.array([[1, 0, by[0]], [0, 1, by[1]], [0, 0, 1.0]])
 
 
-def _warp(image: Image, homography: Path) -> Image:
+def _warp(image: Image, homography: Floats) -> Image:
     h, w = image.shape[:2]
     warped = cv2.warpPerspective(
         image, homography, (w, h), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
