@@ -51,8 +51,8 @@ def pytest_collection_finish():
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory):
     """What is measured of this machine in tests is not what a user's lpie goes by."""
-    os.environ["XDG_CACHE_HOME"] = str(tmp_path_factory.mktemp("cache"))
-    shared.set_up(tmp_path_factory)
+    # One cache for all processes of a run: what one exports, the others know as lpie's own.
+    os.environ["XDG_CACHE_HOME"] = str(shared.set_up(tmp_path_factory) / "cache")
 
 
 @pytest.fixture(scope="session")

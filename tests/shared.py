@@ -9,11 +9,12 @@ _FOLDER: list[Path] = []
 
 
 def set_up(factory):
-    """`factory`: pytest's `tmp_path_factory`. The processes of one run share its parent folder."""
+    """The folder that all processes of one run share; `factory`: pytest's `tmp_path_factory`."""
     base = factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "shared"
     folder.mkdir(exist_ok=True)
     _FOLDER[:] = [folder]
+    return folder
 
 
 def once(name, build):

@@ -48,6 +48,9 @@ class DataConfig:
     # Folder of real pairs to train on beside clean photos, and the share of crops taken from it.
     real_pairs: str = ""
     real_share: float = setting(0.0, 0, 1)
+    # How many pixels the noise of a real pair may be put beside its place, at random: few pairs
+    # then give more noise.
+    real_shift_px: int = setting(0, 0, 8)
     # Width and height of a crop, in pixels.
     patch_px: int = setting(64, 16, 16_384)
     # Turn crops by 90, 180 or 270 degrees and mirror them, at random.

@@ -17,6 +17,7 @@ from lpie.data.degrade.degradation import DEGRADATIONS, Image, Range, degrade
 from lpie.data.degrade.gaussian_noise import GaussianNoise, PoissonGaussianNoise
 from lpie.data.degrade.jpeg import EightBits, Jpeg
 from lpie.data.degrade.low_light import LowLight
+from lpie.data.degrade.phone_noise import PhoneNoise
 from lpie.errors import InputError, shown, unknown_name
 
 
@@ -25,6 +26,7 @@ class DegradeConfig(
     GaussianNoise,
     PoissonGaussianNoise,
     LowLightNoise,  # with the settings of CameraNoise
+    PhoneNoise,
     MotionBlur,
     CameraShake,
     FrameAveraging,

@@ -106,19 +106,32 @@ def _crop(pools: list[Pool], config: DataConfig, patch_px: int, rng: Generator) 
     y, x = rng.integers(h - window + 1), rng.integers(w - window + 1)
     turn, mirror = (int(rng.integers(4)), bool(rng.integers(2))) if config.augment else (0, False)
 
-    def cut(image: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def cut(image: NDArray[np.uint8], y: int = y, x: int = x) -> NDArray[np.float32]:
         patch = np.rot90(image[y : y + window, x : x + window], turn)
         return to_float(patch[:, ::-1] if mirror else patch)
 
     sharp = cut(target)
     if degraded is not None:
-        return cut(degraded), sharp
+        beside = _shifted((y, x), (h - window, w - window), config.real_shift_px, rng)
+        if beside == (y, x):
+            return cut(degraded), sharp
+        return np.clip(sharp + (cut(degraded, *beside) - cut(target, *beside)), 0, 1), sharp
     sharp = reduced(sharp, size)
     if config.vary_colours and rng.random() < config.vary_colours:
         sharp = vary_colours(sharp, rng)
     noisy = degrade(np.ascontiguousarray(sharp), rng, config.degrade)
     inner = slice(margin, margin + patch_px)
     return noisy[inner, inner], sharp[inner, inner]
+
+
+def _shifted(
+    corner: tuple[int, int], last: tuple[int, int], shift_px: int, rng: Generator
+) -> tuple[int, int]:
+    """A corner at most `shift_px` from `corner` in y and x, inside (0, 0) to `last`."""
+    if not shift_px:
+        return corner
+    y, x = np.clip(corner + rng.integers(-shift_px, shift_px + 1, 2), 0, last)
+    return int(y), int(x)
 
 
 def _is_wide(config: DataConfig, degraded: object) -> bool:
