@@ -16,12 +16,13 @@ from lpie.export.calibration import photos_for
 from lpie.export.pipeline import export_tflite
 from lpie.export.request import ExportRequest
 from lpie.models.do_conv import fold
+from lpie.models.graph.analysis import analyse
 from lpie.models.load import load_keras
 from lpie.size import Size
 from lpie.system.files import atomic_path, sha256, to_json, write_atomic
 from lpie.tflite.spec import spec_path
 from lpie.training.run import settings_of
-from lpie.weights import FOLDER, INDEX, pretrained
+from lpie.weights import FOLDER, INDEX, pretrained, task_of_name
 
 # Of one small size: a restorer resizes the file, exactly.
 REQUEST = ExportRequest(recipe="float16", sizes=(Size(256, 256),), overwrite=True)
@@ -39,13 +40,16 @@ def publish(run: Path, name: str, folder: Path = FOLDER) -> None:
     options = dict(config.model.hyperparameters)
     options.pop("overparameterized", None)  # folded
     entry = {
+        "task": task_of_name(name),
         "network": config.model.name,
         "hyperparameters": options,
         "parameters": model.count_params(),
+        "macs_per_pixel": analyse(model).macs_per_pixel,
         "source": config.data.source,
         "degrade": _changed(config, lambda table: table["data"]["degrade"]),
         "loss": _changed(config, lambda table: table["loss"]),
         "sha256": {".npz": sha256(weights), ".tflite": sha256(file)},
+        "score": None,  # measured by `lpie evaluate`, then written here by hand
     }
     write_atomic(folder / INDEX.name, to_json({**pretrained(), name: entry}))
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lpie.errors import InputError, LpieError, unknown_name
+from lpie.system.documents import read_toml
 from lpie.system.files import read_json, sha256
 from lpie.system.paths import refuse_special
 
 FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
+TASKS = FOLDER / "tasks.toml"
 
 Suffix = Literal[".npz", ".tflite"]
 
@@ -23,6 +25,21 @@ Suffix = Literal[".npz", ".tflite"]
 def pretrained() -> dict[str, Any]:
     """The entry of each pretrained network in the index, by name."""
     return read_json(INDEX) if INDEX.exists() else {}
+
+
+@functools.cache
+def tasks() -> dict[str, Any]:
+    """What is declared of each kind of pretrained network, by its task."""
+    return read_toml(TASKS)
+
+
+def task_of_name(name: str) -> str:
+    """The task of a network that is named after it: `denoise-phone-s` is of `denoise-phone`."""
+    fitting = [task for task in tasks() if name == task or name.startswith(f"{task}-")]
+    if not fitting:
+        names = ", ".join(tasks())
+        raise InputError(f"The name must begin with a task. Received: {name}. Tasks: {names}.")
+    return max(fitting, key=len)
 
 
 def is_name(model: Path | str) -> bool:

@@ -42,6 +42,7 @@ def test_light_verbs_never_import_tensorflow_or_keras():
         "lpie.export.check_delegate; lpie.benchmarks.benchmark; lpie.psnr; lpie.ModelSpec\n"
         f"for verb in {sorted(COMMANDS)!r}:\n"
         "    assert CliRunner().invoke(cli, [verb, '--help']).exit_code == 0, verb\n"
+        "assert CliRunner().invoke(cli, ['models', '--pretrained']).exit_code == 0\n"
         "heavy = {m.split('.')[0] for m in sys.modules} & {'tensorflow', 'keras', 'jax'}\n"
         "assert not heavy, heavy\n"
     )

@@ -5,11 +5,14 @@ import shutil
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from lpie import weights
+from lpie.cli.main import lpie
 from lpie.errors import InputError, LpieError
 from lpie.image.image import to_float, write_image
 from lpie.image.metrics import psnr
+from lpie.models.graph.analysis import analyse
 from lpie.models.load import load_pretrained
 from lpie.restore.restorer import Restorer
 from tests.conftest import assert_one_sentence, run_lpie
@@ -30,11 +33,28 @@ def test_each_has_its_files_its_card_and_a_modest_size(name):
         assert heading in card
 
 
+def test_each_is_listed_with_what_it_is_for_and_the_scores_of_its_card():
+    rows = json.loads(CliRunner().invoke(lpie, ["models", "--pretrained", "--json"]).stdout)
+    assert sorted(row["name"] for row in rows) == NAMES
+    shown = CliRunner().invoke(lpie, ["models", "--pretrained"]).stdout
+    for row in rows:
+        assert weights.task_of_name(row["name"]) == row["task"]
+        assert f"{row['task']}: for {row['purpose']}\n" in shown
+        card = (weights.FOLDER / f"{row['name']}.md").read_text()
+        assert f"{row['score']['psnr_db']:.2f}" in card
+        assert f"{row['score']['psnr_db']:.2f}" in shown
+        assert f"{row['macs_per_pixel'] / 1000:.1f} k multiply-adds" in card
+    both = CliRunner().invoke(lpie, ["models", "--pretrained", "--measure-tiling"])
+    assert "measure_tiling" in str(both.exception)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_two_forms_are_one_network(name, astronaut):
     pytest.importorskip("keras")
     model = load_pretrained(name)
-    assert model.count_params() == weights.pretrained()[name]["parameters"]
+    facts = weights.pretrained()[name]
+    assert model.count_params() == facts["parameters"]
+    assert analyse(model).macs_per_pixel == facts["macs_per_pixel"]
     photo = to_float(astronaut[100:228, 100:260])
     noisy = photo + np.random.default_rng(0).normal(0, 25 / 255, photo.shape).astype(np.float32)
     by_keras, by_tflite = Restorer(model).restore(noisy), Restorer(name).restore(noisy)

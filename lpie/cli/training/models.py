@@ -6,9 +6,16 @@ from typing import Any
 import click
 
 from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.errors import InputError
 
 
 @click.command()
+@click.option(
+    "--pretrained",
+    "only_pretrained",
+    is_flag=True,
+    help="List the pretrained networks instead, with what each is for.",
+)
 @click.option(
     "--measure-tiling",
     is_flag=True,
@@ -16,7 +23,7 @@ from lpie.cli.format import echo, json_option, print_json, print_table
 )
 @click.option("--tiles", "old_tiles", is_flag=True, hidden=True)
 @json_option
-def models(measure_tiling: bool, old_tiles: bool, as_json: bool) -> None:
+def models(only_pretrained: bool, measure_tiling: bool, old_tiles: bool, as_json: bool) -> None:
     """List the networks and their variants, with their cost and the pretrained weights.
 
     MAC/pixel are multiply-adds per pixel of an image of 256x256. "sees px" is the receptive field.
@@ -27,13 +34,61 @@ def models(measure_tiling: bool, old_tiles: bool, as_json: bool) -> None:
     \b
     Examples:
       lpie models
+      lpie models --pretrained
       lpie models --measure-tiling --json
     """
+    if only_pretrained:
+        if measure_tiling or old_tiles:
+            raise InputError("`measure_tiling` is about networks: omit `pretrained`.")
+        _show_pretrained(as_json)
+        return
     rows = _rows(measure_tiling or old_tiles)
     if as_json:
         print_json(rows)
     else:
         print_models(rows)
+
+
+def _show_pretrained(as_json: bool) -> None:
+    """Print the pretrained networks, a task after another, the default size first."""
+    from lpie.weights import pretrained, tasks
+
+    order = list(tasks())
+    named = sorted(pretrained().items(), key=lambda row: (order.index(row[1]["task"]), row[0]))
+    rows = [
+        {
+            "name": name,
+            "task": entry["task"],
+            "purpose": tasks()[entry["task"]]["purpose"],
+            "network": entry["network"],
+            "hyperparameters": entry["hyperparameters"],
+            "parameters": entry["parameters"],
+            "macs_per_pixel": entry["macs_per_pixel"],
+            "score": entry["score"],
+        }
+        for name, entry in named
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    for task in order:
+        echo(f"{task}: for {tasks()[task]['purpose']}")
+    echo("")
+    print_table(
+        ["name", "parameters", "MAC/pixel", "before dB", "PSNR dB", "measured on"],
+        [
+            [row["name"], f"{row['parameters']:,}", f"{row['macs_per_pixel']:,.0f}", *_score(row)]
+            for row in rows
+        ],
+    )
+    echo("", "Restore with one of them: lpie restore denoise photo.jpg")
+
+
+def _score(row: dict[str, Any]) -> list[str]:
+    score = row["score"]
+    if score is None:
+        return ["", "", "not measured"]
+    return [f"{score['degraded_psnr_db']:.2f}", f"{score['psnr_db']:.2f}", score["photos"]]
 
 
 def print_models(rows: list[dict[str, Any]]) -> None:
