@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from lpie.cli.format import echo, json_option, print_json, progress_bar
+from lpie.cli.options import command
 from lpie.cli.paths import PATH
 from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
@@ -36,7 +37,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-@click.command()
+@command()
 @click.option(
     "-o",
     "--output",

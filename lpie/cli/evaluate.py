@@ -19,6 +19,7 @@ from lpie.cli.format import (
     suite_rows,
     suite_title,
 )
+from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
 from lpie.config.config import config_from
 from lpie.errors import InputError
@@ -38,7 +39,7 @@ OF_ONE_MODEL = (
 )
 
 
-@click.command()
+@command()
 @click.argument("models", metavar="[[TASK=]MODEL]...", nargs=-1)
 @click.option(
     "--pairs", type=PATH, help="Folder of photo pairs in degraded/ and target/, matched by name."
@@ -50,17 +51,32 @@ OF_ONE_MODEL = (
     type=float,
     help="Strength of the Gaussian noise, in levels of 255.  [default: 25]",
 )
-@click.option(
+@option(
     "--degradation",
     multiple=True,
     metavar="NAME",
     help="Degradation to apply instead of Gaussian noise. Repeatable.",
+    advanced=True,
 )
-@click.option(
-    "--seed", default=0, show_default=True, help="Random seed of the synthetic degradation."
+@option(
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Random seed of the synthetic degradation.",
+    advanced=True,
 )
-@click.option("--clip", is_flag=True, help="Clip the degraded input to [0, 1].")
-@click.option("--quantize", is_flag=True, help="Round the degraded input to 8 bits.")
+@option(
+    "--clip",
+    is_flag=True,
+    help="Clip the degraded input to [0, 1].",
+    advanced=True,
+)
+@option(
+    "--quantize",
+    is_flag=True,
+    help="Round the degraded input to 8 bits.",
+    advanced=True,
+)
 @click.option("--skip-bad", is_flag=True, help="Skip unreadable images, and list them.")
 @click.option(
     "--suite", metavar="NAME", help="Compare models on the images of a test set: dev, awgn or sidd."
@@ -72,21 +88,26 @@ OF_ONE_MODEL = (
     show_envvar=True,
     help="Folder with the images of the suite.",
 )
-@click.option(
+@option(
     "--task",
     "tasks",
     multiple=True,
     metavar="NAME",
     help="Run only this task of the suite. Repeatable.",
+    advanced=True,
 )
-@click.option(
-    "--limit", type=int, help="Use only this many images of each folder, for a quick look."
+@option(
+    "--limit",
+    type=int,
+    help="Use only this many images of each folder, for a quick look.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--baselines/--no-baselines",
     default=True,
     show_default=True,
     help="Also measure the classical methods of the suite.",
+    advanced=True,
 )
 @click.option(
     "-o",
@@ -109,11 +130,6 @@ def evaluate(
     Noise is neither clipped nor rounded, as is usual in the denoising literature.
 
     With --suite, any number of models are compared on the same images, with the time per megapixel.
-    awgn: the photos of one or more of the folders CBSD68, Kodak24, McMaster and Urban100, which
-    get noise of sigma 15, 25 and 50, beside the published scores of others. sidd: the two .mat
-    files of SIDD's validation blocks. dev: clean/kodak24 and clean/set5, and the pairs
-    realnoise_sidd, lowlight_sice, lowlight_lol and deblur_gopro, each in degraded/ and target/,
-    beside classical baselines; its tasks are denoise, realnoise, lowlight and deblur.
 
     \b
     Examples:
@@ -122,6 +138,15 @@ def evaluate(
       lpie evaluate lpienet_int8_1920x1080.tflite --pairs sidd/ --json
       lpie evaluate denoise --suite awgn --data sets/
       lpie evaluate denoise=runs/a lowlight=runs/b --suite dev --data dev/ -o table.md
+    \f
+    \b
+    Suites, and what they need in --data:
+      awgn   photos in one or more of the folders CBSD68, Kodak24, McMaster and Urban100. They get
+             noise of sigma 15, 25 and 50; the published scores of others are shown beside.
+      sidd   the two .mat files of SIDD's validation blocks
+      dev    clean/kodak24 and clean/set5, and the pairs realnoise_sidd, lowlight_sice,
+             lowlight_lol and deblur_gopro, each in degraded/ and target/. Its tasks are denoise,
+             realnoise, lowlight and deblur; classical baselines are shown beside.
     """
     foreign = OF_ONE_MODEL if suite is not None else OF_A_SUITE
     for name in foreign:

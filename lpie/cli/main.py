@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from lpie import __version__
+from lpie.cli.options import Command
 from lpie.errors import LpieError, with_flags
 from lpie.printable import printable
 from lpie.system.files import sentence, use_temporary_folder
@@ -70,6 +71,8 @@ COMMANDS = {
 class SuggestingGroup(click.Group):
     """A group that answers an unknown command with the nearest one."""
 
+    command_class = Command
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -99,7 +102,10 @@ class _Verbs(SuggestingGroup):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, prog_name="lpie")
 def lpie() -> None:
     """Restore photos, and train, export, verify and time networks that restore them on phones.

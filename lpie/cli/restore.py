@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from lpie.cli.format import PhotoBar, echo, json_option, print_json
+from lpie.cli.options import command, option
 from lpie.cli.paths import PATH
 from lpie.cli.streams import (
     STREAM,
@@ -30,7 +31,7 @@ from lpie.size import Size
 MOST_LISTED = 50  # failures in an error; --json lists all
 
 
-@click.command()
+@command()
 @click.argument("model", type=PATH)
 @click.argument("input", metavar="IN...", nargs=-1, required=True)
 @click.option(
@@ -63,53 +64,61 @@ MOST_LISTED = 50  # failures in an error; --json lists all
 )
 @click.option("--resume", is_flag=True, help="Skip photos whose result is there already, whole.")
 @click.option("--force", is_flag=True, help="Overwrite existing outputs.")
-@click.option(
+@option(
     "--in-place",
     is_flag=True,
     help="Replace the photos by their results; --backup keeps them as they were.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--backup",
     metavar="SUFFIX|FOLDER",
     help="For --in-place: where the photos are kept, by a suffix such as .orig, or in a folder.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--shard",
     metavar="PART/PARTS",
     help="Restore only this part of the photos: 1/16 to 16/16 on 16 machines do each photo once.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--halo",
     type=click.Choice(HALOS),
     default=HALOS[0],
     show_default=True,
     help="Overlap of tiles. fast: less of it, at an error of at most 1/1024 of a level of 255.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--tile",
     "tile_px",
     type=int,
     help="Longest side of a tile, in pixels.  [default: the fastest on this machine]",
+    advanced=True,
 )
-@click.option(
+@option(
     "--max-memory",
     "max_memory_mb",
     type=click.FloatRange(1),
     default=MAX_MEMORY_MB,
     show_default=True,
     help="Memory for the result and for all tiles in work, in MB.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--max-megapixels",
     type=click.FloatRange(0),
     default=MAX_MEGAPIXELS,
     show_default=True,
     help="Refuse larger photos before they are decoded.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--threads",
     type=click.IntRange(1),
     help="Number of threads that run a .tflite.  [default: all cores]",
+    advanced=True,
 )
 @json_option
 def restore(

@@ -11,6 +11,7 @@ import click
 
 from lpie.cli.benchmark.bench_options import Options, bench_options, typed_options
 from lpie.cli.format import echo, print_json, print_table, progress_bar
+from lpie.cli.options import command
 from lpie.cli.paths import PATH, refuse_overwriting
 from lpie.errors import InputError
 
@@ -20,29 +21,34 @@ if TYPE_CHECKING:
     from lpie.benchmarks.records.schema import Record
 
 
-@click.command()
+@command()
 @click.argument("models", nargs=-1, type=PATH)
 @bench_options
 def bench(**values: Any) -> None:
     """Measure the latency and memory of .tflite MODELS (or pretrained networks).
 
     They run on this computer, each in a process of its own, or with --device on phones and boards
-    behind adb. The rounds of all models at one size take turns. The JSON is a record of each
-    measurement with its verdict (benchmarks/records/record.schema.json).
-
-    The exit code is 1 where a measurement failed, fell back to another delegate or is incomplete:
-    a size that would not fit in memory fails with the estimate. On a device, and for --parse, it is
-    1 for every verdict but `valid`.
+    behind adb. Each measurement becomes a record with a verdict: whether its number counts.
 
     \b
     Examples:
       lpie bench denoise
       lpie bench *.tflite --size fhd --threads 1 --json
-      lpie bench lpienet_int8_512x512.tflite --size 4k --tiles
       lpie bench --parse phone.log --json
       lpie bench --list-devices
       lpie bench denoise denoise-s --device all --binary benchmark_model --delegate gpu -o results/
+    \f
+    \b
+    More examples:
+      lpie bench lpienet_int8_512x512.tflite --size 4k --tiles
       lpie bench --suite benchmarks/suites/phone.toml --device R58M12ABCDE -o results/
+
+    The rounds of all models at one size take turns, so that nothing that slows the machine for a
+    while slows only one of them. The records follow benchmarks/records/record.schema.json.
+
+    The exit code is 1 where a measurement failed, fell back to another delegate or is incomplete:
+    a size that would not fit in memory fails with the estimate. On a device, and for --parse, it is
+    1 for every verdict but `valid`.
     """
     options, typed = Options(**values), typed_options()
     refuse_overwriting([options.output], _inputs(options))

@@ -8,32 +8,10 @@ from typing import Any
 import click
 
 from lpie.cli.format import json_option
+from lpie.cli.options import option
 from lpie.cli.paths import PATH
 
 Decorator = Callable[..., Any]
-
-
-class Option(click.Option):
-    """An option whose older names still work, unseen. old: those names."""
-
-    def __init__(self, names: Any, *, old: tuple[str, ...] = (), **settings: Any) -> None:
-        super().__init__([*names, *old], **settings)
-        self._old = old
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """The line of the help, without the older names."""
-        opts = self.opts
-        self.opts = [name for name in opts if name not in self._old]
-        try:
-            return super().get_help_record(ctx)
-        finally:
-            self.opts = opts
-
-
-def option(*names: str, **settings: Any) -> Decorator:
-    """A click option that may have older names."""
-    return click.option(*names, cls=Option, **settings)
-
 
 WHAT = (
     option(
@@ -62,17 +40,31 @@ WHAT = (
         is_flag=True,
         help="Restore by tiles, as `lpie restore` does, instead of the whole image.",
     ),
-    option("--whole", is_flag=True, help="Run the whole image; never split it into tiles."),
+    option(
+        "--whole",
+        is_flag=True,
+        help="Run the whole image; never split it into tiles.",
+        advanced=True,
+    ),
     option(
         "--max-memory",
         "max_memory_mb",
         type=float,
         help="Most memory that a run may be expected to need, in MB.  "
         "[default: 80 % of the free memory]",
+        advanced=True,
     ),
-    option("--photo", type=PATH, help="Photo to restore.  [default: a built-in photo with noise]"),
     option(
-        "--reference", type=PATH, help="Float .tflite used as ground truth for the device's output."
+        "--photo",
+        type=PATH,
+        help="Photo to restore.  [default: a built-in photo with noise]",
+        advanced=True,
+    ),
+    option(
+        "--reference",
+        type=PATH,
+        help="Float .tflite used as ground truth for the device's output.",
+        advanced=True,
     ),
 )
 HOW_LONG = (
@@ -86,12 +78,14 @@ HOW_LONG = (
         "runs",
         type=click.IntRange(1),
         help="Fewest runs in each round.  [default: 1 on this computer, 10 on a device]",
+        advanced=True,
     ),
     option(
         "--seconds",
         type=click.FloatRange(0),
         help="Shortest duration of each round, in seconds.  [default: 1 on this computer, 2 on "
         "a device]",
+        advanced=True,
     ),
     option(
         "--warmup-seconds",
@@ -100,6 +94,7 @@ HOW_LONG = (
         type=float,
         help="Warm-up before each round, in seconds; on this computer once, until runs are "
         "alike.  [default: at most 5 on this computer, 1 on a device]",
+        advanced=True,
     ),
     option(
         "--timeout",
@@ -107,12 +102,14 @@ HOW_LONG = (
         old=("--limit",),
         type=float,
         help="Timeout of one benchmark run, in seconds.  [default: 600]",
+        advanced=True,
     ),
     option(
         "--cool-to",
         "cool_to_c",
         type=float,
         help="Temperature at which a round may begin on a device, in °C.  [default: 38]",
+        advanced=True,
     ),
     option(
         "--cool-timeout",
@@ -120,6 +117,7 @@ HOW_LONG = (
         old=("--cool-limit",),
         type=float,
         help="Give up if the device has not cooled after this many seconds.  [default: 900]",
+        advanced=True,
     ),
     option(
         "--sustained",
@@ -127,6 +125,7 @@ HOW_LONG = (
         type=float,
         metavar="MINUTES",
         help="Also run for so many minutes without a pause, to see how much heat slows it.",
+        advanced=True,
     ),
     option("--profile", is_flag=True, help="Also time each op, in runs of their own."),
 )
@@ -157,6 +156,7 @@ WHERE = (
         show_default=True,
         help="What measures on a device: benchmark_model, apk (TFLite's app), app (lpie's app) "
         "or python (an Arm board).",
+        advanced=True,
     ),
     option(
         "--binary",
@@ -170,21 +170,33 @@ WHERE = (
         type=PATH,
         multiple=True,
         help="Shared library to push next to benchmark_model. Repeatable.",
+        advanced=True,
     ),
-    option("--apk", type=PATH, help="App to install first, for the runners apk and app."),
+    option(
+        "--apk",
+        type=PATH,
+        help="App to install first, for the runners apk and app.",
+        advanced=True,
+    ),
     option(
         "--python",
         default="",
         help="Command of the Python that runs the model, as that of an older runtime.  "
         "[default: this one; python3 on a board]",
+        advanced=True,
     ),
     option(
         "--runtime",
         default="",
         help="Package of Python's interpreter: ai-edge-litert or tflite-runtime.  [default: "
         "ai-edge-litert]",
+        advanced=True,
     ),
-    option("--adb", help="The adb program.  [default: $ADB, or the one in PATH]"),
+    option(
+        "--adb",
+        help="The adb program.  [default: $ADB, or the one in PATH]",
+        advanced=True,
+    ),
 )
 OUTPUT = (
     option(

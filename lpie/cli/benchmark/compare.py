@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.options import command
 from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
     from lpie.benchmarks.records.compare import Comparison
 
 
-@click.command()
+@command()
 @click.argument("a", type=PATH)
 @click.argument("b", type=PATH, required=False)
 @click.option(

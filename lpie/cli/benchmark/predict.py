@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.options import command
 from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
     from lpie.benchmarks.predict.predict import Precision, Published, Unit
 
 
-@click.command()
+@command()
 @click.argument("file", required=False, type=PATH)
 @click.option(
     "--phone", "name", help="Phone, or its processor, such as pixel-8a or snapdragon-888."

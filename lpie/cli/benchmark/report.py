@@ -6,6 +6,7 @@ from typing import Literal
 import click
 
 from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.options import command
 from lpie.cli.paths import PATH, PathType, read_in, refuse_overwriting
 from lpie.errors import InputError
 from lpie.system.files import refuse_existing, write_atomic
@@ -13,7 +14,7 @@ from lpie.system.files import refuse_existing, write_atomic
 FORMATS = {".html": "html", ".htm": "html", ".md": "md", ".csv": "csv"}
 
 
-@click.command()
+@command()
 @click.argument("results", nargs=-1, required=True, type=PATH)
 @click.option(
     "-o",

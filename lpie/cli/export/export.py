@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lpie.cli.format import echo, json_option, print_json, verdict_line, verdict_table
+from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
 from lpie.export.recipes import ALL
 from lpie.export.request import MAX_DROP_DB, ExportRequest
@@ -29,7 +30,7 @@ def _help() -> str:
     for recipe in ALL:
         first, *more = recipe.summary.splitlines()
         lines += [f"  {_names(recipe):{width}}{first}", *(f"  {'':{width}}{x}" for x in more)]
-    return "\n".join([*ABOUT, "", "\b", "Recipes:", *lines, "", *EXAMPLES])
+    return "\n".join([ABOUT, "\b", "Recipes:", *lines, "", EXAMPLES])
 
 
 def _names(recipe: "Recipe") -> str:
@@ -41,7 +42,7 @@ Write MODEL (a run, a .keras file or a pretrained network) as a .tflite of fixed
 
 The file is compared with the Keras network on photos before it is written. A file that strays
 too far from the network is not written, and the command exits with 1.
-""".splitlines()
+"""
 EXAMPLES = """\
 \b
 Examples:
@@ -49,13 +50,16 @@ Examples:
   lpie export denoise-lpienet --recipe float16 --target gpu
   lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
   lpie export denoise --recipe mixed --max-drop 0.1 --pairs photos/
+\f
+\b
+More examples:
   lpie export best.keras --size 512x512 --photos noisy/ --json
   lpie export denoise --size 256x256 --size fhd --size 1080x1920
   lpie export runs/smoke --recipe float16 --size 512x512 --into-app
-""".splitlines()
+"""
 
 
-@click.command(help=_help())
+@command(help=_help())
 @click.argument("model", type=PATH)
 @click.option(
     "--recipe",
@@ -70,9 +74,10 @@ Examples:
     help="Image size: WIDTHxHEIGHT, fhd or 4k. Repeat it for a file with a signature for each "
     "size.  [default: fhd]",
 )
-@click.option(
+@option(
     "--io",
     help="Input and output type of an int8 file: uint8, int8 or float32.  [default: uint8]",
+    advanced=True,
 )
 @click.option(
     "-o",
@@ -86,31 +91,34 @@ Examples:
     help="Folder of degraded photos to calibrate and verify on.  [default: those of the run, or "
     "built-in ones]",
 )
-@click.option(
+@option(
     "--pairs",
     type=PATH,
     help="For the recipe mixed: folder with degraded/ photos and their ground truth in target/.  "
     "[default: those of the run, or built-in ones]",
+    advanced=True,
 )
-@click.option(
+@option(
     "--max-drop",
     "max_drop_db",
     type=float,
     help="For the recipe mixed: how many dB of PSNR the file may lose on --pairs.  "
     f"[default: {MAX_DROP_DB}]",
+    advanced=True,
 )
 @click.option(
     "--target",
     "hardware_target",
     help="Apply the exact rewrites that suit this hardware: cpu, gpu or nnapi.",
 )
-@click.option(
+@option(
     "--rewrite",
     "rewrites",
     multiple=True,
     help="Apply this exact rewrite too, by its name. Repeatable.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--into-app",
     "app",
     type=PATH,
@@ -118,11 +126,13 @@ Examples:
     flag_value="android_demo",
     help="Copy the file into the source of the Android demo in this folder.  [default folder: "
     "android_demo]",
+    advanced=True,
 )
-@click.option(
+@option(
     "--no-verify",
     is_flag=True,
     help="Skip verification (recorded as unverified in the spec).",
+    advanced=True,
 )
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option

@@ -16,6 +16,7 @@ from lpie.cli.format import (
     run_line,
     verdict_table,
 )
+from lpie.cli.options import command
 from lpie.cli.paths import PATH
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from lpie.tflite.model import Tensor, TfliteModel
 
 
-@click.command()
+@command()
 @click.argument("file", type=PATH)
 @click.option(
     "--delegate",

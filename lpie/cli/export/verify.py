@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
 
 if TYPE_CHECKING:
     from lpie.export.verification.runtimes import Comparison
 
 
-@click.command()
+@command()
 @click.argument("model", type=PATH)
 @click.argument("file", type=PATH)
 @click.option(
@@ -24,13 +25,14 @@ if TYPE_CHECKING:
 @click.option(
     "--gpu", is_flag=True, help="Also run the file on this computer's GPU, in float32 and float16."
 )
-@click.option(
+@option(
     "--also",
     "others",
     multiple=True,
     metavar="NAME=COMMAND",
     help="Also run the file with the Python that COMMAND starts, such as one with an old runtime "
     "or in an emulator, and call the result NAME. Repeatable.",
+    advanced=True,
 )
 @click.option(
     "--heat-map",

@@ -5,10 +5,11 @@ from pathlib import Path
 import click
 
 from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.options import command
 from lpie.cli.paths import PATH, refuse_overwriting
 
 
-@click.command("import-weights")
+@command("import-weights")
 @click.argument("network")
 @click.argument("file", type=PATH)
 @click.option(

@@ -6,10 +6,11 @@ from typing import Any
 import click
 
 from lpie.cli.format import echo, json_option, print_json, print_table
+from lpie.cli.options import command
 from lpie.errors import InputError
 
 
-@click.command()
+@command()
 @click.option(
     "--pretrained",
     "only_pretrained",

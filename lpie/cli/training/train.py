@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from lpie.cli.format import echo, json_option, print_json
+from lpie.cli.options import command, option
 from lpie.cli.paths import PATH
 
 workdir_option = click.option(
@@ -24,7 +25,7 @@ set_option = click.option(
 )
 
 
-@click.command()
+@command()
 @click.argument("config", type=PATH)
 @workdir_option
 @set_option
@@ -37,25 +38,28 @@ set_option = click.option(
     show_default=True,
     help="Devices to train on: a number, all, tpu, or cpu:N for N simulated ones.",
 )
-@click.option(
+@option(
     "--hosts",
     default="",
     metavar="ADDRESS:PORT,...",
     help="All processes of a distributed run, or auto: those of TF_CONFIG or Slurm. WORKDIR must "
     "then be a folder that they share.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--host",
     type=int,
     default=0,
     show_default=True,
     help="Position of this process in --hosts, from 0.",
+    advanced=True,
 )
-@click.option(
+@option(
     "--secret-file",
     type=PATH,
     help="File with the secret of a distributed run.  [default: $LPIE_JOB_SECRET, else host 0 "
     "makes one in WORKDIR]",
+    advanced=True,
 )
 @json_option
 def train(
@@ -104,7 +108,7 @@ def train(
         show_training(workdir, result, as_json)
 
 
-@click.command()
+@command()
 @click.argument("model", type=PATH)
 @workdir_option
 @set_option
@@ -131,7 +135,7 @@ def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_js
     show_training(workdir, result, as_json)
 
 
-@click.command()
+@command()
 @click.argument("model", type=PATH)
 @workdir_option
 @click.option(
