@@ -60,8 +60,13 @@ SETTINGS: dict[str, Any] = {
     show_default=True,
     help="Number of timing rounds.",
 )
+@click.option(
+    "--photo",
+    type=PATH,
+    help="Only write a noisy photo to this file, to try other verbs on, and exit.",
+)
 @json_option
-def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
+def demo(output: Path, steps: int, rounds: int, photo: Path | None, as_json: bool) -> None:
     """Restore a photo, then train, export, verify and time a network of your own, and report.
 
     Photos before and after are in the folder within seconds; the rest takes a few minutes on two
@@ -72,7 +77,11 @@ def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
     Examples:
       lpie demo
       lpie demo -o /tmp/lpie-demo
+      lpie demo --photo photo.jpg
     """
+    if photo is not None:
+        _write_photo(photo, as_json)
+        return
     if output.is_dir() and any(output.iterdir()) and not (output / "noisy.png").exists():
         raise InputError(
             f"`output` must be a new folder, or that of an earlier demo. Received: {output}, which "
@@ -113,6 +122,22 @@ def demo(output: Path, steps: int, rounds: int, as_json: bool) -> None:
     if gain_db < LEAST_GAIN_DB:
         echo(f"Error: that is less than the {LEAST_GAIN_DB:g} dB expected.", err=True)
         sys.exit(1)
+
+
+def _write_photo(path: Path, as_json: bool) -> None:
+    """A photo with the noise of a dim room, which needs neither TensorFlow nor scikit-image."""
+    from lpie.benchmarks.harness.quality import PHOTO, SIGMA, load
+    from lpie.image.image import read_image, write_image
+    from lpie.size import Size
+
+    if path.exists():
+        raise InputError(f"`photo` exists already: {path}. Choose another name.")
+    _, noisy = load(None, Size(*read_image(PHOTO).shape[:2]))
+    write_image(path, noisy)
+    if as_json:
+        print_json({"photo": str(path), "noise_sigma": SIGMA})
+    else:
+        echo(f"Wrote {path}, with noise of sigma {SIGMA}. Try `lpie restore denoise {path}`.")
 
 
 class _Clock:

@@ -133,7 +133,7 @@ def evaluate(
 
     \b
     Examples:
-      lpie evaluate runs/smoke --builtin
+      lpie evaluate denoise --builtin
       lpie evaluate runs/smoke --clean photos/ --noise-sigma 25 --seed 0
       lpie evaluate lpienet_int8_1920x1080.tflite --pairs sidd/ --json
       lpie evaluate denoise --suite awgn --data sets/

@@ -112,6 +112,7 @@ def lpie() -> None:
 
     \b
     Examples:
+      lpie demo --photo photo.jpg         (if no noisy photo is at hand)
       lpie restore denoise photo.jpg
       lpie train configs/smoke.toml --workdir runs/smoke
       lpie export runs/smoke --recipe int8 --size fhd

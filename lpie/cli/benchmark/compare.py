@@ -44,9 +44,10 @@ def compare(
 
     \b
     Examples:
+      lpie bench denoise denoise-s --size 256x256 -o two_models.json
+      lpie compare two_models.json
       lpie compare before.json after.json
       lpie compare results/monday results/tuesday --threshold 0.02
-      lpie compare two_models.json
     """
     from lpie.benchmarks.records.compare import compare as compared
     from lpie.benchmarks.records.compare import compare_within

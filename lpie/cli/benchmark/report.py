@@ -49,9 +49,10 @@ def report(
 
     \b
     Examples:
+      lpie bench denoise denoise-s --size 256x256 -o results/
+      lpie report results/ -o page.html
       lpie report runs/denoise
       lpie report runs/denoise -o denoise.html --force
-      lpie report results/ -o phones.html
       lpie report phone_a.json phone_b.json -o phones.md
     """
     from lpie.benchmarks.reports.run_page import write_report

@@ -66,7 +66,8 @@ def verify(
 
     \b
     Examples:
-      lpie verify denoise denoise_int8.tflite --gpu --heat-map worst.png
+      lpie export denoise --recipe int8 --size 256x256 -o denoise_int8.tflite
+      lpie verify denoise denoise_int8.tflite --heat-map worst.png
       lpie verify runs/mine mine.tflite --also "tflite-runtime 2.14=old/bin/python"
       lpie verify denoise denoise_int8.tflite \\
           --also "Arm=qemu-aarch64 -cpu cortex-a76 -L root root/usr/bin/python3.11"

@@ -124,10 +124,11 @@ def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_js
 
     \b
     Examples:
-      lpie quantize-aware runs/mine --workdir runs/mine-int8
+      lpie train configs/smoke.toml --workdir runs/smoke
+      lpie quantize-aware runs/smoke --workdir runs/smoke-int8
       lpie quantize-aware denoise --workdir runs/int8 \\
           --set data.folder=PHOTOS
-      lpie export runs/mine-int8 --recipe qat_int8
+      lpie export runs/smoke-int8 --recipe qat_int8
     """
     from lpie.training.finetune import quantize_aware_train
 
@@ -171,7 +172,8 @@ def compress(
 
     \b
     Examples:
-      lpie compress runs/mine --workdir runs/sparse --sparsity 0.5
+      lpie train configs/smoke.toml --workdir runs/smoke
+      lpie compress runs/smoke --workdir runs/sparse --sparsity 0.5
       lpie compress denoise --workdir runs/clustered --clusters 16 \\
           --set data.folder=PHOTOS
       lpie export runs/sparse --recipe int8
