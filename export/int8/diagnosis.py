@@ -3,7 +3,6 @@
 import csv
 import io
 import math
-import re
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from lpie.system.quiet import quiet
 from lpie.tflite.model import CONVERSIONS, TfliteModel
+from lpie.tflite.names import layer_of
 
 # The error of rounding alone, in steps of the scale: a uniform distribution's deviation.
 ROUNDING = 1 / math.sqrt(12)
@@ -68,16 +68,6 @@ def least_exact(
     ops = [_inexact(row) for row in csv.DictReader(table) if float(row["scale"] or 0) > 0]
     inexact = [op for op in ops if op.steps > 2 * ROUNDING]
     return sorted(inexact, key=lambda op: -op.steps)[:most]
-
-
-def layer_of(name: str) -> str:
-    """The Keras layer that a TFLite tensor's name is about."""
-    # functional_1/nafnet_1/LAYER_1/op: the outer network and ours come first, and each name ends in
-    # the number of its call.
-    parts = name.split(";")[0].split("/")
-    if len(parts) == 1:
-        return "output"
-    return re.sub(r"_\d+$", "", parts[2] if len(parts) > 3 else parts[-1])
 
 
 def _inexact(row: dict[str, str]) -> Inexact:

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.errors import LpieError
-from lpie.export.int8.diagnosis import layer_of
 from lpie.export.int8.elu import fold_elu
 from lpie.export.int8.ranges import Scale, activations, apply_scales, find_scales
 from lpie.export.tensorflow_converter import converting
@@ -22,6 +21,7 @@ from lpie.image.metrics import psnr
 from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.interpreter import Session
 from lpie.tflite.model import CONVERSIONS, TfliteModel
+from lpie.tflite.names import layer_of
 
 RANKED = 4  # images that layers are ranked on; the loss of the file is measured on all
 

@@ -49,21 +49,14 @@ class Session:
         threads: int | None = None,
         runtime: RuntimeName = "ai-edge-litert",
     ) -> None:
-        threads = threads or os.cpu_count() or 1
+        interpreter, self.setup_s = opened(model, threads=threads, runtime=runtime)
+        self._use(interpreter, model, runtime)
+
+    def _use(self, interpreter: Any, model: TfliteModel | bytes, runtime: str) -> None:
+        """Let `interpreter`, of a runtime that errors call `runtime`, run the model."""
         self._name = "the model" if isinstance(model, bytes) else printable(model.name)
-        self._runtime = runtime
-        if isinstance(model, bytes) or model.trusted:
-            start = time.perf_counter()
-            self._interpreter: Any = _opened(model, self._name, runtime, num_threads=threads)
-            self.setup_s = time.perf_counter() - start
-        else:
-            find_interpreter(runtime)
-            foreign = ForeignInterpreter(model, threads=threads, runtime=runtime)
-            self._interpreter, self.setup_s = foreign, foreign.setup_s
-        inputs, outputs = (
-            self._interpreter.get_input_details(),
-            self._interpreter.get_output_details(),
-        )
+        self._interpreter, self._runtime = interpreter, runtime
+        inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         for tensors in (inputs, outputs):
             if len(tensors) != 1 or np.dtype(tensors[0]["dtype"]).name not in PIXEL_TYPES:
                 raise InputError(
@@ -119,7 +112,7 @@ class Session:
 
     def close(self) -> None:
         """Free the interpreter's memory, and end its process where it has one."""
-        if isinstance(self._interpreter, ForeignInterpreter):
+        if hasattr(self._interpreter, "close"):
             self._interpreter.close()
         self._interpreter = None
 
@@ -131,6 +124,24 @@ class Session:
             raise
         except REFUSALS as error:
             raise refusal(self._runtime, "run", self._name, str(error)) from None
+
+
+def opened(
+    model: TfliteModel | bytes, *, threads: int | None = None, runtime: str = "ai-edge-litert"
+) -> tuple[Any, float]:
+    """(an interpreter of any model, how many seconds it took to become ready).
+
+    In a process of its own where lpie did not write the model.
+    """
+    threads = threads or os.cpu_count() or 1
+    if isinstance(model, bytes) or model.trusted:
+        name = "the model" if isinstance(model, bytes) else printable(model.name)
+        start = time.perf_counter()
+        interpreter = _opened(model, name, runtime, num_threads=threads)
+        return interpreter, time.perf_counter() - start
+    find_interpreter(runtime)
+    foreign = ForeignInterpreter(model, threads=threads, runtime=runtime)
+    return foreign, foreign.setup_s
 
 
 def observable(model: TfliteModel) -> Any:

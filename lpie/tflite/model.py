@@ -6,6 +6,7 @@ Needs only the schema that ai-edge-litert carries, not TensorFlow.
 import functools
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -251,12 +252,37 @@ class TfliteModel:
         """The spec inside the file; None when lpie did not make it."""
         from lpie.tflite.spec import ModelSpec
 
+        note = self.metadata(NOTE_NAME)
+        if note is None:
+            return None
+        return ModelSpec.from_json(text(note), f"The note inside {self.name}")
+
+    def metadata(self, name: str) -> bytes | None:
+        """The note called `name` inside the file; None where there is none."""
         for entry in self._schema.metadata or []:
-            if entry.name == NOTE_NAME.encode():
+            if text(entry.name) == name:
                 data = self._schema.buffers[entry.buffer].data
-                note = b"" if data is None else bytes(data)
-                return ModelSpec.from_json(text(note), f"The note inside {self.name}")
+                return b"" if data is None else bytes(data)
         return None
+
+    def custom_options(self, op: Op) -> bytes:
+        """The options of a custom op, in a form of its own; empty where it has none."""
+        options = self._graph.operators[op.index].customOptions
+        return b"" if options is None else bytes(bytearray(options))
+
+    def cut(
+        self, ops: Sequence[int], *, inputs: Sequence[int], outputs: Sequence[int]
+    ) -> "TfliteModel":
+        """A model of some ops of the graph alone, by their positions.
+
+        inputs, outputs: the tensors that it takes and returns. All tensors keep their indices.
+        """
+        schema = schema_objects.copied(self._schema)
+        graph = schema.subgraphs[self._index]
+        graph.operators = [graph.operators[k] for k in ops]
+        graph.inputs, graph.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+        schema.subgraphs, schema.signatureDefs = [graph], None
+        return TfliteModel(schema, name=self.name, trusted=self.trusted)
 
     def array(self, tensor: Tensor) -> NDArray:
         """The values of a constant, as the file stores them."""

@@ -26,6 +26,7 @@ LAYERS = [
     {"lpie.size"},
     {"lpie.system"},
     {"lpie.backend", "lpie.tflite", "lpie.image"},
+    {"lpie.npu"},
     {
         "lpie.data.degrade",
         "lpie.data.degrade.blur",
