@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lpie.cli.export.npu import (
+    CHIPS_HELP,
+    check_limit,
+    compiled_for,
+    limit_option,
+    npu_lines,
+    npu_option,
+    npu_table,
+)
 from lpie.cli.format import (
     echo,
     json_option,
@@ -23,6 +32,7 @@ if TYPE_CHECKING:
     from lpie.export.delegates import Verdict
     from lpie.export.delegates.float16_range import Peak
     from lpie.export.delegates.gpu_run import GpuRun
+    from lpie.npu.compile import Compiled
     from lpie.tflite.cost import GraphCost
     from lpie.tflite.model import Tensor, TfliteModel
 
@@ -51,9 +61,17 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Also run the file on this computer's GPU by LiteRT, and compare it with the CPU.",
 )
-@click.option(
-    "--require-full", is_flag=True, help="Exit with 1 if a delegate does not take every op."
+@npu_option(
+    f"Also compile the file by Qualcomm's own compiler for the NPU of {CHIPS_HELP}, or all. "
+    "Repeatable. Needs lpie[npu]."
 )
+@click.option(
+    "--require-full",
+    is_flag=True,
+    help="Exit with 1 if a delegate does not take every op; with --npu and without --delegate, if "
+    "an NPU does not.",
+)
+@limit_option()
 @json_option
 def inspect(
     file: Path,
@@ -61,7 +79,9 @@ def inspect(
     size: str | None,
     photos: Path | None,
     run_gpu: bool,
+    npus: tuple[str, ...],
     require_full: bool,
+    npu_limit_s: float,
     as_json: bool,
 ) -> None:
     """Show what FILE (a .tflite or a pretrained network) holds, costs, and which delegates run it.
@@ -70,11 +90,13 @@ def inspect(
     of XNNPACK and ML Drift agree with the real delegates in the tests. Peak memory is an estimate.
     Of a file of several graphs, all are listed, and the first is judged.
     --run-gpu uses LiteRT's GPU accelerator (ML Drift); Mesa's lavapipe suffices as a GPU.
+    --npu asks the maker's compiler, in a process of its own; no phone is needed.
 
     \b
     Examples:
       lpie inspect denoise
       lpie inspect lpienet_int8.tflite --delegate all --size 4k
+      lpie inspect denoise --npu galaxy-s24
       lpie inspect lpienet_int8.tflite --delegate gpu-gl --require-full --json
       lpie inspect denoise --delegate mldrift --run-gpu --photos noisy/
     """
@@ -84,6 +106,7 @@ def inspect(
 
     file = tflite_file(file)
     model, names = _read(file, size), _names(delegates)
+    compiled = _compiled(model, npus, npu_limit_s)
     verdicts = [check_delegate(model, name) for name in names]
     high = _peaks(model, photos) if photos else None
     run = _on_gpu(file, model, size) if run_gpu else None
@@ -92,19 +115,33 @@ def inspect(
         report["gpu_run"] = {**dataclasses.asdict(run), "full": run.full}
     if high is not None:
         report["peaks"] = [{**dataclasses.asdict(p), "overflows": p.overflows} for p in high]
+    if npus:
+        report["npu"] = [npu_table(result) for result in compiled]
     if as_json:
         print_json(report)
     else:
         print_inspection(report, verdicts)
+        for result in compiled:
+            echo(*npu_lines(result))
         if run:
             echo(run_line(run))
         if high is not None:
             echo(peaks_line(high))
-    short = [verdict.delegate for verdict in verdicts if not verdict.full]
+    short = [result.chip.soc for result in compiled if not result.full]
+    if delegates or not npus:
+        short += [verdict.delegate for verdict in verdicts if not verdict.full]
     if run and not run.full:
         short.append(run.adapter)
     if require_full and short:
         raise LpieError(f"{file} does not run in full on: {', '.join(short)}.")
+
+
+def _compiled(model: "TfliteModel", npus: tuple[str, ...], limit_s: float) -> list["Compiled"]:
+    """What Qualcomm's compiler makes of the file for each of the NPUs."""
+    from lpie.npu.chips import npu_chips
+
+    check_limit(limit_s)
+    return [*compiled_for(model, npu_chips(npus), limit_s)] if npus else []
 
 
 def _names(delegates: tuple[str, ...]) -> list[str]:
