@@ -60,7 +60,7 @@ class Published:
 
 
 def predict(
-    ops: Sequence[OpWork], phone: Phone, *, unit: Unit = "gpu", precision: Precision = "fp16"
+    ops: Sequence[OpWork], phone: Phone, *, unit: Unit = "gpu", precision: str = "fp16"
 ) -> Estimate:
     """Sum what bounds each of `ops`: computing, moving its values, or its launch.
 
@@ -70,8 +70,8 @@ def predict(
     if (unit, precision) not in phone.peaks:
         known = " and ".join(dict.fromkeys(unit for unit, _ in phone.peaks))
         raise InputError(
-            f"For {phone.name} only the {known} is known: use --on {known.split(' and ')[0]} with "
-            f"--precision {_precisions(phone)}. Received: {unit} in {precision}."
+            f"For {phone.name} only the {known} is known: use --unit {known.split(' and ')[0]} "
+            f"with --precision {_precisions(phone)}. Received: {unit} in {precision}."
         )
     share = _table()["efficiency"]
     operations_per_s = phone.peaks[unit, precision] * share["compute"]

@@ -1,0 +1,1 @@
+"""Studies of phone NPUs, by the tools of their maker."""
