@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lpie.benchmarks.records.record import new_record, timed_round
 from lpie.benchmarks.records.statistics import describe, deviation
 from lpie.image.image import pad_reflect, to_float, to_uint8
 from lpie.restore.restorer import Restorer
@@ -32,6 +33,15 @@ PLANS = [
     ((721, 333), 37, 5, 1),
 ]
 LEVELS = [("uint8", 1 / 255, 0), ("int8", 1 / 255, -128), ("int8", 0.0123, -77), ("uint8", 0.5, 3)]
+
+# Milliseconds of each run of each round; those of three or more have a narrow interval.
+ROUNDS = [
+    [[100.0, 101.0, 99.0]],
+    [[15200.0], [40600.0]],
+    [[100.0, 101.0], [100.5, 99.5]],
+    [[100.0], [101.0], [100.5]],
+    [[100.0, 250.0, 10.0], [100.0, 250.0, 10.0], [100.0, 250.0, 10.0]],
+]
 
 
 class Blur:
@@ -60,6 +70,7 @@ def golden() -> dict[str, Any]:
         },
         "restored.json": [_restored(*each) for each in ((7, 9, 8), (40, 61, 12), (33, 30, 16))],
         "statistics.json": [_statistics(count) for count in (1, 2, 7, 40)],
+        "verdicts.json": [_verdict(rounds) for rounds in ROUNDS],
     }
 
 
@@ -117,6 +128,11 @@ def _restored(height: int, width: int, tile_px: int) -> dict[str, Any]:
 def _statistics(count: int) -> dict[str, Any]:
     times = [float(17 * i % 23) + 0.25 * i for i in range(count)]
     return {"times_ms": times, "spread_ms": deviation(times), **describe(times)}
+
+
+def _verdict(rounds: list[list[float]]) -> dict[str, Any]:
+    record = new_record(rounds=[timed_round(times) for times in rounds], run="in turns")
+    return {"rounds": rounds, "verdict": record["verdict"], "why": record["why"]}
 
 
 def _bits(values: NDArray[np.float32]) -> list[int]:

@@ -15,6 +15,7 @@ from lpie.benchmarks.adb.adb import Adb
 from lpie.benchmarks.adb.state import State, free_mb, read_facts, read_state
 from lpie.benchmarks.adb.wake import awake, workplace
 from lpie.benchmarks.harness.job import Job
+from lpie.benchmarks.harness.other_work import Reading, read
 from lpie.benchmarks.harness.settings import Settings
 from lpie.restore.restorer import Restorer
 from lpie.system.environment import cpu_name
@@ -42,6 +43,9 @@ class Device(Protocol):
     def state(self) -> State:
         """Its temperatures, clocks and battery now."""
 
+    def counters(self) -> Reading | None:
+        """What tells other work between two readings; None where nothing does."""
+
     def free_mb(self) -> float | None:
         """Memory that a new process may have, in 10^6 bytes."""
 
@@ -67,6 +71,10 @@ class Phone:
     def state(self) -> State:
         """Thermal status, temperatures, battery and clocks."""
         return read_state(self.adb)
+
+    def counters(self) -> Reading | None:
+        """None: a process that has ended leaves no count of its time on a phone."""
+        return None
 
     def free_mb(self) -> float | None:
         """MemAvailable."""
@@ -115,6 +123,10 @@ class Host:
         frequency = psutil.cpu_freq() if hasattr(psutil, "cpu_freq") else None
         clocks = {"cpu": frequency.current} if frequency else {}
         return State(temperatures_c=temperatures, frequencies_mhz=clocks)
+
+    def counters(self) -> Reading | None:
+        """The CPU time of all programs and of our own, heat, and a container's limit."""
+        return read()
 
     def free_mb(self) -> float | None:
         """Of the system."""

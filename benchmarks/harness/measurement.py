@@ -48,11 +48,13 @@ class Measurement:
         self._keep("warm-up", outcome)
         self._warmed = outcome
 
-    def take(self, outcome: Outcome, at_s: float, state: State) -> None:
-        """A round, and the device after it."""
+    def take(
+        self, outcome: Outcome, at_s: float, state: State, other: Section | None = None
+    ) -> None:
+        """A round, the device after it, and what else the device did."""
         self._keep(f"round {len(self._rounds) + 1}", outcome)
         self._outcomes.append(outcome)
-        more = {"at_s": at_s, "state": state.section()}
+        more = {"at_s": at_s, "state": state.section(), **(other or {})}
         self._rounds += [cast(Round, {**timed, **more}) for timed in outcome.rounds]
         self.after = state
 

@@ -13,6 +13,7 @@ from lpie.benchmarks.harness.device import Device
 from lpie.benchmarks.harness.interleave import interleave
 from lpie.benchmarks.harness.job import Job
 from lpie.benchmarks.harness.measurement import Measurement
+from lpie.benchmarks.harness.other_work import work_since
 from lpie.benchmarks.harness.quality import Feed
 from lpie.benchmarks.harness.runner import Ask, Outcome, Runner, smaller
 from lpie.benchmarks.harness.settings import Settings
@@ -175,9 +176,11 @@ class Protocol:
                 measurement.before = before
             at_s = time.monotonic() - began
             ask = dataclasses.replace(self._ask(), cold=several)
+            counters = self._device.counters()
             outcome = self._runner.run(measurement.job, ask)
+            other = work_since(counters, self._device.counters())
             after = self._device.state()
-            measurement.take(outcome, at_s, after)
+            measurement.take(outcome, at_s, after, other)
             self._on_round()
             if _status(after) > _status(before):
                 measurement.stop("")  # the record's states say why

@@ -8,7 +8,6 @@ from lpie.benchmarks.logs.latency import MOST
 from lpie.benchmarks.logs.lines import Line
 
 _SECTION = "Operator-wise Profiling Info for Regular Benchmark Runs"
-_ORDER = re.compile(r"^=+ Run Order =+$")
 _INSIDE = re.compile(r"^Delegate internal")
 # The columns have had other names and, until about 2.15, the one of the start.
 _COLUMNS = {

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from lpie.benchmarks.records.compare import Comparison, against_first, compared
+from lpie.benchmarks.records.disturbance import disturbance, most_disturbed
 from lpie.benchmarks.records.names import (
     UNKNOWN,
     device_name,
@@ -68,6 +69,11 @@ def _belief(comparison: Comparison) -> str:
     for record in (comparison.old, comparison.new):
         if record["verdict"] != "valid":
             return f"{record_name(record)} is {verdict_name(record)}: {record['why']}"
+    _, disturbed = most_disturbed((comparison.old, comparison.new))
+    return f"{_sure(comparison)} {disturbed}".rstrip()
+
+
+def _sure(comparison: Comparison) -> str:
     if comparison.interval is None:
         return "Too few rounds to say how sure that is: three are the least."
     low, high = comparison.interval
@@ -83,7 +89,8 @@ def _trust(record: Record) -> str:
     bounds = record["summary"]["interval_ms"]
     if bounds is None:
         return "Too few rounds to say how sure that is: three are the least."
-    return f"The 95 % interval is {bounds[0]:.4g} to {bounds[1]:.4g} ms."
+    sure = f"The 95 % interval is {bounds[0]:.4g} to {bounds[1]:.4g} ms."
+    return f"{sure} {disturbance(record)}".rstrip()
 
 
 def _reasons(records: Iterable[Record]) -> str:

@@ -1,8 +1,10 @@
 """Compares two sets of records: how much slower or faster, and whether that is noise."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lpie.benchmarks.records.disturbance import disturbance, most_disturbed
 from lpie.benchmarks.records.names import device_name, record_name, request_name, verdict_name
 from lpie.benchmarks.records.record import Record, latency_ms, round_medians
 from lpie.benchmarks.records.statistics import ratio_interval
@@ -14,8 +16,9 @@ from lpie.errors import InputError
 class Comparison:
     """A record of B against its counterpart in A.
 
-    ratio: B's latency over A's. interval: its 95 % bootstrap interval, None for fewer than three
-    rounds. paired: the rounds took turns in one run. verdict: `slower` or `faster` when the whole
+    ratio: B's latency over A's; where the rounds took turns, the median of the ratios of each pair
+    of rounds. interval: its 95 % bootstrap interval, None for fewer than three rounds. paired: the
+    rounds took turns in one run. verdict: `slower` or `faster` when the whole
     interval (the ratio, without one) is beyond the threshold, `same` when it is within it,
     `undecided` when it lies on both sides, `invalid` when one of the records is no measurement.
     """
@@ -149,18 +152,33 @@ def compared(old: Record, new: Record, threshold: float) -> Comparison:
     before, after = latency_ms(old), latency_ms(new)
     if not before or after is None:
         return Comparison(old, new, None, None, False, "invalid", "A record has no latency.")
-    doubts = [
-        f"{which} is {record['verdict']}: {record['why']}"
-        for which, record in (("A", old), ("B", new))
-        if record["verdict"] != "valid"
-    ]
     paired = bool(old["run"]) and old["run"] == new["run"]
     olds, news = round_medians(old["rounds"]), round_medians(new["rounds"])
     paired = paired and len(olds) == len(news)
-    bounds = ratio_interval(news, olds, paired=paired) if min([*olds, *news]) > 0 else None
+    positive = min([*olds, *news], default=0) > 0
+    bounds = ratio_interval(news, olds, paired=paired) if positive else None
     ratio = after / before
+    if paired and positive:
+        ratio = statistics.median(b / a for a, b in zip(olds, news, strict=True))
     verdict = _judged(bounds or (ratio, ratio), threshold)
-    return Comparison(old, new, ratio, bounds, paired, verdict, " ".join(doubts))
+    return Comparison(old, new, ratio, bounds, paired, verdict, _doubts(old, new, bounds))
+
+
+def _doubts(old: Record, new: Record, bounds: tuple[float, float] | None) -> str:
+    """Why the ratio may mislead: doubtful records, other work, no interval."""
+    sides = ("A", old), ("B", new)
+    doubts = [
+        f"{which} is {verdict_name(record)}: {record['why']}"
+        for which, record in sides
+        if record["verdict"] != "valid"
+    ]
+    count, why = most_disturbed((old, new))
+    if count:
+        which = "A and B" if count == 2 else "A" if disturbance(old) else "B"
+        doubts.append(f"{which}: {why}")
+    if bounds is None and not doubts:
+        doubts = ["Without three rounds on both sides nobody knows how sure the ratio is."]
+    return " ".join(doubts)
 
 
 def _judged(interval: tuple[float, float], threshold: float) -> str:

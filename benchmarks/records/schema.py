@@ -12,7 +12,7 @@ from lpie.errors import InputError
 
 SCHEMA = "lpie-bench/1"
 
-Verdict = Literal["valid", "unstable", "throttled", "fell_back", "incomplete", "failed"]
+Verdict = Literal["valid", "too_few", "unstable", "throttled", "fell_back", "incomplete", "failed"]
 Delegate = Literal[
     "cpu", "xnnpack", "gpu", "gpu-cl", "gpu-gl", "nnapi", "npu", "hexagon", "coreml", "external"
 ]
@@ -129,6 +129,9 @@ class Round(TypedDict):
     p99_ms: float | None
     times_ms: list[float] | None
     state: State | None
+    other_cores: NotRequired[float | None]
+    heat_events: NotRequired[int | None]
+    held_back_s: NotRequired[float | None]
 
 
 class Summary(TypedDict):

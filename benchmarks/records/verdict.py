@@ -13,6 +13,8 @@ VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 # What each means to a reader of a report.
 MEANINGS: dict[Verdict, str] = {
     "valid": "The delegate that was asked for ran the whole graph, and the rounds agree.",
+    "too_few": "Fewer than three rounds: nobody knows how much they vary, so the number cannot be "
+    "trusted yet. Measure with more --rounds.",
     "unstable": "The runs differ so much that a small change could not be seen. Measure again "
     "while nothing else runs.",
     "throttled": "The device grew hot or slower during the measurement. Let it cool down first.",
@@ -21,8 +23,8 @@ MEANINGS: dict[Verdict, str] = {
     "incomplete": "The measurement did not end, or its log is cut, so there is no time to show.",
     "failed": "The tool or the model failed, so there is no time to show.",
 }
-# The numbers of these are of what was asked for; `unstable` and `throttled` ones are doubtful.
-MEASURED: tuple[Verdict, ...] = ("valid", "unstable", "throttled")
+# The numbers of these are of what was asked for; all but the `valid` ones are doubtful.
+MEASURED: tuple[Verdict, ...] = ("valid", "too_few", "unstable", "throttled")
 # Where a graph runs when no delegate takes it; XNNPACK is the runtime's own choice there.
 CPU = ("cpu", "xnnpack")
 # Times the median absolute deviation: the standard deviation, where the distribution is normal.
@@ -31,7 +33,7 @@ NORMAL = 1.4826
 
 @dataclass(frozen=True)
 class Limits:
-    """Beyond these a record is `throttled` or `unstable`."""
+    """Beyond these a record is `throttled`, `unstable` or `too_few`."""
 
     # Android calls 2 "moderate": the system slows its clocks. A rise by one during the run tells
     # that the device was not at rest.
@@ -46,6 +48,8 @@ class Limits:
     # Deviation of the runs of a round over their middle, of the middle one of the rounds. Where the
     # single runs are known one interruption does not move it.
     deviation: float = 0.25
+    # The least rounds, and the least runs of a tool that knows no rounds: fewer have no interval.
+    rounds: int = 3
 
 
 def judge(
@@ -70,6 +74,7 @@ def judge(
         ("fell_back", _fallen_back(record)),
         ("throttled", _throttled(record, limits)),
         ("unstable", _unstable(record, limits)),
+        ("too_few", _too_few(record, limits)),
     ):
         why = next(reasons, None)
         if why:
@@ -133,13 +138,13 @@ def _unstable(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
         low, high = summary["interval_ms"]
         if high - low > limits.interval * middle:
             yield (
-                f"The interval of the median, {low:.4g} to {high:.4g} ms, is wider than "
+                f"The interval of the median, {_plain(low)} to {_plain(high)} ms, is wider than "
                 f"{limits.interval:.0%} of it."
             )
     middles = [ms for round_ in record["rounds"] if (ms := _middle(round_))]
     if middles and max(middles) > limits.spread * min(middles):
         yield (
-            f"The rounds took {min(middles):.4g} to {max(middles):.4g} ms: the slowest is "
+            f"The rounds took {_plain(min(middles))} to {_plain(max(middles))} ms: the slowest is "
             f"{max(middles) / min(middles):.3g} times the fastest, more than {limits.spread:g}."
         )
     shares = [share for round_ in record["rounds"] if (share := _share(round_)) is not None]
@@ -148,6 +153,23 @@ def _unstable(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
             f"The runs of a round deviate by {statistics.median(shares):.0%} of their middle, "
             f"more than {limits.deviation:.0%}."
         )
+
+
+def _too_few(record: Mapping[str, Any], limits: Limits) -> Iterator[str]:
+    middles = [ms for round_ in record["rounds"] if (ms := _middle(round_)) is not None]
+    # The log of another tool is one round of many runs, whose deviation is judged instead.
+    by_rounds = record["run"] is not None or len(middles) > 1
+    count, what = len(middles), "Rounds"
+    if not by_rounds:
+        runs = record["summary"]["count"]
+        count, what = limits.rounds if runs is None else runs, "Runs"
+    if count < limits.rounds:
+        yield f"{what}: {count}. {limits.rounds} are the least that show how much the times vary."
+
+
+def _plain(ms: float) -> str:
+    """Four significant digits, without an exponent: 40600, not 4.06e+04."""
+    return f"{float(f'{ms:.4g}'):.12g}"
 
 
 def _share(numbers: Mapping[str, Any]) -> float | None:

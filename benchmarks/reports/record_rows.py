@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from lpie.benchmarks.records.disturbance import disturbance, other_cores
 from lpie.benchmarks.records.names import device_name, request_name, short_name, verdict_name
 from lpie.benchmarks.records.record import latency_ms
 from lpie.benchmarks.records.schema import Record, Verdict
@@ -94,6 +95,7 @@ COLUMNS = {
             lambda r: r["quality"] and r["quality"]["target_psnr_db"],
             digits=1,
         ),
+        Column("other_cores", "cores of other programs", other_cores, digits=1),
         Column("runner", "runner", lambda r: r["runner"]["name"]),
         Column("started", "started", lambda r: r["started"]),
         Column("model_sha256", "model SHA-256", lambda r: r["model"]["sha256"]),
@@ -197,8 +199,10 @@ def verdict_cell(record: Record) -> str:
     """Return the verdict as HTML, with its meaning and its reason in a tooltip."""
     verdict: Verdict = record["verdict"]
     kind = "good" if verdict == "valid" else "doubtful" if is_measured(record) else "bad"
-    tip = " ".join(part for part in (MEANINGS[verdict], record["why"]) if part)
-    return badge(verdict_name(record), kind, tip)
+    disturbed = disturbance(record)
+    tip = " ".join(part for part in (MEANINGS[verdict], record["why"], disturbed) if part)
+    name = verdict_name(record) + (", disturbed" if disturbed and verdict == "valid" else "")
+    return badge(name, "doubtful" if disturbed and kind == "good" else kind, tip)
 
 
 def to_markdown(records: Sequence[Record]) -> str:
@@ -206,9 +210,9 @@ def to_markdown(records: Sequence[Record]) -> str:
     rows = [[_plain(shown(record, column)) for column in MARKDOWN] for record in records]
     reasons = [
         f"- {_plain(r['model']['file'])}, {_plain(request_name(r))}: {verdict_name(r)}. "
-        f"{_plain(r['why'])}"
+        f"{_plain(' '.join(filter(None, (r['why'], disturbance(r)))))}"
         for r in records
-        if r["verdict"] != "valid"
+        if r["verdict"] != "valid" or disturbance(r)
     ]
     parts = [markdown([column.head for column in MARKDOWN], rows)]
     return "\n\n".join([*parts, *(["\n".join(reasons)] if reasons else [])]) + "\n"

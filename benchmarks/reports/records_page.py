@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from lpie.benchmarks.records.answer import answer
+from lpie.benchmarks.records.disturbance import disturbance
 from lpie.benchmarks.records.names import (
     device_name,
     record_name,
@@ -214,7 +215,8 @@ def _verdicts(records: Sequence[Record]) -> str:
         ran = record["executed"]
         words = record["model"]["file"], device_name(record), request_name(record), ran["delegate"]
         counts = ran["nodes_total"], ran["nodes_delegated"], ran["partitions"]
-        why = [text(line) for line in dict.fromkeys([record["why"], *ran["reasons"]]) if line]
+        reasons = record["why"], disturbance(record), *ran["reasons"], *record.get("notes", ())
+        why = [text(line) for line in dict.fromkeys(reasons) if line]
         rows.append(
             [
                 *map(text, words),

@@ -169,7 +169,12 @@ def _executed(job: Job, answer: dict[str, Any], log: str) -> Section:
     if job.delegate.name == "gpu":
         if answer["complete"] and "Selected adapter" in announced:
             return {"delegate": "gpu", "full": True}
-        why = "LiteRT's accelerator found no GPU, or left ops to the CPU."
+        why = "LiteRT's accelerator left ops to the CPU."
+        if "Selected adapter" not in announced:
+            why = (
+                "LiteRT found no GPU by Vulkan. Install its driver; Mesa's (Debian: "
+                "mesa-vulkan-drivers, 23 or later) needs no GPU."
+            )
         return {"delegate": "xnnpack", "reasons": [why]}
     return {"delegate": "xnnpack" if "XNNPACK delegate for CPU" in announced else "cpu"}
 

@@ -6,12 +6,13 @@ pytest.importorskip("keras")
 
 from lpie.benchmarks import benchmark
 from lpie.benchmarks.records.record import read_records
+from lpie.benchmarks.records.verdict import MEASURED
 from lpie.benchmarks.runners.run_tflite import peak_mb
 from lpie.benchmarks.studies.study import photo_like
 from lpie.restore.restorer import Restorer
 from tests.conftest import ROOT, assert_one_sentence, run_lpie
 
-GOOD = ("valid", "unstable", "throttled")
+GOOD = MEASURED
 
 
 def test_records_hold_what_was_measured(tiny_tflite):

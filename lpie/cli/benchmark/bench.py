@@ -14,11 +14,14 @@ from lpie.cli.format import echo, print_json, print_table, progress_bar
 from lpie.cli.options import command
 from lpie.cli.paths import PATH, refuse_overwriting
 from lpie.errors import InputError
+from lpie.system.files import refuse_existing
 
 if TYPE_CHECKING:
     from lpie.benchmarks.harness.settings import Settings
     from lpie.benchmarks.harness.suite import Suite
     from lpie.benchmarks.records.schema import Record
+
+MOST_NAMED = 3  # in a line about several measurements
 
 
 @command()
@@ -48,7 +51,7 @@ def bench(**values: Any) -> None:
 
     The exit code is 1 where a measurement failed, fell back to another delegate or is incomplete:
     a size that would not fit in memory fails with the estimate. On a device, and for --parse, it is
-    1 for every verdict but `valid`.
+    1 for every verdict but `valid` and `too_few`.
     """
     options, typed = Options(**values), typed_options()
     refuse_overwriting([options.output], _inputs(options))
@@ -61,7 +64,9 @@ def bench(**values: Any) -> None:
     if options.log is not None:
         if options.models:
             raise InputError("Name MODELS to time, or the log to read by --parse LOG, not both.")
-        _only(typed, {"log", "output", "as_json"}, "--parse measures nothing")
+        _only(typed, {"log", "output", "force", "as_json"}, "--parse measures nothing")
+        if options.output:
+            refuse_existing(options.output, force=options.force)
         records = _parsed(options.log)
     else:
         records = _measured(options, typed)
@@ -92,8 +97,10 @@ def _only(typed: set[str], kept: set[str], why: str) -> None:
 
 def _good(record: "Record") -> tuple[str, ...]:
     """The verdicts that are a success: a busy computer is no failure of what is timed on it."""
+    from lpie.benchmarks.records.verdict import MEASURED
+
     here = record["device"]["serial"] == "host" and record["log"]["file"] is None
-    return ("valid", "unstable", "throttled") if here else ("valid",)
+    return MEASURED if here else ("valid", "too_few")
 
 
 def _parsed(log: Path) -> "list[Record]":
@@ -127,7 +134,7 @@ def _measured(options: Options, typed: set[str]) -> "list[Record]":
     check_options(typed, kinds_of(asked, tools.runner))
     suite = _suite(options, here)
     suite.check_files()
-    folder = _folder(options.output)
+    folder = _folder(options)
     devices = chosen_devices(asked, options.adb)
     return measure(
         suite,
@@ -180,16 +187,21 @@ def _changed(settings: "Settings", options: Options) -> "Settings":
     return dataclasses.replace(settings, **changes)
 
 
-def _folder(output: Path | None) -> Path | None:
+def _folder(options: Options) -> Path | None:
     """The folder for a file for each record; None where there is none. Raises an `InputError` for a
     place that cannot be written to, before anything is measured."""
+    output = options.output
     if output is None:
         return None
+    if output.suffix == ".json":
+        refuse_existing(output, force=options.force)
     if output.suffix != ".json" and output.exists():
         if not output.is_dir():
             raise InputError(f"{output} is a file: give a folder, or a name that ends in .json.")
-        if any(output.iterdir()):
-            raise InputError(f"{output} is not empty: give a new folder for the records.")
+        if any(output.iterdir()) and not options.force:
+            raise InputError(
+                f"{output} is not empty: give a new folder for the records, or add `force`."
+            )
     if not os.access(_existing(output), os.W_OK):
         raise InputError(f"{output} cannot be written to. Choose another folder.")
     return None if output.suffix == ".json" else output
@@ -217,7 +229,7 @@ def _show(records: "Sequence[Record]", options: Options) -> None:
 def print_results(records: Sequence["Record"]) -> None:
     """Print the records as a table, then why those that are not valid do not count."""
     from lpie.benchmarks.records.answer import turns
-    from lpie.benchmarks.records.names import environment_line, short_name
+    from lpie.benchmarks.records.names import environment_line
     from lpie.benchmarks.reports.record_rows import to_terminal
 
     for line in dict.fromkeys(environment_line(record) for record in records):
@@ -225,11 +237,32 @@ def print_results(records: Sequence["Record"]) -> None:
     print_table(*to_terminal(records))
     for line in turns(records):
         echo(line)
+    _print_reasons(records)
+
+
+def _print_reasons(records: Sequence["Record"]) -> None:
+    """Say once why records do not count or what else is known of them, and of which that is true.
+
+    What is true of all is said without names.
+    """
+    from lpie.benchmarks.records.disturbance import most_disturbed
+    from lpie.benchmarks.records.names import short_name, verdict_name
+
+    names: dict[str, list[str]] = {}
     for record in records:
-        if record["verdict"] != "valid":
-            echo(f"{short_name(record)}: {record['verdict']}. {record['why']}", err=True)
-        for note in record.get("notes", ()):
-            echo(f"{short_name(record)}: {note}", err=True)
+        valid, notes = record["verdict"] == "valid", record.get("notes", ())
+        why = "" if valid else f"{verdict_name(record)}. {record['why']}"
+        for line in dict.fromkeys((why, *notes)):
+            if line:
+                names.setdefault(line, []).append(short_name(record))
+    for line, named in names.items():
+        more = f" and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        shown = ", ".join(named[:MOST_NAMED]) + more
+        every = len(named) == len(records) > 1
+        echo(f"{'All' if every else shown}: {line}", err=True)
+    count, line = most_disturbed(records)
+    if count:
+        echo(f"Disturbed, {count} of {len(records)}: {line}", err=True)
 
 
 def _print_devices(records: Sequence["Record"]) -> None:
@@ -241,7 +274,4 @@ def _print_devices(records: Sequence["Record"]) -> None:
     print_table(header, rows)
     for line in turns(records):
         echo(line)
-    for record in records:
-        for line in (record["why"], *record.get("notes", ())):
-            if line:
-                echo(f"{record['model']['file']}: {line}", err=True)
+    _print_reasons(records)

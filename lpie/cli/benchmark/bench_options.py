@@ -211,6 +211,7 @@ OUTPUT = (
         type=PATH,
         help="Also write the JSON here: a file NAME.json, or a new folder for a file each.",
     ),
+    option("--force", is_flag=True, help="Overwrite existing outputs."),
     json_option,
 )
 
@@ -249,6 +250,7 @@ class Options:
     adb: str | None
     log: Path | None
     output: Path | None
+    force: bool
     as_json: bool
 
 

@@ -169,12 +169,10 @@ def export(
     from lpie.export.write import check_output
     from lpie.models.load import load_keras
     from lpie.tflite.spec import spec_path
-    from lpie.weights import is_name
 
     network = load_keras(model)
     folder = model / "exports" if model.is_dir() else model.parent
-    stem = model.name if is_name(model) else network.name
-    path = output or folder / f"{stem}_{recipe}_{request.images[0]}.tflite"
+    path = output or folder / _file_name(model, network.name, request)
     check_output(path, force)
     copies = [app / ASSETS / "model.tflite"] if app else []
     files = [path, *copies]
@@ -199,6 +197,14 @@ def export(
     if app:
         echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
     _report(path, spec, request, as_json=as_json)
+
+
+def _file_name(model: Path, network: str, request: ExportRequest) -> str:
+    """The file's name: after the file or the pretrained name that was typed, else the network."""
+    from lpie.weights import is_name
+
+    stem = model.stem if model.is_file() else model.name if is_name(model) else network
+    return f"{stem}_{request.recipe}_{request.images[0]}.tflite"
 
 
 def _pairs(request: ExportRequest, photos: Path | None, pairs: Path | None) -> Path | None:

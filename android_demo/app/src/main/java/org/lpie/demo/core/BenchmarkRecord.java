@@ -16,6 +16,7 @@ public final class BenchmarkRecord {
     private static final int THERMAL_STATUS = 1;
     private static final double DEVIATION = 0.25;
     private static final double SPREAD = 1.25;
+    private static final int LEAST_ROUNDS = 3;
     /** Times the median deviation: the standard deviation, where the distribution is normal. */
     private static final double NORMAL = 1.4826;
 
@@ -130,6 +131,11 @@ public final class BenchmarkRecord {
         if (why.isEmpty()) {
             why = unstable();
             verdict = "unstable";
+        }
+        if (why.isEmpty() && times.size() < LEAST_ROUNDS) {
+            why = "Rounds: " + times.size() + ". " + LEAST_ROUNDS
+                    + " are the least that show how much the times vary.";
+            verdict = "too_few";
         }
         return table.put("verdict", why.isEmpty() ? "valid" : verdict).put("why", why);
     }

@@ -97,6 +97,18 @@ public final class BenchmarkTest {
         assertEquals("unstable", slower.getString("verdict"));
         assertEquals("The rounds took 100 to 130 ms: the slowest is 1.3 times the fastest, "
                 + "more than 1.25.", slower.getString("why"));
+        JSONArray cases = Golden.array("verdicts.json");
+        for (int i = 0; i < cases.length(); i++) {
+            JSONObject wanted = cases.getJSONObject(i);
+            JSONArray rounds = wanted.getJSONArray("rounds");
+            double[][] times = new double[rounds.length()][];
+            for (int k = 0; k < times.length; k++) {
+                times[k] = Golden.doubles(rounds.getJSONArray(k));
+            }
+            JSONObject judged = record(Delegate.GPU, 0, times);
+            assertEquals(wanted.getString("verdict"), judged.getString("verdict"));
+            assertEquals(wanted.getString("why"), judged.getString("why"));
+        }
         JSONObject fallen = record(Delegate.XNNPACK, 0, 1000);
         assertEquals("fell_back", fallen.getString("verdict"));
         assertTrue(fallen.getString("why").contains("No OpenCL"));
@@ -143,6 +155,16 @@ public final class BenchmarkTest {
     /** @param last how many times as long the last round takes as the others */
     private static JSONObject record(Delegate ran, int thermalStatus, double steadyMs, double last)
             throws IOException, InputException {
+        double[] times = {100, 100 - 40 / steadyMs, 100 + 40 / steadyMs};
+        double[] slower = new double[times.length];
+        for (int i = 0; i < times.length; i++) {
+            slower[i] = last * times[i];
+        }
+        return record(ran, thermalStatus, new double[][] {times, times, slower});
+    }
+
+    private static JSONObject record(Delegate ran, int thermalStatus, double[][] rounds)
+            throws IOException, InputException {
         BenchmarkRequest request = parsed("size", "1920x1080");
         String spec = new ModelGraph(Files.readAllBytes(new File(System.getProperty("models"),
                 "denoise.tflite").toPath())).note();
@@ -164,11 +186,10 @@ public final class BenchmarkTest {
         BenchmarkLoop loop = loop(new double[] {0}, 1000);
         loop.warmUp();
         record.warmUp(loop);
-        for (int i = 0; i < 3; i++) {
-            double[] times = {100, 100 - 40 / steadyMs, 100 + 40 / steadyMs};
+        for (int i = 0; i < rounds.length; i++) {
             List<Double> list = new ArrayList<>();
-            for (double time : times) {
-                list.add(i == 2 ? last * time : time);
+            for (double time : rounds[i]) {
+                list.add(time);
             }
             record.round(new BenchmarkLoop.Round(i, list), state(thermalStatus));
         }

@@ -27,6 +27,14 @@ final class Golden {
         return values;
     }
 
+    static double[] doubles(JSONArray array) {
+        double[] values = new double[array.length()];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = array.getDouble(i);
+        }
+        return values;
+    }
+
     static Size size(JSONArray array) {
         return new Size(array.getInt(0), array.getInt(1));
     }
