@@ -246,12 +246,12 @@ def _print_reasons(records: Sequence["Record"]) -> None:
     What is true of all is said without names.
     """
     from lpie.benchmarks.records.disturbance import most_disturbed
-    from lpie.benchmarks.records.names import short_name, verdict_name
+    from lpie.benchmarks.records.names import short_name
 
     names: dict[str, list[str]] = {}
     for record in records:
         valid, notes = record["verdict"] == "valid", record.get("notes", ())
-        why = "" if valid else f"{verdict_name(record)}. {record['why']}"
+        why = "" if valid else f"{record['verdict']}. {record['why']}"
         for line in dict.fromkeys((why, *notes)):
             if line:
                 names.setdefault(line, []).append(short_name(record))
