@@ -18,6 +18,7 @@ from lpie.export.calibration import calibration_tiles, paired_tiles, pairs_for
 from lpie.export.int8 import elu, equalization, gptq, io_types, mixed, ranges
 from lpie.export.int8.diagnosis import least_exact
 from lpie.export.int8.mixed import Mix
+from lpie.export.int8.unsigned_activations import make_unsigned
 from lpie.export.recipes import Recipe, Stage
 from lpie.export.request import MAX_DROP_DB, ExportRequest
 from lpie.export.rewrites.padding import pads_ends_alone, pads_to, without_padding
@@ -318,6 +319,11 @@ def _inexact_ops(work: Work) -> str:
     )
 
 
+def _make_unsigned(work: Work) -> None:
+    """Turn 16-bit activations into unsigned ones, after TFLite has verified them as int16."""
+    make_unsigned(work.file)
+
+
 def _write(work: Work) -> None:
     """Write the file and its spec."""
     file, image, result = work.file.view(), work.images[0], work.verification
@@ -358,5 +364,6 @@ STAGES: Mapping[Stage, Callable[[Work], None]] = {
     "refuse_foreign_ops": _refuse_foreign_ops,
     "add_sizes": _add_sizes,
     "verify": _verify,
+    "make_unsigned": _make_unsigned,
     "write": _write,
 }

@@ -45,7 +45,7 @@ def make_converter(
     if stored.static:
         model = detach_channel_max(model)
     model = average_by_convolution(model)
-    if stored.activations == "int16":
+    if stored.activations in ("int16", "uint16"):
         model = shuffle_by_convolution(model)
     image = keras.Input((*size, 3), batch_size=1, name="image")
     fixed = keras.Model(image, model(image), name=model.name)
@@ -119,7 +119,7 @@ def _configure(converter: Any, name: str, calibration: list[NDArray[np.float32]]
         converter.target_spec.supported_ops = [ops.TFLITE_BUILTINS_INT8]
         # Photos are 8 bits; the model's own first op then shifts them to int8.
         converter.inference_input_type = converter.inference_output_type = tf.uint8
-    if recipe.activations == "int16":
+    if recipe.activations in ("int16", "uint16"):
         # What has no int16 form, such as ELU, stays in float.
         converter.target_spec.supported_ops = [
             ops.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8,

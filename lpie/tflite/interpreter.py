@@ -21,7 +21,7 @@ RuntimeName = Literal["ai-edge-litert", "tflite-runtime"]
 
 # What a runtime raises for a model or a tensor that it does not like.
 REFUSALS = (RuntimeError, ValueError, TypeError, IndexError, OverflowError)
-PIXEL_TYPES = ("float32", "uint8", "int8", "int16")
+PIXEL_TYPES = ("float32", "uint8", "int8", "int16", "uint16")
 
 
 class Session:

@@ -28,7 +28,7 @@ class ModelSpec:
         halo_px: How far the network looks beyond a pixel, in px; None when it looks over the whole
             image.
         parameters: How many numbers the network learned.
-        input_dtype: Type of the input: float32, uint8, int8 or int16.
+        input_dtype: Type of the input: float32, uint8, int8, int16 or uint16.
         output_dtype: Type of the output, likewise.
         source_sha256: SHA-256 of the file that the weights come from, or "".
         versions: Of the packages that wrote the file.

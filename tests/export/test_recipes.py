@@ -9,7 +9,7 @@ if keras.backend.backend() != "tensorflow":
     pytest.skip("export needs Keras on TensorFlow", allow_module_level=True)
 
 from lpie.benchmarks.studies.networks import opened_network  # noqa: E402
-from lpie.errors import InputError  # noqa: E402
+from lpie.errors import InputError, LpieError  # noqa: E402
 from lpie.export.delegates import check_delegate  # noqa: E402
 from lpie.export.int8.diagnosis import float_ops  # noqa: E402
 from lpie.export.pipeline import export_tflite  # noqa: E402
@@ -39,6 +39,31 @@ def test_int16_activations(network, photos, tmp_path):
     # No runtime has an int16 ELU.
     assert float_ops(graph) == ({"ELU": 21} if network == "lpienet" else {})
     assert int8_kernels(graph) > 10
+
+
+def test_unsigned_activations_for_npus(photos, tmp_path):
+    files = {}
+    for recipe in ("static_wi8_ai16", "npu"):
+        request = {"recipe": recipe, "size": (64, 64), "photos": photos}
+        spec = export_tflite(small("lpienet_rt"), tmp_path / f"{recipe}.tflite", **request)
+        files[recipe] = TfliteModel.read(tmp_path / f"{recipe}.tflite")
+    assert (spec.recipe, spec.input_dtype, spec.output_dtype) == ("npu", "uint16", "uint16")
+    assert spec.verified["passed"]
+    for signed, unsigned in zip(*(files[name].tensors for name in files), strict=True):
+        types = {"int16": "uint16", "int64": "int32"}
+        assert unsigned.dtype == types.get(signed.dtype, signed.dtype)
+        assert unsigned.scales == signed.scales
+        assert unsigned.zero_points == (
+            (32768,) if unsigned.dtype == "uint16" else signed.zero_points
+        )
+        if signed.constant:
+            values = (
+                file.array(t) for file, t in zip(files.values(), (signed, unsigned), strict=True)
+            )
+            np.testing.assert_array_equal(*values)
+    with pytest.raises(LpieError, match="ELU has no form with 16-bit activations"):
+        export_tflite(small("lpienet"), tmp_path / "elu.tflite", **request)
+    assert not (tmp_path / "elu.tflite").exists()
 
 
 def test_float_activations_and_int8_weights(tmp_path):
