@@ -51,6 +51,8 @@ def test_the_errors_against_published_measurements_are_shown_as_they_are():
     assert (lpienet.measured_ms, lpienet.error) == (1561, pytest.approx(-0.17, abs=0.005))
     nafnet = rows["NAFNet width 32 for GoPro, 256x256", "pixel-8a"]
     assert (nafnet.measured_ms, nafnet.error) == (42, pytest.approx(0.76, abs=0.01))
+    mobileie = rows["MobileIE, 600x400", "snapdragon-8-gen-3"]
+    assert mobileie.error == pytest.approx(-0.32, abs=0.005)
     assert max(abs(row.error) for row in rows.values()) > 0.8
 
 
