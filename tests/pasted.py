@@ -33,7 +33,7 @@ def set_up(folder):
     for name in PHOTOS:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        ramp = np.linspace(40, 200, 40 * 64 * 3).reshape(40, 64, 3)
+        ramp = np.linspace(40, 200, 96 * 128 * 3).reshape(96, 128, 3)
         noisy = ramp + rng.normal(0, 12, ramp.shape)
         write_image(path, np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
     (folder / "configs").symlink_to(ROOT / "configs")

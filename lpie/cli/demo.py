@@ -252,7 +252,7 @@ def _bench(paths: list[Path], run: Path, rounds: int, as_json: bool) -> dict[str
 
     records = [
         *benchmark(paths, sizes=("256x256", "fhd"), seconds=0.4, rounds=rounds, progress=bar),
-        *benchmark(paths[-1:], sizes=("4k",), tiles=True, seconds=0, rounds=1, progress=bar),
+        *benchmark(paths[-1:], sizes=("4k",), tiles=True, seconds=0, rounds=rounds, progress=bar),
     ]
     write_records(run / "bench.json", records)
     if not as_json:
