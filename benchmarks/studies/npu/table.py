@@ -217,7 +217,7 @@ def markdown_of(rows: dict[tuple[str, str, str, str], dict[str, Any]]) -> str:
         parts = [_partitions(rows.get((network, recipe, size, soc))) for soc in chips]
         lines.append(
             f"| {network} | {recipe} | {size} | {_dram(row)} | {_pair(row)} | "
-            f"{_number(row, 'phone_ms', 3)} | {_number(row, 'psnr_db', 4)} | {' | '.join(parts)} |"
+            f"{_number(row, 'phone_ms', 3)} | {_decibels(row)} | {' | '.join(parts)} |"
         )
     return "\n".join(lines)
 
@@ -231,6 +231,10 @@ def _pair(row: dict[str, Any]) -> str:
         return ""
     mark = "*" if row["unpriced"] else ""
     return f"{row['v73_ms']:.3g}, {row['v81_ms']:.3g}{mark}"
+
+
+def _decibels(row: dict[str, Any]) -> str:
+    return f"{row['psnr_db']:.2f}" if "psnr_db" in row else ""
 
 
 def _number(row: dict[str, Any], name: str, digits: int) -> str:
