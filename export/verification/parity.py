@@ -112,7 +112,10 @@ def pictures(
 
 
 def small(tflite: TfliteModel) -> TfliteModel:
-    """The file at the size at which it is verified: beyond 512x512 that is 256x256, if it can."""
+    """The file at the size at which it is verified: beyond 512x512 that is 256x256, if it can; a
+    compiled one cannot."""
+    if tflite.compiled_for_npu:
+        return tflite
     return tile_sized(tflite) if tflite.image.pixels > MOST_PX else tflite
 
 

@@ -17,8 +17,11 @@ from lpie.backend import keras
 from lpie.errors import InputError, LpieError, last_line
 from lpie.export.delegates.gpu_run import LIMIT_S
 from lpie.export.verification import run_file
+from lpie.export.verification.npu import run_on_npu
 from lpie.export.verification.parity import compare, pictures, psnr_db
 from lpie.image.image import to_uint8
+from lpie.npu.chips import NpuChip
+from lpie.npu.compile import LIMIT_S as NPU_LIMIT_S
 from lpie.printable import printable
 from lpie.restore.restorer import Restorer
 from lpie.system.child import ended_by
@@ -36,13 +39,16 @@ MARK = "lpie: "  # begins the child's own line, among much that runtimes print
 class Place:
     """Where a file runs: with a Python, by some of its runtime's kernels (see `run_file`).
 
-    complete: whether a file that does not run there has a fault.
+    complete: whether a file that does not run there has a fault. npu: run it instead as the NPU of
+    this chip does, on its maker's emulator; limit_s: of a compile, and of a run there.
     """
 
     name: str
     kernels: str = "default"
     python: tuple[str, ...] = (sys.executable,)
     complete: bool = True
+    npu: NpuChip | None = None
+    limit_s: float = NPU_LIMIT_S
 
 
 # The reference kernels lack ops, of ai-edge-litert 2.3.0 among others ELU and DEPTH_TO_SPACE 2.
@@ -136,6 +142,8 @@ def run_in(
 
     Raises `LpieError` with the last words of a place in which it does not run.
     """
+    if place.npu is not None:
+        return run_on_npu(tflite, place.npu, images, limit_s=place.limit_s)
     (source,), (result,) = tflite.inputs, tflite.outputs
     with (
         tempfile.TemporaryDirectory() as folder,

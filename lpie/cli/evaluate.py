@@ -1,11 +1,13 @@
 """`lpie evaluate`."""
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
 
+from lpie.cli.export.npu import check_limit, limit_option
 from lpie.cli.format import (
     SUITE_HEADER,
     echo,
@@ -25,6 +27,9 @@ from lpie.config.config import config_from
 from lpie.errors import InputError
 from lpie.system.files import to_json, write_atomic
 
+if TYPE_CHECKING:
+    from lpie.restore.restorer import Restorer
+
 # Options that mean something only with, or only without, a suite.
 OF_A_SUITE = ("data", "tasks", "limit", "baselines")
 OF_ONE_MODEL = (
@@ -36,6 +41,8 @@ OF_ONE_MODEL = (
     "clip",
     "quantize",
     "skip_bad",
+    "npu",
+    "npu_limit_s",
 )
 
 
@@ -77,6 +84,13 @@ OF_ONE_MODEL = (
     help="Round the degraded input to 8 bits.",
     advanced=True,
 )
+@click.option(
+    "--npu",
+    metavar="NAME",
+    help="Run a .tflite as the NPU of a chip (SM8650) or a phone (galaxy-s24) does: by tiles, on "
+    "Qualcomm's own emulator. Needs lpie[npu].",
+)
+@limit_option()
 @click.option("--skip-bad", is_flag=True, help="Skip unreadable images, and list them.")
 @click.option(
     "--suite", metavar="NAME", help="Compare models on the images of a test set: dev, awgn or sidd."
@@ -136,6 +150,7 @@ def evaluate(
       lpie evaluate denoise --builtin
       lpie evaluate runs/smoke --clean photos/ --noise-sigma 25 --seed 0
       lpie evaluate lpienet_int8_1920x1080.tflite --pairs sidd/ --json
+      lpie evaluate lpienet_int8_1920x1080.tflite --npu galaxy-s24 --clean photos/
       lpie evaluate denoise --suite awgn --data sets/
       lpie evaluate denoise=runs/a lowlight=runs/b --suite dev --data dev/ -o table.md
     \f
@@ -202,6 +217,8 @@ def _evaluate_one(
     as_json: bool,
     noise_sigma: float | None,
     degradation: tuple[str, ...],
+    npu: str | None,
+    npu_limit_s: float,
     **options: Any,
 ) -> None:
     from lpie.evaluation.evaluate import evaluate as run_evaluation
@@ -214,17 +231,37 @@ def _evaluate_one(
     if noise_sigma is not None:
         degrade["noise_sigma"] = noise_sigma
     result = run_evaluation(
-        Path(models[0]),
+        _on_npu(models[0], npu, npu_limit_s) if npu else Path(models[0]),
         degrade=config_from({"data": {"degrade": degrade}}).data.degrade,
         progress=lambda items: progress_bar(items, unit="image", disable=as_json),
         **options,
     )
+    if npu:
+        from lpie.npu.chips import npu_chip
+
+        chip = npu_chip(npu)
+        result |= {
+            "model": models[0],
+            "npu": {"chip": chip.soc, "by": f"Qualcomm's emulator of {chip}"},
+        }
     if as_json:
         print_json(result)
     else:
         _print_scores(result)
+        if npu:
+            echo(f"On {result['npu']['by']}.")
     if output:  # last: what cannot be written is not lost
         write_atomic(output, to_json(result))
+
+
+def _on_npu(model: str, name: str, limit_s: float) -> "Restorer":
+    """The file, run as the NPU of a chip does."""
+    from lpie.evaluation.npu import NpuNetwork
+    from lpie.npu.chips import npu_chip
+    from lpie.restore.restorer import Restorer
+
+    check_limit(limit_s)
+    return Restorer(NpuNetwork(model, npu_chip(name), limit_s=limit_s), max_memory_mb=math.inf)
 
 
 def _print_scores(result: dict[str, Any]) -> None:

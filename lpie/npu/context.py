@@ -6,9 +6,8 @@ from typing import Any
 
 from lpie.errors import InputError
 from lpie.npu.chips import MANUFACTURER, NpuChip, chip_numbered
-from lpie.tflite.model import Op, Tensor, TfliteModel
+from lpie.tflite.model import DISPATCH, Op, Tensor, TfliteModel
 
-DISPATCH = "CUSTOM DISPATCH_OP"
 STAMP = "LiteRtStamp"
 
 
@@ -44,11 +43,6 @@ class CpuPart:
 
 
 Part = NpuPart | CpuPart
-
-
-def is_compiled(model: TfliteModel) -> bool:
-    """Whether the file was compiled for an NPU."""
-    return any(op.name == DISPATCH for op in model.ops)
 
 
 def chip_of(model: TfliteModel) -> NpuChip:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lpie.errors import InputError
 from lpie.npu.chips import NpuChip
-from lpie.npu.context import CpuPart, NpuPart, chip_of, is_compiled, parts_of
+from lpie.npu.context import CpuPart, NpuPart, chip_of, parts_of
 from lpie.npu.tools import npu_tools
 from lpie.printable import printable
 from lpie.system.child import Child
@@ -44,7 +44,7 @@ class NpuInterpreter:
 
     def __init__(self, model: TfliteModel, *, limit_s: float = LIMIT_S) -> None:
         npu_tools()
-        if not is_compiled(model):
+        if not model.compiled_for_npu:
             raise InputError(
                 f"{model.name} was not compiled for an NPU. Compile it first: "
                 "lpie export MODEL --npu SM8650."

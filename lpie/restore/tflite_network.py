@@ -71,13 +71,15 @@ class TfliteNetwork:
         self, path: Path, threads: int, runtime: RuntimeName, halo: Halo = "exact"
     ) -> None:
         model = TfliteModel.read(path)
+        self._check_runs_here(model)
         ends, spec = image_ends(model), _checked_spec(path, model)
         self.model, self._threads, self._runtime = model, threads, runtime
         field = reach_of(model)
         self.multiple, self.halo_px, self.scale = field.multiple, field.halo_px, field.scale
         self.reason = field.reason
         self.channels = (ends.channels, ends.result_channels)
-        self.fixed: tuple[int, int] | None = None if field.resizable else ends.size
+        resizable = field.resizable and not model.compiled_for_npu
+        self.fixed: tuple[int, int] | None = None if resizable else ends.size
         self._range = spec.value_range if spec else _assumed_range(model)
         self._foreign = spec is None or not model.trusted
         self.integer = bool(spec and spec.output_dtype != "float32") or _is_quantized(model)
@@ -89,6 +91,14 @@ class TfliteNetwork:
         self._opened: tuple[Size, int, int] | None = None
         if halo == "fast" and self.halo_px is not None and not self.fixed:
             self.halo_px = self._fast_halo(self.halo_px)
+
+    def _check_runs_here(self, model: TfliteModel) -> None:
+        """Refuse a file that no interpreter of this computer runs."""
+        if model.compiled_for_npu:
+            raise InputError(
+                f"{model.name} is compiled for a phone's NPU, which this computer has not. Restore "
+                "with the file that it came from, or measure it: lpie evaluate FILE --npu SM8650."
+            )
 
     def _measured_mb_per_px(self, own: Size | None) -> float:
         """What a run takes per pixel of its image, beside the weights, in 10^6 bytes."""

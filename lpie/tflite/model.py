@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lpie.tflite.spec import ModelSpec
 
 NOTE_NAME = "lpie_spec"
+# The op of LiteRT that hands its part of a compiled model to an NPU.
+DISPATCH = "CUSTOM DISPATCH_OP"
 # Ops between float and integer tensors, and the version of each that knows int8.
 CONVERSIONS = {"QUANTIZE": 1, "DEQUANTIZE": 2}
 
@@ -197,6 +199,11 @@ class TfliteModel:
         return tuple(self.tensors[i] for i in integers(self._graph.inputs))
 
     @property
+    def compiled_for_npu(self) -> bool:
+        """Whether the NPU of one chip runs it, or a part of it, and no other computer can."""
+        return any(op.name == DISPATCH for op in self.ops)
+
+    @property
     def outputs(self) -> tuple[Tensor, ...]:
         """What the model returns."""
         return tuple(self.tensors[i] for i in integers(self._graph.outputs))
@@ -297,6 +304,11 @@ class TfliteModel:
         own = self.inputs[0].shape[1:3] if self.inputs and not self.inputs[0].dynamic else ()
         if own == size and len(self._schema.subgraphs) == 1:
             return self
+        if self.compiled_for_npu:
+            raise InputError(
+                f"{self.name} is compiled for an NPU, and its size with it. Received: {size}. "
+                "Compile the file that it came from at that size: lpie export MODEL --size."
+            )
         editor = self.edit()
         try:
             resize(editor, size, multiple=multiple)

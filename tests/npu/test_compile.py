@@ -9,7 +9,7 @@ from lpie.errors import InputError, LpieError
 from lpie.npu import tools as npu_tools_module
 from lpie.npu.chips import CHIPS, npu_chip, npu_chips
 from lpie.npu.compile import compile_for
-from lpie.npu.context import CpuPart, NpuPart, chip_of, is_compiled, parts_of
+from lpie.npu.context import CpuPart, NpuPart, chip_of, parts_of
 from lpie.npu.emulate import NpuInterpreter, NpuSession
 from lpie.npu.log import read_log
 from lpie.npu.tools import empty_library, npu_tools
@@ -136,7 +136,7 @@ def test_the_emulator_is_ended_after_its_time(compiled):
 
 def test_a_file_for_the_cpu_is_not_emulated():
     model = TfliteModel.read(tflite_file("denoise-s"))
-    assert not is_compiled(model)
+    assert not model.compiled_for_npu
     with pytest.raises(InputError, match="was not compiled for an NPU"):
         NpuInterpreter(model)
 

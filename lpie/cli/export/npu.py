@@ -43,9 +43,8 @@ def compiled_for(
     """The file compiled for each chip in turn."""
     from lpie.errors import InputError
     from lpie.npu.compile import compile_for
-    from lpie.npu.context import is_compiled
 
-    if is_compiled(model):
+    if model.compiled_for_npu:
         raise InputError(
             f"{model.name} is compiled for an NPU already. Give the file that it came from."
         )

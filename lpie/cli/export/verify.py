@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lpie.cli.export.npu import CHIPS_HELP, check_limit, limit_option, npu_option
 from lpie.cli.format import echo, json_option, print_json, print_table
 from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
 
 if TYPE_CHECKING:
-    from lpie.export.verification.runtimes import Comparison
+    from lpie.export.verification.runtimes import Comparison, Place
+    from lpie.tflite.model import TfliteModel
 
 
 @command()
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--gpu", is_flag=True, help="Also run the file on this computer's GPU, in float32 and float16."
+)
+@npu_option(
+    f"Also run the file as the NPU of {CHIPS_HELP} does, or all: compiled, on Qualcomm's own "
+    "emulator. Repeatable. Needs lpie[npu]."
 )
 @option(
     "--also",
@@ -39,21 +45,25 @@ if TYPE_CHECKING:
     type=PATH,
     help="Write a PNG of the tile that differs most: the network's, the file's, their difference.",
 )
+@limit_option()
 @json_option
 def verify(
     model: Path,
     file: Path,
     photos: Path | None,
     gpu: bool,
+    npus: tuple[str, ...],
     others: tuple[str, ...],
     heat_map: Path | None,
+    npu_limit_s: float,
     as_json: bool,
 ) -> None:
     """Compare FILE (a .tflite) with its MODEL (a run, a .keras file or a pretrained network).
 
     FILE runs by XNNPACK, by TFLite's built-in kernels, by its reference kernels, which lack some
     ops, and where the options say. Of a file of several sizes the first is compared; a file larger
-    than 512x512 is compared at 256x256. The command exits with 1 if FILE does not run somewhere
+    than 512x512 is compared at 256x256. A FILE that is compiled for an NPU runs on the emulator of
+    its chip alone, at its own size. The command exits with 1 if FILE does not run somewhere
     (the reference kernels excepted), or strays from MODEL further than its recipe allows.
 
     \b
@@ -82,7 +92,9 @@ def verify(
 
     refuse_overwriting([heat_map], [*read_in(model), file, photos])
     exported = TfliteModel.read(file)
+    check_limit(npu_limit_s)
     places = [*CPU, *(GPU if gpu else ()), *map(also, others)]
+    places = [*([] if exported.compiled_for_npu else places), *_npus(exported, npus, npu_limit_s)]
     spec = exported.spec
     recipe = RECIPES[spec.recipe if spec and spec.recipe in RECIPES else "int8"]  # asks least
     network = load_keras(model)
@@ -103,6 +115,19 @@ def verify(
         _show(results)
     if bad:
         raise LpieError(f"{file} is not what its recipe promises on: {', '.join(bad)}.")
+
+
+def _npus(file: "TfliteModel", npus: tuple[str, ...], limit_s: float) -> list["Place"]:
+    """The NPUs on whose emulators a file is run."""
+    from lpie.export.verification.npu import chips_for
+    from lpie.export.verification.runtimes import Place
+    from lpie.npu.chips import npu_chips
+    from lpie.npu.tools import npu_tools
+
+    chips = chips_for(file, npu_chips(npus))
+    if chips:
+        npu_tools()
+    return [Place(f"NPU {chip.soc}", npu=chip, limit_s=limit_s) for chip in chips]
 
 
 def _show(results: list["Comparison"]) -> None:
