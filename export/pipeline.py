@@ -19,6 +19,7 @@ from lpie.export.int8 import elu, equalization, gptq, io_types, mixed, ranges
 from lpie.export.int8.diagnosis import least_exact
 from lpie.export.int8.mixed import Mix
 from lpie.export.int8.unsigned_activations import make_unsigned
+from lpie.export.npu import NpuFile, check_npu_outputs, compile_checked, write_npu_file
 from lpie.export.recipes import Recipe, Stage
 from lpie.export.request import MAX_DROP_DB, ExportRequest
 from lpie.export.rewrites.padding import pads_ends_alone, pads_to, without_padding
@@ -28,6 +29,7 @@ from lpie.export.verification.parity import Verification, small, verify
 from lpie.export.write import check_output, refuse_foreign_ops, versions, write
 from lpie.models.do_conv import fold
 from lpie.models.graph.analysis import Analysis, analyse
+from lpie.npu.tools import npu_tools
 from lpie.restore.keras_network import forward, keras_ends
 from lpie.size import Size
 from lpie.system.files import sha256
@@ -179,6 +181,9 @@ def _begin(
 ) -> Work:
     """What can be checked before the first stage is checked here."""
     check_output(path, request.overwrite)
+    if request.npus:
+        npu_tools()
+        check_npu_outputs(path, request.chips, request.overwrite)
     plain = fold(model)
     scale = keras_ends(plain).scale or 1
     if scale > 1 and request.chosen.needs_pairs:
@@ -325,9 +330,38 @@ def _make_unsigned(work: Work) -> None:
 
 
 def _write(work: Work) -> None:
-    """Write the file and its spec."""
+    """Write the file and its spec, and what it is compiled to for each NPU."""
+    spec = _spec(work)
+    data = _with_note(work, spec)
+    compiled = _compile(work, data)
+    work.spec = write(work.path, data, spec)
+    for npu in compiled:
+        write_npu_file(work.path, npu, work.spec)
+
+
+def _compile(work: Work, data: bytes) -> list[NpuFile]:
+    """The file compiled for each NPU that was asked for, and checked."""
+    if not work.request.chips:
+        return []
+    whole = TfliteModel.parse(data, str(work.path), trusted=True)
+    budget = work.recipe.npu_budget if work.request.verify else None
+    limit_s = work.request.npu_limit_s
+    return [
+        compile_checked(work.network, whole, chip, work.photos, budget, limit_s=limit_s)
+        for chip in work.request.chips
+    ]
+
+
+def _with_note(work: Work, spec: ModelSpec) -> bytes:
+    """The file's bytes with its spec inside."""
+    work.file.write_note(spec.to_json())
+    return work.file.to_bytes()
+
+
+def _spec(work: Work) -> ModelSpec:
+    """The spec as it stands inside the file."""
     file, image, result = work.file.view(), work.images[0], work.verification
-    spec = ModelSpec(
+    return ModelSpec(
         network=work.network.name,
         recipe=work.request.recipe,
         width=image.width,
@@ -346,7 +380,6 @@ def _write(work: Work) -> None:
         verified=result.to_dict() if result else None,
         file=work.path.name,
     )
-    work.spec = write(work.path, work.file, spec)
 
 
 STAGES: Mapping[Stage, Callable[[Work], None]] = {

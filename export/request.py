@@ -7,6 +7,8 @@ from typing import Literal, get_args
 from lpie.errors import InputError, unknown_name
 from lpie.export.recipes import RECIPES, Recipe, find_recipe
 from lpie.export.rewrites.targets import Rewrite, chosen_rewrites
+from lpie.npu.chips import NpuChip, npu_chips
+from lpie.npu.compile import LIMIT_S as NPU_LIMIT_S
 from lpie.size import NAMED_SIZES, Size
 
 IoName = Literal["uint8", "int8", "float32"]
@@ -30,6 +32,9 @@ class ExportRequest:
         rewrites: Names of further exact rewrites (`lpie.export.rewrites.targets`).
         max_drop_db: How many dB of PSNR a file of the recipe `mixed` may lose against the network;
             0.1 unless given.
+        npus: Also compile the file for the NPUs of these chips or phones, each into a file of its
+            own beside it; `all` stands for every chip of `lpie.npu.chips`.
+        npu_limit_s: Timeout of a compile for an NPU, and of a run on its emulator, in seconds.
         verify: Compare the file with the network before it is written.
         overwrite: Replace a file that exists.
 
@@ -43,6 +48,8 @@ class ExportRequest:
     hardware_target: str | None = None
     rewrites: tuple[str, ...] = ()
     max_drop_db: float | None = None
+    npus: tuple[str, ...] = ()
+    npu_limit_s: float = NPU_LIMIT_S
     verify: bool = True
     overwrite: bool = False
 
@@ -60,6 +67,8 @@ class ExportRequest:
                 "`max_drop_db` must be a number of dB, at least 0. "
                 f"Received: {self.max_drop_db}. Try {MAX_DROP_DB}."
             )
+        object.__setattr__(self, "npus", tuple(self.npus))
+        npu_chips(self.npus)
         object.__setattr__(self, "sizes", _checked(self.sizes))
 
     @property
@@ -71,6 +80,11 @@ class ExportRequest:
     def chosen(self) -> Recipe:
         """The recipe itself."""
         return find_recipe(self.recipe)
+
+    @property
+    def chips(self) -> list[NpuChip]:
+        """The chips whose NPUs the file is compiled for."""
+        return npu_chips(self.npus)
 
     @property
     def chosen_rewrites(self) -> tuple[Rewrite, ...]:

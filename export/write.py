@@ -7,7 +7,6 @@ from pathlib import Path
 
 from lpie.errors import InputError, LpieError
 from lpie.system.files import refuse_existing, write_atomic
-from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.foreign.trust import remember_export
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
@@ -30,10 +29,8 @@ def check_output(path: Path, overwrite: bool) -> None:
     refuse_existing(spec_path(path), force=overwrite)
 
 
-def write(path: Path, file: TfliteEditor, spec: ModelSpec) -> ModelSpec:
-    """Write `file` to `path`, its spec inside and beside it; the spec of the file."""
-    file.write_note(spec.to_json())
-    data = file.to_bytes()
+def write(path: Path, data: bytes, spec: ModelSpec) -> ModelSpec:
+    """Write a file as it is, and its spec beside it; the spec of the file."""
     digest = hashlib.sha256(data).hexdigest()
     write_atomic(path, data)
     remember_export(digest)

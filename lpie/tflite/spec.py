@@ -39,6 +39,8 @@ class ModelSpec:
         value_range: What the type's least and greatest value of a pixel mean.
         layout: The order of dimensions: batch, height, width, channels.
         verified: What `lpie.export.verify` measured; None when it was skipped.
+        npu: Of a file compiled for an NPU: the chip, what its NPU takes and moves, the SHA-256 of
+            the file that it was compiled from, and what the emulator measured.
         scale: How many times as high and wide as its input the output is.
         file: The file's name.
         file_bytes: The file's size in bytes.
@@ -64,6 +66,7 @@ class ModelSpec:
     layout: str = "NHWC"
     scale: int = 1
     verified: dict[str, Any] | None = None
+    npu: dict[str, Any] | None = None
     file: str = ""
     file_bytes: int | None = None
     sha256: str | None = None
@@ -105,7 +108,7 @@ _NUMBERS = {
     "parameters": (0, 2**53),
     "file_bytes": (0, 2**53),
 }
-_MAY_BE_NONE = ("halo_px", "verified", "file_bytes", "sha256")
+_MAY_BE_NONE = ("halo_px", "verified", "npu", "file_bytes", "sha256")
 _WORDS = ("float_layers", "signatures", "rewrites")
 
 
@@ -121,7 +124,7 @@ def _plausible(key: str, value: Any, multiple: int) -> bool:
         return all(isinstance(word, str) for word in value)
     if key == "value_range":
         return len(value) == 2 and all(type(end) in (int, float) for end in value)
-    if key in ("versions", "verified"):
+    if key in ("versions", "verified", "npu"):
         return isinstance(value, dict) and not _deeper(value, 4)
     return isinstance(value, str)
 

@@ -1,11 +1,13 @@
 """`lpie export`."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lpie.cli.export.npu import CHIPS_HELP, check_limit, limit_option, npu_option
 from lpie.cli.format import echo, json_option, print_json, verdict_line, verdict_table
 from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
@@ -49,6 +51,7 @@ Examples:
   lpie export denoise --recipe float16 --size fhd
   lpie export denoise-lpienet --recipe float16 --target gpu
   lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
+  lpie export denoise --recipe int8 --size fhd --npu galaxy-s24
   lpie export denoise --recipe mixed --max-drop 0.1 --pairs photos/
 \f
 \b
@@ -83,7 +86,8 @@ More examples:
     "-o",
     "--output",
     type=PATH,
-    help="The .tflite file to write.  [default: in the run's exports/, or beside MODEL]",
+    help="The .tflite file to write, or a folder for it.  [default: in the run's exports/, or "
+    "beside MODEL]",
 )
 @click.option(
     "--photos",
@@ -118,6 +122,17 @@ More examples:
     help="Apply this exact rewrite too, by its name. Repeatable.",
     advanced=True,
 )
+@npu_option(
+    f"Also compile the file for the NPU of {CHIPS_HELP}, into a file of its own, and check it on "
+    "Qualcomm's own emulator. Repeatable. Needs lpie[npu]."
+)
+@click.option(
+    "--ai-pack",
+    type=PATH,
+    help="With --npu: also write this folder, from which Google Play delivers to each phone the "
+    "file of its chip.",
+)
+@limit_option()
 @option(
     "--into-app",
     "app",
@@ -147,24 +162,32 @@ def export(
     max_drop_db: float | None,
     hardware_target: str | None,
     rewrites: tuple[str, ...],
+    npus: tuple[str, ...],
+    ai_pack: Path | None,
+    npu_limit_s: float,
     app: Path | None,
     no_verify: bool,
     force: bool,
     as_json: bool,
 ) -> None:
+    check_limit(npu_limit_s)
     request = ExportRequest(
         recipe=recipe,
         sizes=sizes or ExportRequest.sizes,
         io=io,
         hardware_target=hardware_target,
         rewrites=rewrites,
+        npus=npus,
+        npu_limit_s=npu_limit_s,
         max_drop_db=max_drop_db,
         verify=not no_verify,
         overwrite=force,
     )
     pairs = _pairs(request, photos, pairs)
+    from lpie.export.ai_pack import check_ai_pack, write_ai_pack
     from lpie.export.android_app import ASSETS, check_app, put_into_app
     from lpie.export.calibration import pairs_for, photos_for
+    from lpie.export.npu import check_npu_outputs, npu_path
     from lpie.export.pipeline import export_tflite
     from lpie.export.write import check_output
     from lpie.models.load import load_keras
@@ -172,10 +195,16 @@ def export(
 
     network = load_keras(model)
     folder = model / "exports" if model.is_dir() else model.parent
-    path = output or folder / _file_name(model, network.name, request)
+    name = _file_name(model, network.name, request)
+    is_folder = output is not None and (output.is_dir() or bool(npus and not output.suffix))
+    path = output / name if output and is_folder else output or folder / name
     check_output(path, force)
+    check_npu_outputs(path, request.chips, force)
+    if ai_pack:
+        check_ai_pack(ai_pack, request.chips, overwrite=force)
     copies = [app / ASSETS / "model.tflite"] if app else []
-    files = [path, *copies]
+    compiled = {chip: npu_path(path, chip) for chip in request.chips}
+    files = [path, *compiled.values(), *copies]
     refuse_overwriting([*files, *map(spec_path, files)], [*read_in(model), photos, pairs])
     if app:
         check_app(app)
@@ -196,7 +225,8 @@ def export(
     )
     if app:
         echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
-    _report(path, spec, request, as_json=as_json)
+    pack = write_ai_pack(ai_pack, path, compiled) if ai_pack else []
+    _report(path, spec, [*compiled.values()], pack, request, as_json=as_json)
 
 
 def _file_name(model: Path, network: str, request: ExportRequest) -> str:
@@ -224,7 +254,15 @@ def _pairs(request: ExportRequest, photos: Path | None, pairs: Path | None) -> P
     return pairs or photos
 
 
-def _report(path: Path, spec: "ModelSpec", request: ExportRequest, *, as_json: bool) -> None:
+def _report(
+    path: Path,
+    spec: "ModelSpec",
+    compiled: list[Path],
+    pack: list[Path],
+    request: ExportRequest,
+    *,
+    as_json: bool,
+) -> None:
     """Print what was written, how exact it is, and what delegates make of it."""
     from lpie.export.delegates import check_delegate
     from lpie.export.int8.diagnosis import float_ops
@@ -236,7 +274,13 @@ def _report(path: Path, spec: "ModelSpec", request: ExportRequest, *, as_json: b
     if as_json:
         packed = {"compressed_bytes": compressed_bytes(path)}
         limits = {"float_ops": left, "delegates": [verdict_table(verdict) for verdict in verdicts]}
-        print_json({"path": str(path), **dataclasses.asdict(spec), **packed, **limits})
+        table = {"path": str(path), **dataclasses.asdict(spec), **packed, **limits}
+        if compiled:
+            table["npu_files"] = [
+                {"path": str(file), **dataclasses.asdict(_spec_of(file))} for file in compiled
+            ]
+            table["ai_pack"] = [str(file) for file in pack]
+        print_json(table)
         return
     _show(path, spec)
     if spec.rewrites:
@@ -248,6 +292,39 @@ def _report(path: Path, spec: "ModelSpec", request: ExportRequest, *, as_json: b
         echo(f"Left in float, as TensorFlow's quantizer knows no int8 form: {ops}")
     for verdict in verdicts:
         echo(verdict_line(verdict))
+    for compiled_file in compiled:
+        echo(*_npu_file_lines(compiled_file))
+    if pack:
+        echo(f"{len(pack)} files for Google Play: {', '.join(map(str, pack))}")
+
+
+def _spec_of(file: Path) -> "ModelSpec":
+    """The spec beside a file that was just written."""
+    from lpie.tflite.spec import ModelSpec, spec_path
+
+    return ModelSpec.from_json(spec_path(file).read_text())
+
+
+def _npu_file_lines(file: Path) -> Iterator[str]:
+    """What was compiled for an NPU, how much of it that runs, and what the emulator measured."""
+    spec = _spec_of(file)
+    npu = spec.npu or {}
+    parts = f"{npu['partitions']} partition{'' if npu['partitions'] == 1 else 's'}"
+    moved = npu["dram_bytes"]["read"] + npu["dram_bytes"]["written"]
+    yield (
+        f"{file}: {(spec.file_bytes or 0) / 1e3:.0f} kB; {npu['chip']} takes {npu['accepted']} of "
+        f"{npu['ops']} ops, {parts}, {moved / 1e6:.3g} MB of DRAM traffic in one run"
+    )
+    if npu["accepted"] < npu["ops"]:
+        yield f"  The rest runs on the CPU; lpie inspect FILE --npu {npu['chip']} says why."
+    checked = npu["verified"]
+    if not checked:
+        yield "  Not verified."
+        return
+    numbers = ", ".join(f"{key} {checked[key]:.5g}" for key in checked["budget"])
+    size = f"{spec.width}x{spec.height}"
+    other = "" if checked["size"] == size else f" (the same network; the file is of {size})"
+    yield f"  {checked['by']} at {checked['size']}{other}, beside the Keras network: {numbers}"
 
 
 def _check_quantization_aware(model: Path) -> None:

@@ -106,7 +106,8 @@ def verify(
     results, worst = compare_places(network, exported, photos_for(model, photos), places)
     if heat_map and worst is not None:
         write_image(heat_map, worst)
-    bad = [result.place for result in results if not result.within(recipe.budget)]
+    budgets = {place.name: recipe.npu_budget if place.npu else recipe.budget for place in places}
+    bad = [result.place for result in results if not result.within(budgets[result.place])]
     if as_json:
         print_json(
             {"file": str(file), "places": [dataclasses.asdict(result) for result in results]}
