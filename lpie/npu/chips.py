@@ -41,7 +41,8 @@ class NpuChip:
     @property
     def title(self) -> str:
         """Its name on a box: `Snapdragon 8 Gen 3`."""
-        return self.marketing.replace("-", " ").title()
+        words = self.marketing.replace("-plus", "+").split("-")
+        return " ".join(word if word[:1].isdigit() else word.capitalize() for word in words)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -21,5 +21,5 @@ DELEGATES = {
     "gpu-gl": Named("the GPU delegate by OpenGL", rules="gpu-gl"),
     "mldrift": Named("ML Drift, LiteRT's own GPU accelerator", rules="mldrift", timed=False),
     "nnapi": Named("NNAPI; its newest rules are those of Android API 31", rules="nnapi-31"),
-    "npu": Named("LiteRT's NPU accelerator, whose ops only its driver knows"),
+    "npu": Named("LiteRT's NPU accelerator; `lpie inspect --npu` asks the maker's compiler"),
 }

@@ -92,7 +92,7 @@ def test_a_pack_is_for_phones(tmp_path):
 
 def test_export_writes_nothing_for_a_chip_that_computes_no_floats(exported, tmp_path):
     words = ("--recipe", "float16", "--size", "64x48", "--npu", "SM7675", "-o", tmp_path / "out")
-    with pytest.raises(LpieError, match="takes no op of .*computes no floats"):
+    with pytest.raises(LpieError, match=r"takes no op of .*computes no floats"):
         run(export, exported / "net.keras", *words)
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
