@@ -51,6 +51,9 @@ $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,photos,docs,dev]'
+	# 98 MB of Qualcomm's, for Linux on x86-64.
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[npu]' \
+		|| echo "Qualcomm's tools for NPUs could not be installed: their tests skip."
 	touch $@
 
 clean:

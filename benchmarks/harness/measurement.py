@@ -11,6 +11,7 @@ from lpie.benchmarks.harness.runner import Outcome, Section
 from lpie.benchmarks.harness.settings import Settings
 from lpie.benchmarks.records.record import model_section, new_record, now
 from lpie.benchmarks.records.schema import Record, Round
+from lpie.npu.explain import npu_note
 
 UAH = 3.6e-3  # coulombs
 
@@ -108,8 +109,16 @@ class Measurement:
             quality=self._quality,
             profile=self._profile,
             log={"text": "\n".join(self._logs) or None},
-            notes=self._notes,
+            notes=[*self._notes, *self._npu_notes(facts)],
         )
+
+    def _npu_notes(self, facts: Section) -> list[str]:
+        """What the maker's compiler says of a file that was to run on a phone's NPU."""
+        if self.job.delegate.kind != "npu" or not facts.get("soc"):
+            return []
+        size = self.job.tiling.tile if self.job.tiling else self.job.size
+        note = npu_note(self.job.model, size, facts["soc"])
+        return [note] if note else []
 
     def _keep(self, name: str, outcome: Outcome) -> None:
         self._log(name, outcome)

@@ -18,7 +18,6 @@ from lpie.npu.chips import CHIPS
 from lpie.restore.restorer import Restorer
 from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec, spec_path
-from lpie.weights import tflite_file
 from tests.conftest import ROOT
 from tests.conversions import network
 from tests.shared import once
@@ -39,7 +38,7 @@ def exported():
 
     def build(folder):
         keras.utils.set_random_seed(0)
-        net = lpie.build_model("lpienet_rt", variant="s")
+        net = lpie.build_model("lpienet_rt", size="s")
         net.save(folder / "net.keras")
         words = ("--recipe", "float16", "--size", "64x48", "--npu", "galaxy-s24")
         pack = ("--ai-pack", folder / "pack", "-o", folder / "out", "--json")
@@ -158,13 +157,13 @@ def test_inspect_says_what_the_compiler_said(tmp_path):
         run(inspect, file, "--npu", "SM8650", "--require-full")
 
 
-def test_with_an_npu_alone_it_alone_must_run_in_full():
-    words = ("denoise-s", "--npu", "SM8650", "--require-full")
-    assert "SM8650 (Snapdragon 8 Gen 3) Hexagon V75: takes all 37 ops, 1 partition" in run(
-        inspect, *words
-    )
-    with pytest.raises(LpieError, match="does not run in full on: nnapi-27"):
-        run(inspect, tflite_file("denoise-s"), *words[1:], "--delegate", "nnapi-27")
+def test_with_an_npu_alone_it_alone_must_run_in_full(tmp_path):
+    file = tmp_path / "net.tflite"
+    file.write_bytes(network("uint8", "relu"))
+    words = (file, "--npu", "SM8650", "--require-full")
+    assert "SM8650 (Snapdragon 8 Gen 3) Hexagon V75: takes all " in run(inspect, *words)
+    with pytest.raises(LpieError, match="does not run in full on: xnnpack"):
+        run(inspect, *words, "--delegate", "xnnpack")
 
 
 def test_a_compiled_file_is_refused_where_no_npu_is(exported, image):
