@@ -53,10 +53,12 @@ class Compiled:
         chip: The chip.
         ops: All ops, without those that only unpack weights.
         refused: Those that the NPU does not take.
-        partitions: The parts that the NPU runs, each with a copy in and out.
-        traffic: What one run reads and writes in DRAM.
+        partitions: The parts that the NPU runs, each with a copy in and out; of a file of several
+            sizes, those of the size that has most.
+        traffic: What one run reads and writes in DRAM; of a file of several sizes, one run of each.
         seconds: How long the compile took.
         versions: Of the packages that compiled it.
+        sizes: How many image sizes the file has.
         failure: Why there is no compiled file, as a sentence; "" where there is one.
         data: The compiled `.tflite`; empty where there is none.
     """
@@ -68,6 +70,7 @@ class Compiled:
     traffic: Traffic
     seconds: float
     versions: dict[str, str]
+    sizes: int = 1
     failure: str = ""
     data: bytes = field(default=b"", repr=False)
     trusted: bool = False
@@ -137,7 +140,8 @@ def _compiled(
         chip=chip,
         ops=sum(len(_real_ops(graph)) for graph in model.graphs),
         refused=tuple(_refused(model, log.refused)),
-        partitions=0 if failure else sum(count for _, count in log.graphs),
+        partitions=0 if failure else _partitions(model, log),
+        sizes=max(len(model.sizes), 1),
         traffic=Traffic() if failure else log.traffic,
         seconds=seconds,
         versions=tools.versions,
@@ -152,7 +156,7 @@ def _run(
 ) -> tuple[int, bool]:
     """(the compiler's exit code, whether it had to be ended); its output lies in `folder`."""
     source = folder / "model.tflite"
-    source.write_bytes(model.to_bytes())
+    source.write_bytes(_named_apart(model).to_bytes())
     command = [
         str(tools.compiler),
         "--cmd=apply",
@@ -177,6 +181,16 @@ def _run(
                 return process.wait(timeout=limit_s), False
         except subprocess.TimeoutExpired:
             return -9, True
+
+
+def _named_apart(model: TfliteModel) -> TfliteModel:
+    """The model with a name for each tensor: Qualcomm's compiler tells them apart by it alone."""
+    names = [[tensor.name for tensor in graph.tensors] for graph in model.graphs]
+    if all(all(listed) and len(set(listed)) == len(listed) for listed in names):
+        return model
+    editor = model.edit()
+    editor.name_apart()
+    return editor.finish()
 
 
 def _failure(
@@ -208,6 +222,12 @@ def _wrong_floats(model: TfliteModel, chip: NpuChip) -> str:
         f"{printable(model.name)} has one in {printable(layer_of_op(op))} "
         f"({op.name}). Use an int8 file: lpie export MODEL --recipe int8."
     )
+
+
+def _partitions(model: TfliteModel, log: CompileLog) -> int:
+    """Of the graph that runs in most, where each is a size of its own; else of all."""
+    counts = [count for _, count in log.graphs]
+    return max(counts, default=0) if model.sizes else sum(counts)
 
 
 def _common(refused: tuple[LoggedRefusal, ...]) -> str:

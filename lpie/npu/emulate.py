@@ -4,6 +4,7 @@ Partitions of the NPU run in a process of its own with limits; what was left to 
 TFLite in between.
 """
 
+import contextlib
 import shutil
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from lpie.npu.tools import npu_tools
 from lpie.printable import printable
 from lpie.system.child import Child
 from lpie.system.limits import Limits, available_mb
+from lpie.system.signals import undone_by_signals
 from lpie.tflite.interpreter import Session, opened
 from lpie.tflite.model import Tensor, TfliteModel
 
@@ -53,10 +55,13 @@ class NpuInterpreter:
         self._model, self._limit_s, self._parts = model, limit_s, parts_of(model)
         self._values: dict[int, NDArray[Any]] = {}
         self._cpu = [_CpuRun(part) for part in self._parts if isinstance(part, CpuPart)]
-        self._folder = Path(tempfile.mkdtemp(prefix="lpie-npu-"))
-        self._child: Child | None = None
-        self._end = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        stack = contextlib.ExitStack()
+        self._end = weakref.finalize(self, stack.close)
+        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="lpie-npu-"))
+        stack.enter_context(undone_by_signals(lambda: shutil.rmtree(name, ignore_errors=True)))
+        self._folder = Path(name)
         self._child = self._started()
+        stack.callback(self._child.close)
 
     def get_input_details(self) -> list[dict[str, Any]]:
         """Index, shape, dtype and quantization of each input."""
@@ -89,9 +94,6 @@ class NpuInterpreter:
 
     def close(self) -> None:
         """End the emulator."""
-        if self._child is not None:
-            self._child.close()
-            self._child = None
         self._end()
 
     def _started(self) -> Child:
@@ -114,7 +116,6 @@ class NpuInterpreter:
     def _run_npu(
         self, number: int, part: NpuPart, inputs: list[NDArray[Any]]
     ) -> list[NDArray[Any]]:
-        assert self._child is not None
         sources = [self._folder / f"in{k}.npy" for k in range(len(inputs))]
         results = [self._folder / f"out{k}.npy" for k in range(len(part.outputs))]
         for path, values in zip(sources, inputs, strict=True):

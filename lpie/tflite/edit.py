@@ -83,6 +83,17 @@ class TfliteEditor:
         if tensor.shapeSignature is not None and len(tensor.shapeSignature) == len(shape):
             tensor.shapeSignature = tensor.shape.copy()
 
+    def name_apart(self) -> None:
+        """Give each tensor that has no name, or that of another, a name of its own in its graph."""
+        for graph in self.schema.subgraphs:
+            taken = {""}
+            for i, tensor in enumerate(graph.tensors):
+                name = text(tensor.name)
+                while name in taken:
+                    name = f"{name or 'tensor'}_{i}"
+                taken.add(name)
+                tensor.name = name.encode()
+
     def is_constant(self, i: int) -> bool:
         """Whether the values of tensor `i` are in the file."""
         return is_constant(self.schema, self.graph.tensors[i])

@@ -99,6 +99,16 @@ def test_an_op_without_a_rule_is_named(compiled):
     )
 
 
+def test_tensors_without_a_name_are_compiled():
+    """lpie itself leaves some nameless, as do files of several sizes and of images that are padded;
+    Qualcomm's compiler tells tensors apart by their names alone."""
+    editor = TfliteModel.parse(network("uint8", "relu")).edit()
+    for tensor in editor.graph.tensors[3:9]:
+        tensor.name = b""
+    result = compile_for(editor.finish(), CHIPS["SM8650"])
+    assert result.full, result.failure
+
+
 def test_a_compile_that_takes_too_long_is_ended():
     model = TfliteModel.read(tflite_file("denoise-s"))
     result = compile_for(model, CHIPS["SM8650"], limit_s=0.01)

@@ -314,6 +314,7 @@ def _npu_file_lines(file: Path) -> Iterator[str]:
     yield (
         f"{file}: {(spec.file_bytes or 0) / 1e3:.0f} kB; {npu['chip']} takes {npu['accepted']} of "
         f"{npu['ops']} ops, {parts}, {moved / 1e6:.3g} MB of DRAM traffic in one run"
+        f"{' of each size' if spec.signatures else ''}"
     )
     if npu["accepted"] < npu["ops"]:
         yield f"  The rest runs on the CPU; lpie inspect FILE --npu {npu['chip']} says why."

@@ -97,8 +97,9 @@ def npu_lines(compiled: "Compiled") -> Iterator[str]:
     else:
         yield f"{name}: refused {len(compiled.refused)} of {compiled.ops} ops, {parts}"
         yield from _refusal_lines(compiled)
+    once = "one run of each size" if compiled.sizes > 1 else "one run"
     yield (
-        f"  DRAM in one run: {_mb(traffic.read)} read, {_mb(traffic.written)} written, of which "
+        f"  DRAM in {once}: {_mb(traffic.read)} read, {_mb(traffic.written)} written, of which "
         f"{_mb(traffic.spilled)} spilled and {_mb(traffic.filled)} filled, as the NPU's own memory "
         f"has {chip.vtcm_mb} MiB"
     )
