@@ -138,7 +138,7 @@ def npu_chip(name: str) -> NpuChip:
     chip = known.get(_key(name))
     if chip is None:
         names = [other for chip in _CHIPS for other in chip.names]
-        raise unknown_name("NPU", name, [ALL, *names])
+        raise unknown_name("NPU", name, names)
     return chip
 
 

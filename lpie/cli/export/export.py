@@ -185,6 +185,12 @@ def export(
     )
     pairs = _pairs(request, photos, pairs)
     from lpie.export.ai_pack import check_ai_pack, write_ai_pack
+    from lpie.npu.tools import npu_tools
+
+    if ai_pack:
+        check_ai_pack(ai_pack, request.chips, overwrite=force)
+    if request.chips:
+        npu_tools()
     from lpie.export.android_app import ASSETS, check_app, put_into_app
     from lpie.export.calibration import pairs_for, photos_for
     from lpie.export.npu import check_npu_outputs, npu_path
@@ -200,8 +206,6 @@ def export(
     path = output / name if output and is_folder else output or folder / name
     check_output(path, force)
     check_npu_outputs(path, request.chips, force)
-    if ai_pack:
-        check_ai_pack(ai_pack, request.chips, overwrite=force)
     copies = [app / ASSETS / "model.tflite"] if app else []
     compiled = {chip: npu_path(path, chip) for chip in request.chips}
     files = [path, *compiled.values(), *copies]
