@@ -202,6 +202,8 @@ def verdict_table(verdict: "Verdict") -> dict[str, Any]:
 def print_inspection(report: dict[str, Any], verdicts: Sequence["Verdict"]) -> None:
     """Print what `lpie inspect` reports of a file."""
     echo(f"{report['file']}: {report['file_bytes'] / 1e3:.1f} kB")
+    if report["compiled_for"]:
+        echo(f"compiled for {report['compiled_for']}, and runs there alone")
     if report["spec"]:
         echo(_spec_line(report["spec"]))
     for side in ("inputs", "outputs"):

@@ -176,6 +176,9 @@ def test_a_compiled_file_is_refused_where_no_npu_is(exported, image):
         run(inspect, file, "--size", "fhd")
     with pytest.raises(InputError, match="is compiled for SM8650"):
         run(evaluate, file, "--builtin", "--npu", "SM8550")
+    text = run(inspect, file)
+    assert "compiled for SM8650 (Snapdragon 8 Gen 3), and runs there alone" in text
+    assert "lpie restore: refused. it is compiled for a phone's NPU" in text
 
 
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "1e9"])

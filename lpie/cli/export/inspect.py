@@ -197,6 +197,7 @@ def _report(file: Path, model: "TfliteModel", verdicts: list["Verdict"]) -> dict
     return {
         "file": str(file),
         "file_bytes": file.stat().st_size,
+        "compiled_for": _compiled_for(model),
         "spec": None if spec is None else json.loads(spec.to_json()),
         "inputs": [_tensor(tensor) for tensor in model.inputs],
         "outputs": [_tensor(tensor) for tensor in model.outputs],
@@ -210,11 +211,26 @@ def _report(file: Path, model: "TfliteModel", verdicts: list["Verdict"]) -> dict
     }
 
 
+def _compiled_for(model: "TfliteModel") -> str | None:
+    """The chip that a file was compiled for; None of a file for any phone."""
+    from lpie.errors import InputError
+    from lpie.npu.context import chip_of
+
+    if not model.compiled_for_npu:
+        return None
+    try:
+        return str(chip_of(model))
+    except InputError:
+        return "an NPU that lpie does not know"
+
+
 def _tiles(model: "TfliteModel") -> dict[str, Any]:
     """What `lpie restore` needs of its tiles; of a file that it refuses only the reason."""
     from lpie.errors import InputError
     from lpie.tflite.receptive_field.walk import reach_of
 
+    if model.compiled_for_npu:
+        return {"reason": "it is compiled for a phone's NPU, which this computer has not"}
     try:
         return dataclasses.asdict(reach_of(model))
     except InputError as error:
