@@ -67,6 +67,7 @@ HEAVY_SIDE = {
     "lpie.training",
     "lpie.restore.keras_network",
     "lpie.evaluation.blended_tiles",
+    "lpie.export.npu",
     "lpie.export.pipeline",
     "lpie.export.tensorflow_converter",
     "lpie.export.publish_weights",

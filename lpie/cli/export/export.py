@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lpie.cli.export.npu import CHIPS_HELP, check_limit, limit_option, npu_option
+from lpie.cli.export.npu import check_limit, limit_option, npu_option
 from lpie.cli.format import echo, json_option, print_json, verdict_line, verdict_table
 from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
@@ -51,11 +51,11 @@ Examples:
   lpie export denoise --recipe float16 --size fhd
   lpie export denoise-lpienet --recipe float16 --target gpu
   lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
-  lpie export denoise --recipe int8 --size fhd --npu galaxy-s24
   lpie export denoise --recipe mixed --max-drop 0.1 --pairs photos/
 \f
 \b
 More examples:
+  lpie export denoise --recipe int8 --size fhd --npu galaxy-s24 -o out/
   lpie export best.keras --size 512x512 --photos noisy/ --json
   lpie export denoise --size 256x256 --size fhd --size 1080x1920
   lpie export runs/smoke --recipe float16 --size 512x512 --into-app
@@ -68,7 +68,7 @@ More examples:
     "--recipe",
     default=ExportRequest.recipe,
     show_default=True,
-    help="How weights and activations are stored; see Recipes below.",
+    help="How weights and activations are stored; see Recipes.",
 )
 @click.option(
     "--size",
@@ -86,8 +86,7 @@ More examples:
     "-o",
     "--output",
     type=PATH,
-    help="The .tflite file to write, or a folder for it.  [default: in the run's exports/, or "
-    "beside MODEL]",
+    help="The .tflite file or folder to write.  [default: a run's exports/, or beside it]",
 )
 @click.option(
     "--photos",
@@ -122,15 +121,13 @@ More examples:
     help="Apply this exact rewrite too, by its name. Repeatable.",
     advanced=True,
 )
-@npu_option(
-    f"Also compile the file for the NPU of {CHIPS_HELP}, into a file of its own, and check it on "
-    "Qualcomm's own emulator. Repeatable. Needs lpie[npu]."
-)
-@click.option(
+@npu_option("Also compile it for this NPU, such as SM8650 or galaxy-s24. Repeatable.")
+@option(
     "--ai-pack",
     type=PATH,
     help="With --npu: also write this folder, from which Google Play delivers to each phone the "
     "file of its chip.",
+    advanced=True,
 )
 @limit_option()
 @option(
