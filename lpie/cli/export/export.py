@@ -51,10 +51,10 @@ Examples:
   lpie export denoise --recipe float16 --size fhd
   lpie export denoise-lpienet --recipe float16 --target gpu
   lpie export runs/smoke --recipe int8 --size 1920x1080 -o lpienet_int8.tflite
-  lpie export denoise --recipe mixed --max-drop 0.1 --pairs photos/
 \f
 \b
 More examples:
+  lpie export denoise --recipe mixed --max-drop 0.1 --pairs photos/
   lpie export denoise --recipe int8 --size fhd --npu galaxy-s24 -o out/
   lpie export best.keras --size 512x512 --photos noisy/ --json
   lpie export denoise --size 256x256 --size fhd --size 1080x1920
