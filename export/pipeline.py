@@ -332,7 +332,8 @@ def _make_unsigned(work: Work) -> None:
 def _write(work: Work) -> None:
     """Write the file and its spec, and what it is compiled to for each NPU."""
     spec = _spec(work)
-    data = _with_note(work, spec)
+    work.file.write_note(spec.to_json())
+    data = work.file.to_bytes()
     compiled = _compile(work, data)
     work.spec = write(work.path, data, spec)
     for npu in compiled:
@@ -350,12 +351,6 @@ def _compile(work: Work, data: bytes) -> list[NpuFile]:
         compile_checked(work.network, whole, chip, work.photos, budget, limit_s=limit_s)
         for chip in work.request.chips
     ]
-
-
-def _with_note(work: Work, spec: ModelSpec) -> bytes:
-    """The file's bytes with its spec inside."""
-    work.file.write_note(spec.to_json())
-    return work.file.to_bytes()
 
 
 def _spec(work: Work) -> ModelSpec:
