@@ -49,8 +49,8 @@ def exported():
 
 
 def test_export_writes_a_file_for_the_chip_that_the_emulator_has_checked(exported):
-    whole = exported / "out" / "lpienet_rt_float16_64x48.tflite"
-    compiled = exported / "out" / "lpienet_rt_float16_64x48_SM8650.tflite"
+    whole = exported / "out" / "net_float16_64x48.tflite"
+    compiled = exported / "out" / "net_float16_64x48_SM8650.tflite"
     spec = ModelSpec.from_json(spec_path(compiled).read_text())
     assert spec.sha256 == hashlib.sha256(compiled.read_bytes()).hexdigest()
     npu = spec.npu
@@ -69,10 +69,8 @@ def test_the_pack_is_laid_out_as_litert_does(exported):
     assets = exported / "pack" / PACK / "src" / "main" / "assets"
     out = exported / "out"
     assert {path.parent.name: path.read_bytes() for path in assets.rglob("*.tflite")} == {
-        "model#group_Qualcomm_SM8650": (
-            out / "lpienet_rt_float16_64x48_SM8650.tflite"
-        ).read_bytes(),
-        "model#group_other": (out / "lpienet_rt_float16_64x48.tflite").read_bytes(),
+        "model#group_Qualcomm_SM8650": (out / "net_float16_64x48_SM8650.tflite").read_bytes(),
+        "model#group_other": (out / "net_float16_64x48.tflite").read_bytes(),
     }
     library = pytest.importorskip("ai_edge_litert.aot.ai_pack.export_lib")
     target = pytest.importorskip("ai_edge_litert.aot.vendors.qualcomm.target")
@@ -100,7 +98,7 @@ def test_a_chip_that_strays_too_far_is_refused_with_the_numbers(exported, photos
     from lpie.export.npu import compile_checked
     from lpie.models.load import load_keras
 
-    file = TfliteModel.read(exported / "out" / "lpienet_rt_float16_64x48.tflite")
+    file = TfliteModel.read(exported / "out" / "net_float16_64x48.tflite")
     with pytest.raises(LpieError, match=r"strays too far: output_psnr_db .* \(at least 200\)"):
         compile_checked(
             load_keras(exported / "net.keras"),
@@ -113,7 +111,7 @@ def test_a_chip_that_strays_too_far_is_refused_with_the_numbers(exported, photos
 
 @pytest.mark.parametrize("compiled", [False, True])
 def test_verify_has_a_row_for_the_npu(exported, tmp_path, compiled):
-    name = f"lpienet_rt_float16_64x48{'_SM8650' if compiled else ''}.tflite"
+    name = f"net_float16_64x48{'_SM8650' if compiled else ''}.tflite"
     heat_map = tmp_path / "worst.png"
     words = (exported / "net.keras", exported / "out" / name, "--heat-map", heat_map)
     asked = () if compiled else ("--npu", "SM8650")
@@ -167,7 +165,7 @@ def test_with_an_npu_alone_it_alone_must_run_in_full(tmp_path):
 
 
 def test_a_compiled_file_is_refused_where_no_npu_is(exported, image):
-    file = exported / "out" / "lpienet_rt_float16_64x48_SM8650.tflite"
+    file = exported / "out" / "net_float16_64x48_SM8650.tflite"
     with pytest.raises(InputError, match="is compiled for a phone's NPU, which this computer"):
         Restorer(file)
     with pytest.raises(InputError, match="compiled for an NPU already"):
