@@ -18,6 +18,8 @@ from tests.forked import AT_IMPORT, run_forked
 
 pytest_plugins = ["tests.durations", "tests.soak"]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# XLA optimizes for longer than the tests' networks then run.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 if "PYTEST_XDIST_WORKER" in os.environ:  # a worker for each core: threads would only wait
     os.environ.update(TF_NUM_INTRAOP_THREADS="1", TF_NUM_INTEROP_THREADS="1")
 # A shell has what runs in its background ignore Ctrl-C, and so would all that tests start.
@@ -26,15 +28,16 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
-TINY = {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)}
+TINY = {"encoder_widths": (8, 12), "decoder_widths": (8,)}
 TINY_TOML = """
 [model]
-hyperparameters = { encoder_widths = [8, 12, 16], decoder_widths = [12, 8] }
+hyperparameters = { encoder_widths = [8, 12], decoder_widths = [8] }
 [data]
 patch_px = 32
 [train]
 steps = 30
 batch_size = 4
+learning_rate = 3e-3
 warmup_steps = 5
 ema_momentum = 0.9
 log_every = 5
@@ -52,7 +55,11 @@ def pytest_collection_finish():
 def own_cache(tmp_path_factory):
     """What is measured of this machine in tests is not what a user's lpie goes by."""
     # One cache for all processes of a run: what one exports, the others know as lpie's own.
-    os.environ["XDG_CACHE_HOME"] = str(shared.set_up(tmp_path_factory) / "cache")
+    folder = shared.set_up(tmp_path_factory)
+    os.environ["XDG_CACHE_HOME"] = str(folder / "cache")
+    # What one process compiles by JAX, the next one loads.
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder / "jax")
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 
 @pytest.fixture(scope="session")

@@ -177,7 +177,7 @@ def test_a_log_is_parsed(tmp_path):
         (["gone.tflite"], "gone.tflite does not exist"),
         (["gone.tflite", "-o", "text.tflite"], "gone.tflite does not exist"),
         (["text.tflite"], "text.tflite is not a TFLite model"),
-        (["M", "--size", "1922x1082"], "Nearest: 1920x1080"),
+        (["M", "--size", "1921x1081"], "Nearest: 1920x1080"),
         (["M", "--runtime", "tflight"], "Unknown runtime"),
         (["M", "--max-memory", "0"], "--max-memory must be a number from 1"),
         (["M", "--min-runs", "200000"], "--min-runs must be a number from 1"),

@@ -125,6 +125,8 @@ def test_a_bad_photo_stops_a_training_or_is_counted(tmp_path, astronaut):
         write_image(tmp_path / "photos" / name, astronaut[:64, :64])
     (tmp_path / "photos" / "b.png").write_bytes(b"no photo")
     (tmp_path / "c.toml").write_text(
+        '[model]\nname = "lpienet_rt"\n'
+        "hyperparameters = { widths = [8, 8], encoder_blocks = [1], middle_blocks = 1 }\n"
         '[data]\nsource = "clean"\nfolder = "photos"\npatch_px = 32\n'
         "[train]\nsteps = 1\nbatch_size = 1\n"
     )

@@ -12,8 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-import numpy as np
-from ai_edge_litert.interpreter import Interpreter, OpResolverType
+if "--help" not in sys.argv:  # which needs no second of imports
+    import numpy as np
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 KIND = "classic"
 KNOWN = {

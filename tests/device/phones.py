@@ -16,6 +16,8 @@ from pathlib import Path
 
 import ai_edge_litert
 
+from tests.forked import Forked, run_in_network
+
 HERE = Path(__file__).parent
 SERVER_PORT = "5138"
 # Without the first two XNNPACK does not start on Arm.
@@ -132,9 +134,11 @@ class Network:
             [*self._entered, *map(str, command)], env=self.environment(), **options
         )
 
-    def lpie(self, *arguments: object, timeout: float = 600, **options):
+    def lpie(self, *arguments: object, timeout: float = 600):
         """The real command line, inside."""
-        return self.run(sys.executable, "-m", "lpie", *arguments, timeout=timeout, **options)
+        words = [str(argument) for argument in arguments]
+        where = (self._holder.pid, "lpie", words, self.environment(), Path.cwd())
+        return Forked(run_in_network, *where).completed(timeout)
 
     def environment(self):
         """adb's: a server of this namespace; 5553 keeps it from finding a phone twice."""

@@ -28,13 +28,6 @@ STAY_ON = "stay_on_while_plugged_in"
 
 
 @pytest.fixture(scope="module")
-def network():
-    network = phones.Network()
-    yield network
-    network.close()
-
-
-@pytest.fixture(scope="module")
 def two(network, tmp_path_factory):
     return [network.phone(tmp_path_factory.mktemp("phone")) for _ in range(2)]
 
@@ -442,9 +435,9 @@ def test_an_app_that_is_not_there(phone, bench):
 
 
 def test_a_suite_survives_all_of_it(phone, bench, tmp_path):
-    """Three models x three sizes x two delegates; each fault gets its own verdict."""
+    """Three models x two sizes x two delegates; each fault gets its own verdict."""
     suite = tmp_path / "suite.toml"
-    sizes = ["64x64", "96x64", "128x96"]
+    sizes = ["64x64", "96x64"]
     suite.write_text(
         'models = ["denoise", "denoise-s", "deblur-s"]\n'
         f"sizes = {json.dumps(sizes)}\n"
@@ -456,7 +449,7 @@ def test_a_suite_survives_all_of_it(phone, bench, tmp_path):
         ("denoise-s", "64x64", "gpu"): ("crash", "failed"),
         ("deblur-s", "96x64", "xnnpack"): ("kill", "failed"),
         ("denoise", "96x64", "gpu"): ("hang", "failed"),
-        ("deblur-s", "128x96", "gpu"): ("half", "fell_back"),
+        ("deblur-s", "64x64", "gpu"): ("half", "fell_back"),
     }
     phone.faults(
         *(
@@ -467,7 +460,7 @@ def test_a_suite_survives_all_of_it(phone, bench, tmp_path):
     out = tmp_path / "results"
     code, records, _ = bench("--suite", suite, "-o", out, quick=False)
     assert code == 1
-    assert len(records) == 18
+    assert len(records) == 12
     for record in records:
         asked = record["requested"]
         name = record["model"]["file"].removesuffix(".tflite")
@@ -477,14 +470,14 @@ def test_a_suite_survives_all_of_it(phone, bench, tmp_path):
         else:
             assert record["verdict"] in MEASURED, record["why"]
             assert len(record["rounds"]) == 2
-    assert len({r["run"] for r in records}) == 3
+    assert len({r["run"] for r in records}) == 2
     for size in sizes:  # those of a size took turns: no second round before the last first one
         turns = [r["rounds"] for r in records if r["requested"]["size"] == size and r["rounds"]]
         assert max(first["at_s"] for first, _ in turns) < min(last["at_s"] for _, last in turns)
     assert {r["run"] + r["model"]["file"] for r in read_records(out)} == {
         r["run"] + r["model"]["file"] for r in records
     }
-    assert len(list(out.glob("*.json"))) == 18
+    assert len(list(out.glob("*.json"))) == 12
     page = tmp_path / "page.html"
     result = run_lpie("report", out, "-o", page)
     assert result.returncode == 0, result.stderr

@@ -16,13 +16,6 @@ SETTING = "stay_on_while_plugged_in"
 
 
 @pytest.fixture(scope="module")
-def network():
-    network = phones.Network()
-    yield network
-    network.close()
-
-
-@pytest.fixture(scope="module")
 def the_phone(network, tmp_path_factory):
     return network.phone(tmp_path_factory.mktemp("phone"))
 

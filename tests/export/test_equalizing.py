@@ -20,18 +20,19 @@ from lpie.tflite.interpreter import Session
 from lpie.tflite.model import TfliteModel
 
 SIDE = 64
+SMALL_RT = {"widths": (8, 16), "encoder_blocks": (1,), "middle_blocks": 1}
 NETWORKS = {
-    "elu": ("lpienet", {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)}),
+    "elu": ("lpienet", {"encoder_widths": (8, 12), "decoder_widths": (8,)}),
     "relu": (
         "lpienet",
         {"encoder_widths": (8, 12), "decoder_widths": (8,), "activation": "relu"},
     ),
     "paper": ("lpienet", {"encoder_widths": (8, 12), "decoder_widths": (8,), "variant": "paper"}),
     "lpienet_rt": ("lpienet_rt", {"size": "s"}),
-    "attention": ("lpienet_rt", {"size": "s", "attention": True}),
+    "attention": ("lpienet_rt", {**SMALL_RT, "attention": True}),
     "nafnet": (
         "nafnet",
-        {"width": 8, "encoder_blocks": (1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1)},
+        {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)},
     ),
     "baseline": (
         "nafnet",

@@ -55,6 +55,8 @@ def test_verdicts_are_those_of_the_accelerator(name, recipe):
 
 
 # Not LPIENet: its many shapes take a software GPU from two minutes to ten, with what else runs.
+@pytest.mark.soak
+@pytest.mark.skipif(not soak.FULL, reason="a software GPU takes half a minute: make soak")
 def test_a_pretrained_network_runs_whole_and_right():
     """float16 is what phones compute in: no value of its is too large for it."""
     result = run_on_gpu(pretrained_file("denoise-s", ".tflite"))

@@ -15,7 +15,7 @@ from lpie.export.pipeline import export_tflite  # noqa: E402
 from lpie.tflite.model import TfliteModel  # noqa: E402
 from tests.conftest import run_lpie  # noqa: E402
 from tests.conversions import network  # noqa: E402
-from tests.models.test_zoo import SMALL, random_model  # noqa: E402
+from tests.models.test_zoo import SMALL, TINY, random_model  # noqa: E402
 
 
 def test_ops_left_in_float(tiny_tflite):
@@ -24,14 +24,14 @@ def test_ops_left_in_float(tiny_tflite):
 
 
 def test_an_int8_export_that_fails_names_its_worst_ops(tmp_path):
-    model = random_model(*SMALL["nafftnet"])
+    model = random_model("nafftnet", TINY)
     with pytest.raises(LpieError, match=r"BATCH_MATMUL in fftBlock\.1\.0\.inverse \(\d+ steps of"):
         export_tflite(model, tmp_path / "model.tflite", recipe="int8", size=(64, 64))
     assert not any(tmp_path.iterdir())
 
 
 def test_the_command_names_what_delegates_refuse(tmp_path):
-    random_model(*SMALL["nafftnet"]).save(tmp_path / "model.keras")
+    random_model("nafftnet", TINY).save(tmp_path / "model.keras")
     given = ("export", tmp_path / "model.keras", "--size", "32x32", "-o", tmp_path / "a.tflite")
     shown = run_lpie(*given).stdout
     assert "xnnpack: takes all" in shown

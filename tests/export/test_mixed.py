@@ -12,11 +12,13 @@ from lpie.tflite.model import TfliteModel
 from lpie.tflite.spec import ModelSpec
 from tests.conftest import assert_one_sentence, run_lpie
 
+SIDE = 256
+
 
 @pytest.fixture(scope="module")
 def noisy(astronaut):
     """Two degraded photos, and what they should be."""
-    targets = [astronaut[:256, :256], astronaut[256:, 256:]]
+    targets = [astronaut[:SIDE, :SIDE], astronaut[SIDE:, SIDE:]]
     rng = np.random.default_rng(0)
     noise = [rng.normal(0, 15, photo.shape) for photo in targets]
     pairs = zip(targets, noise, strict=True)
@@ -30,17 +32,19 @@ def network():
     return load_pretrained("denoise-s")
 
 
-def export(network, path, noisy, max_drop):
+def export(network, path, noisy, max_drop, **options):
+    """(spec, what the choice of layers found)."""
     found = []
     spec = export_tflite(
         network,
         path,
         recipe="mixed",
-        size=(256, 256),
+        size=(SIDE, SIDE),
         photos=noisy[0],
         targets=noisy[1],
         max_drop=max_drop,
         progress=found.append,
+        **options,
     )
     return spec, found[0]
 
@@ -58,7 +62,7 @@ def test_all_is_int8_where_that_is_good_enough(network, tmp_path, noisy):
     assert spec.float_layers == found.float_layers == ()
     assert found.lost_db == found.int8_db
     whole = export_tflite(
-        network, tmp_path / "int8.tflite", recipe="int8", size=(256, 256), photos=noisy[0]
+        network, tmp_path / "int8.tflite", recipe="int8", size=(SIDE, SIDE), photos=noisy[0]
     )
     assert kinds(tmp_path / "mixed.tflite") == kinds(tmp_path / "int8.tflite")
     assert spec.verified == whole.verified
@@ -92,33 +96,13 @@ def test_elus_in_float_are_named_too(tmp_path, noisy):
     network = keras.Model(image, keras.layers.Add()([image, x]))
     first = network.layers[1]  # whose wide range costs more than the 8 bits of the output do
     first.set_weights([20 * weight for weight in first.get_weights()])
-    path, found = tmp_path / "mixed.tflite", []
-    spec = export_tflite(
-        network,
-        path,
-        recipe="mixed",
-        size=(256, 256),
-        photos=noisy[0],
-        targets=noisy[1],
-        max_drop=100,
-        progress=found.append,
-        verified=False,
-    )
+    path = tmp_path / "mixed.tflite"
+    spec, found = export(network, path, noisy, 100, verified=False)
     assert spec.float_layers == ()
     assert all(kind != "float32" for _, kind in kinds(path))
-    assert {each.op for each in found[0].ranking} >= {"ELU", "CONV_2D"}
-    bound = (found[0].int8_db + min(each.lost_db for each in found[0].ranking)) / 2
-    spec = export_tflite(
-        network,
-        path,
-        recipe="mixed",
-        size=(256, 256),
-        photos=noisy[0],
-        targets=noisy[1],
-        max_drop=max(bound, 0),
-        verified=False,
-        force=True,
-    )
+    assert {each.op for each in found.ranking} >= {"ELU", "CONV_2D"}
+    bound = (found.int8_db + min(each.lost_db for each in found.ranking)) / 2
+    spec, _ = export(network, path, noisy, max(bound, 0), verified=False, force=True)
     floats = [op for op, kind in kinds(path) if kind == "float32"]
     assert "ELU" in floats
     assert len(spec.float_layers) <= len(floats)

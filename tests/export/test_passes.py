@@ -127,9 +127,9 @@ def test_what_a_rewrite_leaves(nets):
     assert kinds(merged) == kinds(nets["gate"]) - Counter({"ChannelMean": 1})
     split, _ = rewritten(nets["elu"], chosen_rewrites(None, ["split_concatenation"]))
     before, after = kinds(nets["elu"]), kinds(split)
-    # Of five stages one each, and the one that both convolutions of the tail read.
-    assert before["Concatenate"] - after["Concatenate"] == 6
-    assert after["Conv2D"] - before["Conv2D"] == 7
+    # Of three stages one each, and the one that both convolutions of the tail read.
+    assert before["Concatenate"] - after["Concatenate"] == 4
+    assert after["Conv2D"] - before["Conv2D"] == 5
 
 
 def test_a_bias_before_zero_padding_stays():

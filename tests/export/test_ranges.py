@@ -156,8 +156,8 @@ def test_an_op_that_wants_its_own_range_keeps_it(models):
 
 def test_units_that_never_fire_do_not_break_the_file(tmp_path):
     keras.utils.set_random_seed(0)
-    model = lpie.build_model("lpienet_rt", size="s")
-    dead = model.get_layer("middle_block1_expand")
+    model = lpie.build_model("lpienet_rt", widths=(8, 16), encoder_blocks=(1,), middle_blocks=1)
+    dead = model.get_layer("middle_block0_expand")
     dead.bias.assign(np.full(dead.bias.shape, -100.0))
     spec = lpie.export.export_tflite(model, tmp_path / "a.tflite", recipe="int8", size=(64, 64))
     assert spec.verified["passed"]

@@ -83,7 +83,7 @@ def test_a_network_on_real_photos(network, astronaut):
 
 
 SMALL = {
-    "lpienet_rt": {"size": "s"},
-    "lpienet": {"encoder_widths": (8, 12, 16), "decoder_widths": (12, 8)},
-    "nafnet": {"width": 8, "encoder_blocks": (1, 1), "middle_blocks": 1, "decoder_blocks": (1, 1)},
+    "lpienet_rt": {"widths": (8, 16), "encoder_blocks": (1,), "middle_blocks": 1},
+    "lpienet": {"encoder_widths": (8, 12), "decoder_widths": (8,)},
+    "nafnet": {"width": 8, "encoder_blocks": (1,), "middle_blocks": 1, "decoder_blocks": (1,)},
 }

@@ -47,7 +47,7 @@ def test_a_tflite_of_any_size_restores_like_keras(tiny_model, tiny_tflite, photo
     np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(("tile", "words"), [(150, "multiple of 4"), (64, "at least 140")])
+@pytest.mark.parametrize(("tile", "words"), [(151, "multiple of 2"), (60, "at least 62")])
 def test_a_tile_that_cannot_work_is_one_sentence(tiny_run, tile, words):
     with pytest.raises(InputError, match=words):
         Restorer(tiny_run, tile_px=tile)
@@ -141,7 +141,7 @@ def test_command_line_on_a_photo_and_a_folder(tiny_run, astronaut, tmp_path):
         (["a.png", "b.png"], "b.png exists already"),
         (["broken.jpg"], "broken.jpg is not a readable image"),
         (["empty"], "empty holds no image"),
-        (["a.png", "c.png", "--tile", "30"], "--tile must be a multiple of 4"),
+        (["a.png", "c.png", "--tile", "31"], "--tile must be a multiple of 2"),
     ],
 )
 def test_a_wrong_question_is_one_sentence(tiny_run, astronaut, tmp_path, arguments, words):

@@ -1,6 +1,7 @@
 """Networks whose output is larger than their input, of other channels, or of any size."""
 
 import dataclasses
+import hashlib
 
 import keras
 import numpy as np
@@ -15,14 +16,26 @@ from lpie.models.layers import PixelShuffle
 from lpie.restore.photos import Crop, restore_crop, restore_photo, side_by_side
 from lpie.restore.stitching import enlarged, enlarged_part
 from lpie.restore.tile_policy import Plan
+from lpie.tflite.foreign.trust import remember_export
 from lpie.tflite.interpreter import Session
 from lpie.tflite.model import TfliteModel
 from tests.conftest import SHARED
-from tests.receptive_fields import LARGE, LOCAL, SMALL, path_of
+from tests.receptive_fields import FOLDER, LARGE, LOCAL, SMALL, path_of
 
 RNG = np.random.default_rng(0)
 IMAGE = RNG.random((LARGE, LARGE, 3), np.float32)
 CASES = SHARED / "cases" / "tflite"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known(tmp_path_factory):
+    """Our own files run in this process: that of foreign ones has tests of its own."""
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        for file in FOLDER.glob("*.tflite"):
+            remember_export(hashlib.sha256(file.read_bytes()).hexdigest())
+        yield
 
 
 def whole(name, image=IMAGE):

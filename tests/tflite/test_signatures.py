@@ -81,7 +81,7 @@ def test_command_line(tiny_run, astronaut, tmp_path):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["96x64", "96x66"], "must be multiples of 4"),
+        (["96x64", "96x65"], "must be multiples of 2"),
         (["96x64", "96x64"], "was given twice"),
         (["96x64", "wide"], "A size is WIDTHxHEIGHT"),
     ],

@@ -18,7 +18,13 @@ from lpie.training.distribution.meeting import meet, parse_hosts
 from lpie.training.distribution.relay import relay
 from lpie.training.distribution.secret import Secret
 
-HANGS = "import threading; threading.Lock().acquire(); threading.Event().wait()"
+# It is left less time to end by itself, of which it would use all.
+HANGS = """
+import threading
+import lpie.training.distribution.job as module
+module.GRACE_S = 0.5
+threading.Event().wait()
+"""
 WORKER = """
 import sys
 from lpie.training.distribution.job import Job

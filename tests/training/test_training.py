@@ -44,7 +44,7 @@ def test_a_run_leaves_what_it_promises(tiny_run):
     assert set(rows[0]["parts"]) == {"ssim", "l1", "gradient"}
     # The L1 part: SSIM of four random crops says more of the crops than of the weights.
     l1 = [r["parts"]["l1"] for r in rows if "loss" in r]
-    assert l1[-1] < 0.9 * l1[0]
+    assert l1[-1] < 0.95 * l1[0]
     gains = [r["psnr_db"] - r["degraded_psnr_db"] for r in rows if "psnr_db" in r]
     assert gains == sorted(gains)
     for name in ("best.keras", "last.keras", "checkpoint.npz", "config.json"):

@@ -31,10 +31,13 @@ middle_blocks = 1
 block = "residual"
 settings = {"loss.l1" = 0.5}
 
-[designs.lpienet]
-network = "lpienet"
-encoder_widths = [4, 8]
-decoder_widths = [4]
+[designs.plainnet]
+network = "nafnet"
+block = "plain"
+width = 4
+encoder_blocks = [1]
+middle_blocks = 0
+decoder_blocks = [1]
 """
 CONFIG = """
 [data]
@@ -74,7 +77,7 @@ def test_trains_measures_and_draws(given, tmp_path):
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     rows = {row["name"]: row for row in found["results"]}
-    assert set(rows) == {"plain", "lpienet"}
+    assert set(rows) == {"plain", "plainnet"}
     for row in rows.values():
         assert set(row["psnr_db"]) == {"15", "25", "50"}
         assert row["median_ms"]["float32"] > 0
@@ -85,7 +88,7 @@ def test_trains_measures_and_draws(given, tmp_path):
     assert rows["plain"]["settings"] == {"loss.l1": 0.5}
     config = json.loads((given[-3] / "plain" / "config.json").read_text())
     assert config["loss"]["l1"] == 0.5
-    assert rows["lpienet"]["network"] == "lpienet"
+    assert rows["plainnet"]["network"] == "nafnet"
     assert any(row["front"] for row in rows.values())
     assert rows["plain"]["partitions"]["int8"]["xnnpack"] == 1
     shown = table(found)
@@ -94,7 +97,7 @@ def test_trains_measures_and_draws(given, tmp_path):
     assert "too large" in table(found)
     drawn = (tmp_path / "a.svg").read_text()
     assert drawn.startswith("<?xml")
-    assert "lpienet" in drawn
+    assert "plainnet" in drawn
 
 
 def test_what_is_wrong_is_one_sentence(given, tmp_path):
