@@ -51,6 +51,10 @@ COMMANDS = {
         "lpie.cli.benchmark.predict",
         "Estimate how long a .tflite file takes on a phone.",
     ),
+    "serve": (
+        "lpie.cli.serve",
+        "Serve a page that restores and measures in any browser.",
+    ),
     "report": (
         "lpie.cli.benchmark.report",
         "Write an HTML page about a run or about measurements.",
