@@ -22,7 +22,10 @@ def received(body: bytes) -> list[Record]:
 
     Raises `InputError` for what is no record of a browser.
     """
-    table = parse_json(body, "The measurement")
+    try:
+        table = parse_json(body)
+    except ValueError as error:
+        raise InputError(f"The measurement is no JSON: {error}") from None
     values = table.get("records") if isinstance(table, dict) else None
     if not isinstance(values, list) or not 0 < len(values) <= MOST_RECORDS:
         raise InputError(f"The measurement must hold a list of 1 to {MOST_RECORDS} records.")

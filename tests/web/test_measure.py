@@ -45,7 +45,7 @@ def test_networks_in_turns(context, served):
 def test_tiles_and_the_gpu(context, served):
     address, folder = served
     before = set(folder.glob("*.json"))
-    measured(context, address, networks="denoise-s", sizes="304x200", on="webgpu", rounds=1, mostPx=176)
+    measured(context, address, networks="denoise-s", sizes="184x160", on="webgpu", rounds=1, mostPx=160)
     (file,) = set(folder.glob("*.json")) - before
     (record,) = read_records(file)
     if record["verdict"] == "failed":
@@ -90,3 +90,16 @@ def test_a_static_site_works_from_any_server_of_files(context, networks, runtime
 class Quiet(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+
+def test_a_browser_is_driven_without_a_hand(networks, runtime):
+    from lpie.web.drive import Wanted, measure_in_browser
+    from tests.web.conftest import CHROMIUM
+
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium: apt-get install chromium")
+    (record,) = measure_in_browser(
+        networks[:1], Wanted(sizes=("64x48",), rounds=3, seconds=0.0, limit_s=60)
+    )
+    assert record["runner"]["name"] == "web"
+    assert len(record["rounds"]) == 3

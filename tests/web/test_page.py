@@ -142,7 +142,7 @@ def test_a_file_that_is_no_photo_is_said_and_the_next_one_works(page, noisy):
 
 
 def test_cancel(page, astronaut):
-    large = np.tile(astronaut, (5, 5, 1))
+    large = np.tile(astronaut, (3, 4, 1))
     choose(page, "large.png", image_file(large, "PNG", compress_level=1))
     wait(page, "document.querySelector('#progress').value > 0")
     page.click("#cancel")

@@ -24,7 +24,7 @@ def ask(address, path="/", *, method="GET", body=None, headers=(), host=None):
     else:
         connection = http.client.HTTPConnection("127.0.0.1", url.port)
     connection.putrequest(method, path, skip_host=True)
-    connection.putheader("Host", host or url.netloc)
+    connection.putheader("Host", url.netloc if host is None else host)
     for name, value in dict(headers).items():
         connection.putheader(name, value)
     if body is not None:
