@@ -50,7 +50,7 @@ setup: $(VENV)/installed
 $(VENV)/installed: setup.cfg pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install -q --upgrade pip
-	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,photos,docs,dev]'
+	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[train,qat,photos,web,docs,dev]'
 	# 98 MB of Qualcomm's, for Linux on x86-64.
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install -q -e '.[npu]' \
 		|| echo "Qualcomm's tools for NPUs could not be installed: their tests skip."

@@ -7,31 +7,40 @@ from pathlib import Path
 import click
 
 from lpie.cli.format import echo
+from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, PathType
 from lpie.errors import InputError, require
 
 PORT = 8800
 
 
-@click.command()
+@command()
 @click.argument("models", nargs=-1, type=PATH)
-@click.option("--lan", is_flag=True, help="Let other devices in: HTTPS, a one-time address, a QR code.")
-@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True, help="0: any.")
-@click.option(
+@option("--lan", is_flag=True, help="Let other devices in: HTTPS, a one-time address, a QR code.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=PORT,
+    show_default=True,
+    help="Port to listen on; 0 takes a free one.",
+    advanced=True,
+)
+@option(
     "--records",
     type=PATH,
     default="browser_records",
     show_default=True,
     help="Folder for what browsers measure.",
 )
-@click.option("--export", "folder", type=PATH, help="Write a static site to this folder instead.")
-@click.option("--force", is_flag=True, help="With --export: write into a folder that is not empty.")
-@click.option(
+@option("--export", "folder", type=PATH, help="Write a static site to this folder instead.")
+@option("--force", is_flag=True, help="With --export: write into a folder that is not empty.")
+@option(
     "--runtime",
     type=PathType(),
     help="Folder with LiteRT.js as `npm pack` writes it.  [default: fetched once by npm]",
+    advanced=True,
 )
-@click.option("--open", "opened", is_flag=True, help="Open the page in the browser.")
+@option("--open", "opened", is_flag=True, help="Open the page in the browser.")
 def serve(
     models: tuple[Path, ...],
     lan: bool,

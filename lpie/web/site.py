@@ -37,7 +37,11 @@ def page_files() -> dict[str, bytes]:
 
 
 def export_site(
-    networks: Sequence[WebNetwork], folder: Path, *, runtime: Path | None = None, force: bool = False
+    networks: Sequence[WebNetwork],
+    folder: Path,
+    *,
+    runtime: Path | None = None,
+    force: bool = False,
 ) -> Mapping[str, int]:
     """Write the page as a static site, for any server of files; returns {file: bytes}.
 

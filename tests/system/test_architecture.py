@@ -40,6 +40,7 @@ LAYERS = [
     {"lpie.training"},
     {"lpie.export"},
     {"lpie.benchmarks.records"},
+    {"lpie.web"},
     {"lpie.benchmarks.adb", "lpie.benchmarks.logs", "lpie.benchmarks.predict"},
     {"lpie.benchmarks.harness"},
     {"lpie.benchmarks.runners"},

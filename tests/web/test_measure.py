@@ -15,7 +15,11 @@ def measured(context, address, **wanted):
     query = "&".join(f"{name}={value}" for name, value in wanted.items())
     with opened(context, f"{address}#measure?start=1&seconds=0&{query}") as tab:
         wait(tab, "'measured' in document.documentElement.dataset", 200)
-        return tab.inner_text("#results"), tab.inner_text("#measure-status"), tab.inner_text("#answer")
+        return (
+            tab.inner_text("#results"),
+            tab.inner_text("#measure-status"),
+            tab.inner_text("#answer"),
+        )
 
 
 def test_networks_in_turns(context, served):
@@ -24,7 +28,8 @@ def test_networks_in_turns(context, served):
     table, status, answer = measured(
         context, address, networks="denoise-s,lowlight-s", sizes="64x48", on="wasm", rounds=3
     )
-    assert "denoise-s" in table and "lowlight-s" in table
+    assert "denoise-s" in table
+    assert "lowlight-s" in table
     (file,) = set(folder.glob("*.json")) - before
     assert file.name in status
     assert "64x48" in answer
@@ -45,7 +50,9 @@ def test_networks_in_turns(context, served):
 def test_tiles_and_the_gpu(context, served):
     address, folder = served
     before = set(folder.glob("*.json"))
-    measured(context, address, networks="denoise-s", sizes="184x160", on="webgpu", rounds=1, mostPx=160)
+    measured(
+        context, address, networks="denoise-s", sizes="184x160", on="webgpu", rounds=1, mostPx=160
+    )
     (file,) = set(folder.glob("*.json")) - before
     (record,) = read_records(file)
     if record["verdict"] == "failed":

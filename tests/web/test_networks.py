@@ -75,7 +75,9 @@ def test_every_text_has_both_languages():
 
     text = page_files()["text.js"].decode()
     english, german = re.findall(r"const (?:EN|DE) = \{(.*?)\n\};", text, re.S)
-    keys = [set(re.findall(r"(?:^|[,{]\s*|\n\s*)'?([\w-]+)'?: '", part)) for part in (english, german)]
+    keys = [
+        set(re.findall(r"(?:^|[,{]\s*|\n\s*)'?([\w-]+)'?: '", part)) for part in (english, german)
+    ]
     assert keys[0] == keys[1]
     used = set(re.findall(r'data-text="(\w+)"', page_files()["index.html"].decode()))
     assert used <= keys[0]

@@ -30,7 +30,10 @@ def choose(page, name, data, kind="image/png"):
 
 
 def finished(page):
-    wait(page, "document.querySelector('.working').hidden && !!document.querySelector('#status').textContent")
+    wait(
+        page,
+        "document.querySelector('.working').hidden && !!document.querySelector('#status').textContent",
+    )
     return page.inner_text("#status")
 
 

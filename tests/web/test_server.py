@@ -87,7 +87,8 @@ def send(address, *records, **options):
 def test_the_page_is_isolated_and_nothing_but_the_site_is_served(site):
     address, _ = site
     status, headers, body = ask(address)
-    assert status == 200 and b"<title>lpie</title>" in body
+    assert status == 200
+    assert b"<title>lpie</title>" in body
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cross-origin-embedder-policy"] == "require-corp"
     assert "default-src 'self'" in headers["content-security-policy"]
@@ -149,7 +150,9 @@ def test_what_is_no_measurement_is_refused(site):
         b"[" * 100_000,
         b'{"records": [' + b" " * 2_100_000 + b"]}",
         json.dumps({"records": [measurement()] * 201}).encode(),
-        json.dumps({"records": [measurement(runner={**measurement()["runner"], "name": "host"})]}).encode(),
+        json.dumps(
+            {"records": [measurement(runner={**measurement()["runner"], "name": "host"})]}
+        ).encode(),
         json.dumps({"records": [measurement(device="../../x")]}).encode(),
         json.dumps({"records": [measurement(started="../../../x")]}).encode(),
     ]
@@ -182,7 +185,8 @@ def test_a_token_opens_the_page_once(lan):
     assert ask(address, headers={"Cookie": cookie})[0] == 200
     assert ask(address, url.path)[0] == 403
     assert ask(address, headers={"Cookie": "lpie=x"})[0] == 403
-    assert len(later) == 1 and later[0] != address
+    assert len(later) == 1
+    assert later[0] != address
     assert ask(address, urlsplit(later[0]).path)[0] == 303
 
 

@@ -111,6 +111,10 @@ def _parsed(log: Path) -> "list[Record]":
 
 def _measured(options: Options, typed: set[str]) -> "list[Record]":
     """The records of the devices that were asked for, this computer where none was."""
+    from lpie.cli.benchmark.browser import BROWSER, measured_in_browser
+
+    if BROWSER in options.device:
+        return measured_in_browser(options, typed)
     from lpie.benchmarks.bench import Photos, Tools
     from lpie.benchmarks.bench import bench as measure
     from lpie.benchmarks.runners.options import check_options, kinds_of

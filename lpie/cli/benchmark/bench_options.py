@@ -134,8 +134,8 @@ WHERE = (
         "--device",
         multiple=True,
         metavar="SERIAL",
-        help="Device to measure on: a serial, `all`, or `host` for this computer. Repeatable.  "
-        "[default: host; with --suite all]",
+        help="Device to measure on: a serial, `all`, `host` for this computer, or `browser` for "
+        "one on it. Repeatable.  [default: host; with --suite all]",
     ),
     option(
         "--list-devices",
