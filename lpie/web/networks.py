@@ -127,7 +127,7 @@ def _places(model: TfliteModel, base: Size, step: int) -> tuple[Place, ...]:
     """Where the sizes stand in `model`, which is for images of `base`."""
     same = _words(model)
     taller, wider = Size(base.height + step, base.width), Size(base.height, base.width + step)
-    found: list[Place] = []
+    places: list[Place] = []
     for axis, other in (("height", taller), ("width", wider)):
         changed = _words(model.resized(other))
         if changed.shape != same.shape:
@@ -137,10 +137,10 @@ def _places(model: TfliteModel, base: Size, step: int) -> tuple[Place, ...]:
             factor = Fraction(int(same[at]), old)
             if factor * new != int(changed[at]):
                 raise InputError(f"{model.name} holds a size that does not follow the image.")
-            found.append(Place(int(at), axis, (factor.numerator, factor.denominator)))
-    if len({place.at for place in found}) != len(found):
+            places.append(Place(int(at), axis, (factor.numerator, factor.denominator)))
+    if len({place.at for place in places}) != len(places):
         raise InputError(f"{model.name} holds a size that follows both sides of the image.")
-    return tuple(sorted(found, key=lambda place: place.at))
+    return tuple(sorted(places, key=lambda place: place.at))
 
 
 def _words(model: TfliteModel) -> np.ndarray:

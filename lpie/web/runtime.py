@@ -28,10 +28,10 @@ LIMIT_S = 300
 IMPORT = (b'from "@litertjs/wasm-utils"', b'from "./wasm-utils.js"')
 
 
-def runtime_folder(given: Path | None = None) -> Path:
+def runtime_folder(packages: Path | None = None) -> Path:
     """The folder of LiteRT.js as the page loads it: core/ and wasm/.
 
-    given: a folder with the two packages as npm packs them (`npm pack`), instead of fetching them.
+    packages: a folder with the two packages as `npm pack` writes them, instead of fetching them.
     The result stands in lpie's cache, and later calls need no network.
     """
     cache = cache_folder()
@@ -39,7 +39,7 @@ def runtime_folder(given: Path | None = None) -> Path:
     if not target.is_dir():
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            built = _build(given or _fetch(Path(folder)), Path(folder) / "built")
+            built = _build(packages or _fetch(Path(folder)), Path(folder) / "built")
             _publish(built, target)
     return target
 

@@ -56,11 +56,13 @@ def serving(
         listener = stack.enter_context(_listener("0.0.0.0" if lan else LOOPBACK, port))
         port = listener.getsockname()[1]
         names = [*_addresses(), "localhost", LOOPBACK] if lan else ["localhost", LOOPBACK]
-        scheme, options, fingerprint = "http", {}, ""
+        scheme, fingerprint = "http", ""
+        certificate: Path | None = None
+        key: Path | None = None
         if lan:
             place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             certificate, key, fingerprint = write_certificate(place, names)
-            scheme, options = "https", {"ssl_certfile": certificate, "ssl_keyfile": key}
+            scheme = "https"
         base = f"{scheme}://{names[0]}:{port}/"
         access = Access(open=not lan, invited=lambda token: invited(f"{base}enter/{token}"))
         app = web_app(
@@ -70,7 +72,9 @@ def serving(
             access=access,
             hosts={f"{name}:{port}" for name in names},
         )
-        config = uvicorn.Config(app, log_level="error", lifespan="off", **options)
+        config = uvicorn.Config(
+            app, log_level="error", lifespan="off", ssl_certfile=certificate, ssl_keyfile=key
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
@@ -108,7 +112,7 @@ def _addresses() -> list[str]:
     with contextlib.suppress(OSError):
         infos = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
         first += [str(info[4][0]) for info in infos]
-    found = [address for address in dict.fromkeys(first) if not address.startswith("127.")]
-    if not found:
+    outside = [each for each in dict.fromkeys(first) if not each.startswith("127.")]
+    if not outside:
         raise LpieError("This computer has no address in a network, so no other can reach it.")
-    return found
+    return outside

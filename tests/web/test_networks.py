@@ -44,7 +44,7 @@ def test_what_the_page_cannot_run_is_a_sentence(tiny_tflite, tmp_path):
     from lpie.web.networks import web_network
 
     if TfliteModel.read(tiny_tflite["int8"]).inputs[0].dtype == "int8":
-        with pytest.raises(InputError, match="LiteRT.js takes images of float32 or uint8"):
+        with pytest.raises(InputError, match=r"LiteRT\.js takes images of float32 or uint8"):
             web_network(tiny_tflite["int8"])
     with pytest.raises(LpieError):
         web_network(tmp_path / "missing.tflite")

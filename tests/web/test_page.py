@@ -30,10 +30,8 @@ def choose(page, name, data, kind="image/png"):
 
 
 def finished(page):
-    wait(
-        page,
-        "document.querySelector('.working').hidden && !!document.querySelector('#status').textContent",
-    )
+    wait(page, "document.querySelector('.working').hidden")
+    wait(page, "!!document.querySelector('#status').textContent")
     return page.inner_text("#status")
 
 
@@ -74,7 +72,8 @@ def test_plans_statistics_and_levels_are_those_of_python(page):
     described = page.evaluate(
         """async (cases) => {
           const {describe, deviation} = await import('/statistics.js');
-          return cases.map(({times_ms: times}) => ({...describe(times), spread_ms: deviation(times)}));
+          return cases.map(({times_ms}) =>
+            ({...describe(times_ms), spread_ms: deviation(times_ms)}));
         }""",
         cases,
     )
@@ -83,8 +82,8 @@ def test_plans_statistics_and_levels_are_those_of_python(page):
     bits = page.evaluate(
         """async () => {
           const {Levels} = await import('/network.js');
-          const network = {input: 'float32', output: 'float32', quantization: [null, null], range: [0, 1]};
-          return [...new Int32Array(new Levels(network).inputs.buffer)];
+          const types = {input: 'float32', output: 'float32', quantization: [null, null]};
+          return [...new Int32Array(new Levels({...types, range: [0, 1]}).inputs.buffer)];
         }"""
     )
     assert bits == golden("pixels")["float_bits"]

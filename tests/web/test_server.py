@@ -206,6 +206,6 @@ def test_a_port_in_use_is_a_sentence(site, networks, tmp_path, monkeypatch):
 
     monkeypatch.setattr(serve, "runtime_folder", lambda given: tmp_path)
     port = urlsplit(site[0]).port
-    with pytest.raises(InputError, match=f"Port {port} cannot be used"):
-        with serve.serving(networks, records=tmp_path, port=port):
-            pass
+    taken = pytest.raises(InputError, match=f"Port {port} cannot be used")
+    with taken, serve.serving(networks, records=tmp_path, port=port):
+        pass
