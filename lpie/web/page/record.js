@@ -5,6 +5,7 @@ import {describe, deviation, median} from './statistics.js';
 const SPREAD = 1.25;
 const DEVIATION = 0.25;
 const NORMAL = 1.4826;
+const LEAST_ROUNDS = 3;
 
 const blank = (...names) => Object.fromEntries(names.map((name) => [name, null]));
 
@@ -90,7 +91,10 @@ function judged(job, rounds) {
     return {verdict: 'fell_back', why};
   }
   const why = unstable(rounds);
-  return why ? {verdict: 'unstable', why} : {verdict: 'valid', why: ''};
+  if (why) return {verdict: 'unstable', why};
+  if (rounds.length >= LEAST_ROUNDS) return {verdict: 'valid', why: ''};
+  const few = `Rounds: ${rounds.length}. ${LEAST_ROUNDS} are the least that show how much the times vary.`;
+  return {verdict: 'too_few', why: few};
 }
 
 function unstable(rounds) {
