@@ -112,7 +112,7 @@ def _addresses() -> list[str]:
     with contextlib.suppress(OSError):
         infos = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)
         first += [str(info[4][0]) for info in infos]
-    outside = [each for each in dict.fromkeys(first) if not each.startswith("127.")]
+    outside = [one for one in dict.fromkeys(first) if not one.startswith("127.")]
     if not outside:
         raise LpieError("This computer has no address in a network, so no other can reach it.")
     return outside
