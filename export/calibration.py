@@ -17,6 +17,7 @@ from lpie.weights import is_name
 
 MOST_PHOTOS = 12  # a few photos cover brightness and texture, and each is held in memory
 TILES = 32
+GREY = np.array([0.299, 0.587, 0.114], np.float32)  # of red, green and blue (ITU-R BT.601)
 LEAST_PX = 64 * 64  # fewer pixels say too little about the range of values in photos
 
 
@@ -63,9 +64,14 @@ def _spread(items: list) -> list:
 
 
 def calibration_tiles(
-    photos: Sequence[NDArray[np.uint8]], height: int, width: int, *, tiles: int = TILES
+    photos: Sequence[NDArray[np.uint8]],
+    height: int,
+    width: int,
+    *,
+    tiles: int = TILES,
+    channels: int = 3,
 ) -> list[NDArray[np.float32]]:
-    """`tiles` tiles [height, width, 3] float32 of `photos`, the same ones each time.
+    """`tiles` tiles [height, width, channels] float32 of `photos`, the same ones each time.
 
     Spread evenly over all positions, ordered by brightness. The first one also holds a black and
     a white pixel, so that the input's scale is 1/255 and 8-bit photos enter unchanged.
@@ -84,7 +90,12 @@ def calibration_tiles(
     chosen = [to_float(windows[int(i * step)]) for i in range(min(tiles, len(windows)))]
     chosen[0] = chosen[0].copy()
     chosen[0][0, 0], chosen[0][0, 1] = 0, 1
-    return chosen
+    return [in_channels(tile, channels) for tile in chosen]
+
+
+def in_channels(image: NDArray[np.float32], channels: int) -> NDArray[np.float32]:
+    """An image [..., 3] as it is, or, for a network of one channel, in grey [..., 1]."""
+    return image if channels == 3 else image @ GREY[:, None]
 
 
 def paired_tiles(
@@ -94,8 +105,9 @@ def paired_tiles(
     width: int,
     *,
     tiles: int = 16,
+    channels: int = 3,
 ) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]]]:
-    """`tiles` tiles [height, width, 3] float32 of `photos`, spread over them, and of `targets`."""
+    """`tiles` tiles [height, width, channels] float32, spread over `photos`, and of `targets`."""
     pairs = [
         pair
         for photo, target in zip(photos, targets, strict=True)
@@ -103,7 +115,11 @@ def paired_tiles(
     ]
     step = max(len(pairs) / tiles, 1)
     chosen = [pairs[int(i * step)] for i in range(min(tiles, len(pairs)))]
-    return [to_float(a) for a, _ in chosen], [to_float(b) for _, b in chosen]
+    degraded, target = zip(*chosen, strict=True)
+    return (
+        [in_channels(to_float(x), channels) for x in degraded],
+        [in_channels(to_float(x), channels) for x in target],
+    )
 
 
 def _windows(photo: NDArray[np.uint8], height: int, width: int) -> list[NDArray[np.uint8]]:

@@ -4,6 +4,7 @@ An export runs the stages of its recipe (`export/recipes.py`) one after the othe
 function below that changes the `Work`.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +17,12 @@ from lpie.backend import keras
 from lpie.errors import InputError, LpieError
 from lpie.export.calibration import calibration_tiles, paired_tiles, pairs_for
 from lpie.export.int8 import elu, equalization, gptq, io_types, mixed, ranges
-from lpie.export.int8.diagnosis import least_exact
+from lpie.export.int8.diagnosis import advice, least_exact
 from lpie.export.int8.mixed import Mix
 from lpie.export.int8.unsigned_activations import make_unsigned
 from lpie.export.npu import NpuFile, check_npu_outputs, compile_checked, write_npu_file
 from lpie.export.recipes import Recipe, Stage
-from lpie.export.request import MAX_DROP_DB, ExportRequest
+from lpie.export.request import MAX_DROP_DB, ExportRequest, requested
 from lpie.export.rewrites.padding import pads_ends_alone, pads_to, without_padding
 from lpie.export.rewrites.targets import rewritten
 from lpie.export.tensorflow_converter import convert, make_converter
@@ -29,13 +30,16 @@ from lpie.export.verification.parity import Verification, small, verify
 from lpie.export.write import check_output, refuse_foreign_ops, versions, write
 from lpie.models.do_conv import fold
 from lpie.models.graph.analysis import Analysis, analyse
+from lpie.models.graph.flat import flat
 from lpie.npu.tools import npu_tools
 from lpie.restore.keras_network import forward, keras_ends
 from lpie.size import Size
 from lpie.system.files import sha256
 from lpie.tflite.edit import TfliteEditor
 from lpie.tflite.model import TfliteModel
-from lpie.tflite.resize import resize
+from lpie.tflite.receptive_field.ends import ImageEnds
+from lpie.tflite.receptive_field.walk import receptive_field
+from lpie.tflite.resize import FixedSizeError, resize
 from lpie.tflite.signatures import add_size, of_size
 from lpie.tflite.spec import ModelSpec
 
@@ -44,16 +48,6 @@ Photos = Sequence[NDArray[np.uint8]]
 # Converted and calibrated at this size whatever the final one, so that a 4K export takes no more
 # memory than a small one; then the file is resized (exact, see `lpie.tflite.resize.resize`).
 TILE = Size(256, 256)
-# The keywords of `export_tflite` before there was an `ExportRequest`.
-OLD_KEYWORDS = {
-    "recipe": "recipe",
-    "io": "io",
-    "max_drop": "max_drop_db",
-    "target": "hardware_target",
-    "rewrites": "rewrites",
-    "verified": "verify",
-    "force": "overwrite",
-}
 
 
 def export_tflite(
@@ -100,10 +94,14 @@ def export_tflite(
     """
     ground_truth = old.pop("targets", ground_truth)
     on_progress = old.pop("progress", on_progress)
-    work = _begin(model, Path(path), _requested(request, old), photos, ground_truth)
-    work.source, work.on_progress = source, on_progress
-    for stage in work.recipe.stages:
-        STAGES[stage](work)
+    request = requested(request, old)
+    for resizable in (True, False):
+        work = _begin(model, Path(path), request, photos, ground_truth)
+        work.source, work.on_progress, work.resizable = source, on_progress, resizable
+        with contextlib.suppress(*[FixedSizeError] * resizable):
+            for stage in work.recipe.stages:
+                STAGES[stage](work)
+            break
     assert work.spec is not None, "the last stage of every recipe writes the file"
     return work.spec
 
@@ -128,12 +126,19 @@ class Work:
     scale: int = 1
     source: Path | None = None
     on_progress: Callable[[Mix], None] = lambda mix: None
+    # Whether the file may be converted at another size and resized.
+    resizable: bool = True
     rewrites: tuple[str, ...] = ()
     tiles: list[NDArray[np.float32]] = field(default_factory=list)
     float_layers: tuple[str, ...] = ()
     editor: TfliteEditor | None = None
     verification: Verification | None = None
     spec: ModelSpec | None = None
+
+    @property
+    def channels(self) -> int:
+        """Of the images that the network takes."""
+        return int(self.network.inputs[0].shape[3])
 
     @property
     def recipe(self) -> Recipe:
@@ -145,31 +150,6 @@ class Work:
         """The `.tflite` as far as it is."""
         assert self.editor is not None, "a recipe converts before it changes the file"
         return self.editor
-
-
-def _requested(request: ExportRequest | None, old: dict[str, Any]) -> ExportRequest:
-    """`request`, or what the keywords of lpie 0.1 ask for."""
-    if request is not None:
-        if old:
-            raise InputError(
-                f"`request` already says what to export. Received also: {', '.join(old)}. "
-                "Put all of it into the ExportRequest."
-            )
-        return request
-    unknown = sorted(set(old) - {*OLD_KEYWORDS, "size", "more_sizes"})
-    if unknown:
-        raise TypeError(f"export_tflite() got an unexpected keyword argument {unknown[0]!r}")
-    options = {OLD_KEYWORDS[name]: value for name, value in old.items() if name in OLD_KEYWORDS}
-    sizes = [old["size"]] if "size" in old else ["fhd"]
-    return ExportRequest(sizes=tuple(map(_size, [*sizes, *old.get("more_sizes", ())])), **options)
-
-
-def _size(size: Any) -> Size | str:
-    """A size as lpie 0.1 took it: a text, or a tuple (width, height)."""
-    if isinstance(size, str | Size):
-        return size
-    width, height = size
-    return Size(height, width)
 
 
 def _begin(
@@ -184,8 +164,10 @@ def _begin(
     if request.npus:
         npu_tools()
         check_npu_outputs(path, request.chips, request.overwrite)
-    plain = fold(model)
-    scale = keras_ends(plain).scale or 1
+    plain = fold(flat(model, precision="float32"))
+    ends = keras_ends(plain)
+    _check_ends(model, ends, request)
+    scale = ends.scale or 1
     if scale > 1 and request.chosen.needs_pairs:
         raise InputError(
             f"The recipe {request.recipe} is for networks whose output is as large as the input; "
@@ -214,6 +196,20 @@ def _begin(
     )
 
 
+def _check_ends(model: keras.Model, ends: ImageEnds, request: ExportRequest) -> None:
+    """Raise an `InputError` for images that are not exported, or of another size than asked."""
+    if (ends.channels, ends.result_channels) not in ((3, 3), (1, 1)):
+        raise InputError(
+            f"{model.name} takes images of {ends.channels} channels and returns "
+            f"{ends.result_channels}. lpie exports networks from 3 to 3 and from 1 to 1."
+        )
+    if ends.size and set(request.images) != {ends.size}:
+        raise InputError(
+            f"{model.name} takes images of {ends.size} alone. `size` must be that. "
+            f"Received: {', '.join(map(str, request.images))}."
+        )
+
+
 def _rewrite(work: Work) -> None:
     """Apply the exact rewrites that were asked for."""
     work.plain, work.rewrites = rewritten(work.plain, work.request.chosen_rewrites)
@@ -223,13 +219,14 @@ def _choose_tile(work: Work) -> None:
     """Convert at 256x256 where the file can be resized afterwards, else at the size asked for."""
     image, work.multiple = work.images[0], pads_to(work.plain)
     fits = image.rounded_up(work.multiple) == image
-    if work.analysis.scalable and (fits or pads_ends_alone(work.plain)):
-        work.tile, work.plain = TILE, without_padding(work.plain)
+    if work.resizable and work.analysis.scalable and (fits or pads_ends_alone(work.plain)):
+        tile = TILE.rounded_up(work.analysis.multiple)
+        work.tile, work.plain = tile, without_padding(work.plain)
 
 
 def _calibrate(work: Work) -> None:
     """Cut the tiles that ranges and roundings are chosen on."""
-    work.tiles = calibration_tiles(work.photos, *work.tile)
+    work.tiles = calibration_tiles(work.photos, *work.tile, channels=work.channels)
 
 
 def _equalize(work: Work) -> None:
@@ -250,8 +247,10 @@ def _convert(work: Work) -> None:
 
 def _mix(work: Work) -> None:
     """Convert to int8 and leave the most sensitive layers in float."""
-    degraded, target = paired_tiles(work.photos, work.ground_truth, *work.tile)
-    restored = [forward(work.network, tile[None])[0] for tile in degraded]
+    pairs = work.photos, work.ground_truth
+    degraded, target = paired_tiles(*pairs, *work.tile, channels=work.channels)
+    network = flat(work.network, precision="float32")
+    restored = [forward(network, tile[None])[0] for tile in degraded]
     converter = make_converter(work.plain, work.request.recipe, work.tile, work.tiles)
     max_drop_db = work.request.max_drop_db
     allowed_db = MAX_DROP_DB if max_drop_db is None else max_drop_db
@@ -305,23 +304,17 @@ def _verify(work: Work) -> None:
     work.verification = next((r for r in results if not r.passed), results[0])
     if not work.verification.passed:
         raise LpieError(
-            f"The export was not written: {work.verification.sentence()}.{_inexact_ops(work)}"
+            f"The export was not written: {work.verification.sentence()}.{_advice(work)}"
         )
 
 
-def _inexact_ops(work: Work) -> str:
-    """A sentence on the ops that lose most to 8 bits; nothing where activations have more."""
+def _advice(work: Work) -> str:
+    """What loses most in 8 bits and what helps; nothing where activations have more bits."""
     if work.recipe.activations != "int8":
         return ""
     converter = make_converter(work.plain, work.request.recipe, work.tile, work.tiles)
     worst = least_exact(converter, work.tiles[:2])
-    if not worst:
-        return ""
-    names = ", ".join(op.sentence() for op in worst)
-    return (
-        f" In 8 bits these ops err most, in steps of their output's 256 (rounding alone: 0.3): "
-        f"{names}. Keep the network in float16, or train it with smaller ranges there."
-    )
+    return advice(worst, {type(layer).__name__ for layer in work.plain.layers}, work.recipe)
 
 
 def _make_unsigned(work: Work) -> None:
@@ -356,13 +349,15 @@ def _compile(work: Work, data: bytes) -> list[NpuFile]:
 def _spec(work: Work) -> ModelSpec:
     """The spec as it stands inside the file."""
     file, image, result = work.file.view(), work.images[0], work.verification
+    # What is unknown of a layer is read off the ops that it became.
+    reach = receptive_field(file) if work.analysis.unknown else work.analysis
     return ModelSpec(
         network=work.network.name,
         recipe=work.request.recipe,
         width=image.width,
         height=image.height,
-        multiple=work.analysis.multiple,
-        halo_px=work.analysis.halo_px,
+        multiple=reach.multiple,
+        halo_px=reach.halo_px,
         scale=work.scale,
         parameters=work.analysis.parameters,
         input_dtype=file.inputs[0].dtype,

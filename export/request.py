@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from lpie.errors import InputError, unknown_name
 from lpie.export.recipes import RECIPES, Recipe, find_recipe
@@ -124,3 +124,40 @@ def _checked(sizes: tuple[Size | str, ...]) -> tuple[Size, ...]:
         if parsed.count(size) > 1:
             raise InputError(f"The size {size} was given twice.")
     return tuple(parsed)
+
+
+# The keywords of `export_tflite` before there was an `ExportRequest`.
+OLD_KEYWORDS = {
+    "recipe": "recipe",
+    "io": "io",
+    "max_drop": "max_drop_db",
+    "target": "hardware_target",
+    "rewrites": "rewrites",
+    "verified": "verify",
+    "force": "overwrite",
+}
+
+
+def requested(request: ExportRequest | None, old: dict[str, Any]) -> ExportRequest:
+    """`request`, or what the keywords of lpie 0.1 ask for."""
+    if request is not None:
+        if old:
+            raise InputError(
+                f"`request` already says what to export. Received also: {', '.join(old)}. "
+                "Put all of it into the ExportRequest."
+            )
+        return request
+    unknown = sorted(set(old) - {*OLD_KEYWORDS, "size", "more_sizes"})
+    if unknown:
+        raise TypeError(f"export_tflite() got an unexpected keyword argument {unknown[0]!r}")
+    options = {OLD_KEYWORDS[name]: value for name, value in old.items() if name in OLD_KEYWORDS}
+    sizes = [old["size"]] if "size" in old else ["fhd"]
+    return ExportRequest(sizes=tuple(map(_size, [*sizes, *old.get("more_sizes", ())])), **options)
+
+
+def _size(size: Any) -> Size | str:
+    """A size as lpie 0.1 took it: a text, or a tuple (width, height)."""
+    if isinstance(size, str | Size):
+        return size
+    width, height = size
+    return Size(height, width)

@@ -15,6 +15,8 @@ from lpie.export.recipes import find_recipe
 from lpie.export.rewrites.layers import (
     average_by_convolution,
     detach_channel_max,
+    enlarge_by_resizing,
+    prelu_by_convolution,
     shuffle_by_convolution,
 )
 from lpie.system.quiet import quiet
@@ -44,10 +46,13 @@ def make_converter(
     stored = find_recipe(recipe)
     if stored.static:
         model = detach_channel_max(model)
-    model = average_by_convolution(model)
+    model = enlarge_by_resizing(average_by_convolution(model))
+    if stored.activations == "int8":
+        model = prelu_by_convolution(model)
     if stored.activations in ("int16", "uint16"):
         model = shuffle_by_convolution(model)
-    image = keras.Input((*size, 3), batch_size=1, name="image")
+    channels = model.inputs[0].shape[3]
+    image = keras.Input((*size, channels), batch_size=1, name="image")
     fixed = keras.Model(image, model(image), name=model.name)
     module = with_constants(fixed)
     concrete = module.serve.get_concrete_function()
@@ -92,12 +97,25 @@ def converting(name: str) -> Iterator[None]:
         warnings.simplefilter("ignore")
         try:
             yield
-        except (RuntimeError, ValueError, TypeError, tf.errors.OpError) as error:
-            reason = str(error).strip().splitlines()[0]
+        except (RuntimeError, ValueError, TypeError, tf.errors.OpError, _refusal()) as error:
+            foreign = sorted(set(re.findall(r"'tf\.(\w+)' op is neither", str(error))))
+            if foreign:
+                raise LpieError(
+                    f"The network needs ops that the runtime of phones lacks: {', '.join(foreign)}."
+                    " Replace the layers or functions that make them by others."
+                ) from error
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise LpieError(
                 f"TensorFlow's converter refused the {name} recipe: {reason}. "
                 f"It also printed: {printed()[-300:]}"
             ) from error
+
+
+def _refusal() -> type[Exception]:
+    """What the converter raises for an op that it cannot translate; it has no public name."""
+    from tensorflow.lite.python.convert import ConverterError
+
+    return ConverterError
 
 
 def _configure(converter: Any, name: str, calibration: list[NDArray[np.float32]]) -> None:

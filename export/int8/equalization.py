@@ -15,7 +15,8 @@ from lpie.backend import keras
 from lpie.export.int8.gptq import is_compressed
 from lpie.export.rewrites.layers import of_scaled_channels
 from lpie.models.graph.channel_scales import channel_factors
-from lpie.models.graph.rebuild import exchanged
+from lpie.models.graph.facts import facts_of
+from lpie.models.graph.rebuild import copied, exchanged
 from lpie.models.graph.walk import calls
 from lpie.models.layers import ChannelMax, ChannelMean
 
@@ -42,8 +43,7 @@ def equalize(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
 
     twin = exchanged(model, exchange)
     if twin is model:
-        twin = keras.models.clone_model(model)
-        twin.set_weights(model.get_weights())
+        twin = copied(model)
     for layer in twin.layers:
         if layer.get_weights() and layer.name in through:
             (source, *_), output = through[layer.name]
@@ -53,7 +53,9 @@ def equalize(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
 
 def _absorb(layer: Any, before: NDArray, after: NDArray) -> None:
     """Let `layer` undo the factors of what it reads and put those on what it returns."""
-    if (before == 1).all() and (after == 1).all():
+    facts = facts_of(layer)
+    passes = facts is not None and facts.equalization == "through"  # as PReLU, by its slopes
+    if passes or ((before == 1).all() and (after == 1).all()):
         return
     kernel, *bias = layer.get_weights()
     if type(layer).__name__ == "LayerNormalization":

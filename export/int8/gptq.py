@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import keras
+from lpie.models.graph.channel_scales import crop
+from lpie.models.graph.rebuild import copied
 
 DAMPING = 0.01  # of the mean square of the inputs: what keeps the inverse stable
 # Enough for the moments of a few hundred inputs.
-TILES, CROP_PX, ROWS = 16, 128, 4096
+TILES, ROWS = 16, 4096
 # What a pruned kernel has of zeros at least, and a clustered one of values at most.
 SPARSE, MOST_CLUSTERS = 0.25, 256
 
@@ -30,8 +32,7 @@ def preround(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> keras.
     chosen = [layer for layer in model.layers if _is_whole(layer)]
     if not chosen:
         return model
-    twin = keras.models.clone_model(model)
-    twin.set_weights(model.get_weights())
+    twin = copied(model)
     for layer, (moments, mean) in zip(chosen, _inputs(model, chosen, tiles), strict=True):
         exact = keras.ops.convert_to_numpy(layer.kernel)
         matrix = exact.reshape(-1, exact.shape[-1])
@@ -105,7 +106,7 @@ def _inputs(
     sums: list[Any] = [0.0 for _ in layers]
     counts = [0 for _ in layers]
     for tile in tiles[:: max(len(tiles) // TILES, 1)]:
-        seen = feed(tile[None, :CROP_PX, :CROP_PX], training=False)
+        seen = feed(crop(model, tile)[None], training=False)
         for i, (layer, x) in enumerate(zip(layers, seen, strict=True)):
             patches = keras.ops.image.extract_patches(
                 x, layer.kernel_size, strides=layer.strides, padding=layer.padding

@@ -65,6 +65,24 @@ def upsample_by_means(model: keras.Model) -> keras.Model:
     return exchanged(model, _copying)
 
 
+def enlarge_by_resizing(model: keras.Model) -> keras.Model:
+    """`model` with enlargements by copied pixels as one op, which can be resized afterwards.
+
+    Keras repeats rows and columns by ops that hold the size of the image.
+    """
+    return exchanged(model, _nearest)
+
+
+def prelu_by_convolution(model: keras.Model) -> keras.Model:
+    """`model` with each PReLU as a sum of two products: max(x, 0) (1 - slope) + x slope.
+
+    XNNPACK has no int8 PRELU, which splits the graph: a network of 5 then takes longer in int8 than
+    in float16. A depthwise convolution with ReLU makes the first product, where no slope is above
+    1; where one is, the layer stays.
+    """
+    return exchanged(model, _as_sum)
+
+
 def of_scaled_channels(layer: keras.layers.Layer, factors: Sequence[float]) -> keras.layers.Layer:
     """What stands for the channel mean or maximum `layer` where channels want `factors` before."""
     kind = _DetachedChannelMax if isinstance(layer, ChannelMax) else _ChannelMeanConvolution
@@ -96,26 +114,30 @@ class _ConvolutionShuffle(keras.layers.Layer):
 class _ConvolutionNorm(keras.layers.Layer):
     """Layer normalisation over channels: [N, H, W, C] to the same."""
 
-    def __init__(self, epsilon: float, **options: Any) -> None:
+    def __init__(self, epsilon: float, *, scale: bool, center: bool, **options: Any) -> None:
         super().__init__(**options)
-        self.epsilon = epsilon
+        self.epsilon, self.scale, self.center = epsilon, scale, center
 
     def build(self, input_shape: tuple) -> None:
-        self.gamma = self.add_weight((input_shape[-1],), name="gamma")
-        self.beta = self.add_weight((input_shape[-1],), name="beta")
+        channels = (input_shape[-1],)
+        self.gamma = self.add_weight(channels, name="gamma") if self.scale else None
+        self.beta = self.add_weight(channels, name="beta") if self.center else None
 
     def call(self, x: Tensor) -> Tensor:
         channels = x.shape[-1]
         share = np.full((1, 1, channels, 1), 1 / channels, np.float32)
         centred = x - keras.ops.conv(x, share)
         variance = keras.ops.conv(centred * centred, share)
-        return centred * keras.ops.rsqrt(variance + self.epsilon) * self.gamma + self.beta
+        y = centred * keras.ops.rsqrt(variance + self.epsilon)
+        y = y if self.gamma is None else y * self.gamma
+        return y if self.beta is None else y + self.beta
 
     def compute_output_shape(self, input_shape: tuple) -> tuple:
         return input_shape
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "epsilon": self.epsilon}
+        own = {"epsilon": self.epsilon, "scale": self.scale, "center": self.center}
+        return {**super().get_config(), **own}
 
 
 # No subclass of what it stands for: it would be exchanged again.
@@ -167,6 +189,39 @@ class _HalvingMax(keras.layers.Layer):
         return (*input_shape[:-1], 1)
 
 
+class _SumPReLU(keras.layers.Layer):
+    """PReLU of slopes [C] up to 1: [N, H, W, C] to the same."""
+
+    def build(self, input_shape: tuple) -> None:
+        self.slopes = self.add_weight((1, 1, input_shape[-1]), name="slopes")
+
+    def call(self, x: Tensor) -> Tensor:
+        rest = keras.ops.expand_dims(1 - self.slopes, -1)  # [1, 1, C, 1]
+        return keras.ops.relu(keras.ops.depthwise_conv(x, rest)) + x * self.slopes
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        return input_shape
+
+
+class _NearestUpSampling2D(keras.layers.Layer):
+    """Enlargement by copied pixels: [N, H, W, C] to [N, h H, w W, C]."""
+
+    def __init__(self, size: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.size = tuple(size)
+
+    def call(self, x: Tensor) -> Tensor:
+        size = tuple(n * factor for n, factor in zip(x.shape[1:3], self.size, strict=True))
+        return keras.ops.image.resize(x, size, "nearest", data_format="channels_last")
+
+    def compute_output_shape(self, input_shape: tuple) -> tuple:
+        n, h, w, c = input_shape
+        return (n, *(s and s * factor for s, factor in zip((h, w), self.size, strict=True)), c)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "size": self.size}
+
+
 class _MeanUpSampling2D(keras.layers.Layer):
     """Bilinear enlargement with half-pixel centres: [N, H, W, C] to [N, 2 H, 2 W, C].
 
@@ -193,8 +248,11 @@ def _detached(layer: keras.layers.Layer) -> keras.layers.Layer | None:
 
 
 def _averaging(layer: keras.layers.Layer) -> keras.layers.Layer | None:
-    normalises = isinstance(layer, keras.layers.LayerNormalization)
-    return _ConvolutionNorm(layer.epsilon, name=layer.name) if normalises else None
+    if type(layer) is not keras.layers.LayerNormalization or layer.rms_scaling:
+        return None
+    if layer.axis not in (-1, 3, [-1], [3]):
+        return None
+    return _ConvolutionNorm(layer.epsilon, scale=layer.scale, center=layer.center, name=layer.name)
 
 
 def _shuffling(layer: keras.layers.Layer) -> keras.layers.Layer | None:
@@ -212,6 +270,20 @@ def _convolving(layer: keras.layers.Layer) -> keras.layers.Layer | None:
 
 def _halving(layer: keras.layers.Layer) -> keras.layers.Layer | None:
     return _HalvingMax(name=layer.name) if isinstance(layer, ChannelMax) else None
+
+
+def _as_sum(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    if type(layer) is not keras.layers.PReLU or layer.alpha.shape[:-1] != (1, 1):
+        return None
+    if keras.ops.convert_to_numpy(layer.alpha).max() > 1:
+        return None
+    return _SumPReLU(name=layer.name)
+
+
+def _nearest(layer: keras.layers.Layer) -> keras.layers.Layer | None:
+    if not isinstance(layer, keras.layers.UpSampling2D) or layer.interpolation != "nearest":
+        return None
+    return _NearestUpSampling2D(layer.size, name=layer.name)
 
 
 def _copying(layer: keras.layers.Layer) -> keras.layers.Layer | None:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from lpie.backend import keras
 from lpie.errors import InputError
-from lpie.export.calibration import photos_for
+from lpie.export.calibration import in_channels, photos_for
 from lpie.export.recipes import find_recipe
 from lpie.image.image import mosaic, to_float
+from lpie.models.graph.flat import flat
 from lpie.restore.restorer import Restorer
 from lpie.restore.stitching import enlarged
 from lpie.tflite.interpreter import Session
@@ -82,13 +83,18 @@ def verify(
     """
     budget = find_recipe(recipe).budget
     file, images = pictures(_parsed(tflite), photos_for() if photos is None else photos)
-    session, reference = Session(file), Restorer(model)
+    session, reference = Session(file), Restorer(in_float32(model))
     expected = np.stack([reference.restore(image) for image in images])
     actual = np.stack([session.run(image) for image in images])
     numbers = compare(images, expected, actual)
     passed = all(numbers[key] >= least for key, least in budget.items())
     count, height, width, _ = images.shape
     return Verification(passed, **numbers, budget=budget, size=f"{width}x{height}", photos=count)
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """`model`, computing in float32 as its file does, whatever its layers computed in so far."""
+    return flat(model, precision="float32")
 
 
 def _parsed(tflite: Path | str | bytes | TfliteModel) -> TfliteModel:
@@ -102,13 +108,14 @@ def _parsed(tflite: Path | str | bytes | TfliteModel) -> TfliteModel:
 def pictures(
     tflite: TfliteModel, photos: Sequence[NDArray[np.uint8]]
 ) -> tuple[TfliteModel, NDArray[np.float32]]:
-    """(the file at the size at which it is verified, pictures of that size [N, H, W, 3])."""
+    """(the file at the size at which it is verified, pictures of that size [N, H, W, C])."""
     if not photos:
         raise InputError("At least one real photo is needed to verify on.")
     tflite = small(tflite)
     count = min(len(photos), 3 if tflite.image.pixels <= MOST_PX else 1)
     turned = [[*photos[i:], *photos[:i]] for i in range(count)]
-    return tflite, np.stack([to_float(mosaic(order, *tflite.image)) for order in turned])
+    images = np.stack([to_float(mosaic(order, *tflite.image)) for order in turned])
+    return tflite, in_channels(images, tflite.inputs[0].shape[3])
 
 
 def small(tflite: TfliteModel) -> TfliteModel:

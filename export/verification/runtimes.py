@@ -18,7 +18,7 @@ from lpie.errors import InputError, LpieError, last_line
 from lpie.export.delegates.gpu_run import LIMIT_S
 from lpie.export.verification import run_file
 from lpie.export.verification.npu import run_on_npu
-from lpie.export.verification.parity import compare, pictures, psnr_db
+from lpie.export.verification.parity import compare, in_float32, pictures, psnr_db
 from lpie.image.image import to_uint8
 from lpie.npu.chips import NpuChip
 from lpie.npu.compile import LIMIT_S as NPU_LIMIT_S
@@ -117,9 +117,8 @@ def compare_places(
     file runs: the network's tile, the file's, and a heat map of their difference.
     """
     tflite, images = pictures(tflite, photos)
-    height, width = images.shape[1:3]
-    images = np.concatenate([images, _ramp(height, width)[None]])
-    reference = Restorer(model)
+    images = np.concatenate([images, _ramp(images.shape[1:])[None]])
+    reference = Restorer(in_float32(model))
     expected = np.stack([reference.restore(image) for image in images])
     results: list[Comparison] = []
     first, worst = None, None
@@ -201,15 +200,15 @@ def _quantization(tensor: Tensor) -> tuple[float, int]:
     return tensor.scales[0], tensor.zero_points[0]
 
 
-def _ramp(height: int, width: int) -> NDArray[np.float32]:
-    """A grey ramp from black to white over the width: [H, W, 3]."""
-    row = np.linspace(0, 1, width, dtype=np.float32)
-    return np.broadcast_to(row[None, :, None], (height, width, 3)).copy()
+def _ramp(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """A grey ramp from black to white over the width, of the `shape` [H, W, C]."""
+    row = np.linspace(0, 1, shape[1], dtype=np.float32)
+    return np.broadcast_to(row[None, :, None], shape).copy()
 
 
 def _levels(image: NDArray[np.float32]) -> int:
-    """How many levels of 256 the middle row of a ramp takes, in green."""
-    return len(np.unique(to_uint8(image)[image.shape[0] // 2, :, 1]))
+    """How many levels of 256 the middle row of a ramp takes, in green or grey."""
+    return len(np.unique(to_uint8(image)[image.shape[0] // 2, :, image.shape[2] // 2]))
 
 
 def _compared(
@@ -259,5 +258,6 @@ def _worst_tile(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> N
     difference = np.abs(ours - theirs).max(axis=-1)
     heat = to_uint8(difference / max(float(difference.max()), 1e-9))
     coloured = cv2.cvtColor(cv2.applyColorMap(heat, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
-    row = np.concatenate([to_uint8(ours), to_uint8(theirs), coloured], axis=1)
+    ours, theirs = (np.broadcast_to(to_uint8(x), coloured.shape) for x in (ours, theirs))
+    row = np.concatenate([ours, theirs, coloured], axis=1)
     return row.repeat(ZOOM, axis=0).repeat(ZOOM, axis=1)

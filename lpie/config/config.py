@@ -23,7 +23,8 @@ MOST_PX = 2**31  # of the crops of a step, which lie in memory several times ove
 class ModelConfig:
     """The network to train."""
 
-    # Name of the network; `lpie models` lists them.
+    # Name of the network (`lpie models` lists them), or one of your own: a .keras file, with its
+    # weights, relative to the TOML file; or "module:function" that returns a Keras network.
     name: str = "lpienet"
     # Whatever differs from the defaults of the network's own function, for example
     # { activation = "relu" }.
@@ -207,6 +208,7 @@ def _absolute_folders(table: dict[str, Any], base: Path) -> None:
     for section, keys in {
         "data": ("folder", "validation_folder", "real_pairs"),
         "train": ("initial_weights", "teacher"),
+        "model": ("name",),
     }.items():
         values = table.get(section)
         if not isinstance(values, dict):
@@ -215,8 +217,8 @@ def _absolute_folders(table: dict[str, Any], base: Path) -> None:
             value = values.get(key)
             if not isinstance(value, str) or not value or "\0" in value:
                 continue
-            # A model may also be the name of a pretrained one.
-            named = section == "train" and "/" not in value
+            # A model may also be the name of a pretrained one, or a function of a module.
+            named = section != "data" and "/" not in value
             if not named or os.path.exists(base / value):
                 values[key] = os.path.realpath(base / value)
 

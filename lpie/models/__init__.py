@@ -66,7 +66,8 @@ def build_model(name: str, **hyperparameters: Any) -> "keras.Model":
     """Build a network with fresh weights.
 
     Args:
-        name: `"lpienet"`, `"lpienet_rt"`, `"nafnet"`, `"nafftnet"` or `"mirnet"`.
+        name: `"lpienet"`, `"lpienet_rt"`, `"nafnet"`, `"nafftnet"` or `"mirnet"`; or a network
+            of your own: a `.keras` file, with its weights, or a `"module:function"`.
         **hyperparameters: Whatever differs from the defaults of the network's own function, for
             example `variant="paper"` or `width=16`.
 
@@ -77,6 +78,10 @@ def build_model(name: str, **hyperparameters: Any) -> "keras.Model":
         InputError: The name, a hyperparameter or a value is not valid. The message names the
             nearest valid one.
     """
+    from lpie.models.load import build_own, is_own
+
+    if name not in NETWORKS and is_own(name):
+        return build_own(name, hyperparameters)
     if name not in NETWORKS:
         raise unknown_name("network", name, NETWORKS)
     module, _, function = NETWORKS[name].builder.partition(":")

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import Tensor, keras
-from lpie.models.graph.facts import LayerFacts, Reach, Shape
+from lpie.models.graph.facts import LayerFacts, Shape
+from lpie.models.graph.reach import Reach
 from lpie.models.graph.rebuild import exchanged
 
 

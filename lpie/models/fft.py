@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from lpie.backend import Tensor, keras
-from lpie.models.graph.facts import LayerFacts, Shape, whole_map
+from lpie.models.graph.facts import LayerFacts, Shape
+from lpie.models.graph.reach import whole_map
 
 ops = keras.ops
 

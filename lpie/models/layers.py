@@ -3,8 +3,9 @@
 from typing import Any, Literal
 
 from lpie.backend import Tensor, keras
-from lpie.models.graph.facts import LayerFacts, Reach
-from lpie.models.graph.keras_layers import UPSAMPLING, enlarged
+from lpie.models.graph.facts import LayerFacts
+from lpie.models.graph.keras_layers import UPSAMPLING
+from lpie.models.graph.reach import Reach, enlarged
 
 
 def _tensorflow() -> Any:

@@ -1,7 +1,7 @@
 """A Keras model that restores images: its tiles, and one run of it layer by layer."""
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class KerasNetwork:
         fixed: The only (height, width) it takes; None when it takes any.
         scale: How many times as high and wide as its input its output is.
         channels: Of its input and of its output.
+        reason: Why its tiles are not exact; "" where they are.
         mb_per_px: An estimate of what a run takes per pixel of its image, in 10^6 bytes.
 
     Raises:
@@ -38,22 +39,21 @@ class KerasNetwork:
     """
 
     def __init__(self, model: "keras.Model") -> None:
-        from lpie.backend import keras
-        from lpie.models.graph.analysis import analyse, held_per_pixel
+        from lpie.models.graph.analysis import analyse, counted_px, held_per_pixel
+        from lpie.models.graph.flat import flat
 
+        model = flat(model)
         ends = keras_ends(model)
-        if isinstance(model, keras.Sequential):  # the same layers as a graph
-            model = keras.Model(model.inputs, model.outputs, name=model.name)
         facts = analyse(model)
         self._model, self.multiple, self.halo_px = model, facts.multiple, facts.halo_px
         self.fixed: tuple[int, int] | None = ends.size
-        self.scale = ends.scale or 1
+        self.scale, self.reason = ends.scale or 1, facts.reason
         self.channels = (ends.channels, ends.result_channels)
         if ends.size and any(side % facts.multiple for side in ends.size):
             self.multiple, self.halo_px = 1, None
         elif ends.size and smallest_side(self.multiple, self.halo_px) > min(ends.size):
             self.halo_px = None
-        held_bytes = KERAS_BYTES_PER_VALUE * held_per_pixel(model)
+        held_bytes = KERAS_BYTES_PER_VALUE * held_per_pixel(model, counted_px(facts.multiple))
         self.mb_per_px = (held_bytes + tile_bytes_per_px(self.scale)) / 1e6
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
@@ -80,7 +80,7 @@ class KerasNetwork:
 
 
 def keras_ends(model: "keras.Model") -> ImageEnds:
-    """What `model`, a network from one image to one image, takes and returns.
+    """What `model`, a network from one image to one image that is flat, takes and returns.
 
     Raises:
         InputError: It takes or returns something else.
@@ -105,33 +105,64 @@ def keras_ends(model: "keras.Model") -> ImageEnds:
             f"{name} takes images of the shape {list(shape)}: its height and width must both be "
             "fixed, or both be open."
         )
+    _check_values(model, name)
     size = None if height is None else Size(height, width)
-    walked = size or Size(256, 256)
+    from lpie.models.graph.analysis import DIVISIBLE_PX
+
+    walked = size or Size(DIVISIBLE_PX, DIVISIBLE_PX)
     larger = Size(*model.compute_output_shape((1, *walked, channels))[1:3])
     return ImageEnds(size, channels, result[3], scale_between(walked, larger, name))
+
+
+def _check_values(model: "keras.Model", name: str) -> None:
+    """Raise an `InputError` for a network that takes other numbers than floats in [0, 1]."""
+    from lpie.backend import keras
+
+    dtype = keras.backend.standardize_dtype(model.inputs[0].dtype)
+    first = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)][:1]
+    scales = [layer.scale for layer in first if isinstance(layer, keras.layers.Rescaling)]
+    bytes_in = any(isinstance(scale, float) and abs(scale) < 2 / 255 for scale in scales)
+    if "float" not in dtype or bytes_in:
+        raise InputError(
+            f"{name} takes values from 0 to 255 ({dtype}), and lpie gives networks floats from 0 "
+            "to 1. Build it without the Rescaling layer and with keras.Input(..., dtype='float32')."
+        )
 
 
 def forward(model: "keras.Model", images: NDArray[np.float32]) -> NDArray[np.float32]:
     """The output of `model` for `images`, [N, H, W, C] float32."""
     from lpie.backend import keras
-    from lpie.models.graph.walk import calls, is_plain
+    from lpie.models.graph.walk import has_graph, nodes
 
     if keras.backend.backend() == "jax":  # which compiles each op of an eager call apart
-        return model.predict_on_batch(images)
-    if not is_plain(model):
-        return keras.ops.convert_to_numpy(model(images, training=False))
+        return _float32(model.predict_on_batch(images))
+    if not has_graph(model):
+        return _float32(model(images, training=False))
     # Layer by layer: Keras would hold all their outputs to the end, 12.5 GB instead of 1.5 for
     # NAFNet of width 16 and a megapixel.
-    left = Counter(id(tensor) for _, inputs, _ in calls(model) for tensor in inputs)
-    values = {id(model.inputs[0]): keras.ops.convert_to_tensor(images)}
-    for layer, inputs, (output, *_) in calls(model):
-        if not inputs:
+    left = Counter(id(tensor) for node in nodes(model) for tensor in node.input_tensors)
+    left[id(model.outputs[0])] += 1
+    (image,) = model.inputs
+    values = {id(image): keras.ops.convert_to_tensor(images, image.dtype)}
+    for node in nodes(model):
+        if node.is_input:
             continue
-        arguments = [values[id(tensor)] for tensor in inputs]
-        for tensor in inputs:
+        arguments, options = node.arguments.fill_in(values)
+        for tensor in node.input_tensors:
             left[id(tensor)] -= 1
             if not left[id(tensor)]:
-                del values[id(tensor)]
-        values[id(output)] = layer(arguments[0] if len(arguments) == 1 else arguments)
-        del arguments
-    return keras.ops.convert_to_numpy(values[id(model.outputs[0])])
+                values.pop(id(tensor), None)
+        results = keras.tree.flatten(node.operation(*arguments, **options))
+        del arguments, options
+        for tensor, value in zip(node.outputs, results, strict=True):
+            if left[id(tensor)]:
+                values[id(tensor)] = value
+        del results
+    return _float32(values[id(model.outputs[0])])
+
+
+def _float32(values: Any) -> NDArray[np.float32]:
+    """`values` of any type and library as an array."""
+    from lpie.backend import keras
+
+    return np.asarray(keras.ops.convert_to_numpy(values)).astype(np.float32, copy=False)

@@ -211,11 +211,13 @@ class TfliteModel:
     @property
     def image(self) -> Size:
         """The size of the model's one image; an `InputError` when it does not take and return one
-        [1, H, W, 3] image."""
+        [1, H, W, 3] image, or one in grey, [1, H, W, 1]."""
         shapes = [[*tensor.shape] for tensor in (*self.inputs, *self.outputs)]
-        if len(shapes) != 2 or any(len(s) != 4 or s[3] != 3 for s in shapes) or min(shapes[0]) < 1:
+        channels = {tuple(s[3:]) for s in shapes}
+        if len(shapes) != 2 or channels not in ({(3,)}, {(1,)}) or min(shapes[0]) < 1:
             raise InputError(
-                "The model must take one [1, H, W, 3] image of a fixed size and return one. "
+                "The model must take one [1, H, W, 3] image of a fixed size and return one, or one "
+                "in grey, [1, H, W, 1]. "
                 f"Its inputs and outputs have the shapes {shapes}."
             )
         return Size(*shapes[0][1:3])

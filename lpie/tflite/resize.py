@@ -21,6 +21,10 @@ ADDED = 5
 TILE = Size(256, 256)
 
 
+class FixedSizeError(InputError):
+    """A model whose size is part of it."""
+
+
 def resize(model: TfliteEditor, size: Size, *, multiple: int = 1) -> None:
     """Rewrite a fully convolutional `model` for images of another size, in place.
 
@@ -87,6 +91,20 @@ def padding(model: TfliteEditor) -> tuple[int, int]:
     return larger_h - h, larger_w - w
 
 
+def has_own_size(model: TfliteModel) -> bool:
+    """Whether ops of `model` hold its size in ways that are not rewritten here."""
+    if not _sized(model):
+        return False
+    editor = model.edit()
+    _remove_padding(editor)  # whose cut of the result is one of them
+    return _sized(editor.view())
+
+
+def _sized(model: TfliteModel) -> bool:
+    sized = [op for op in model.ops if op.name in SIZED]
+    return any(tensor.index not in model.sizeless for op in sized for tensor in op.outputs)
+
+
 def _scale(model: TfliteEditor, size: Size) -> None:
     """Let every map of `model` scale with its image."""
     graph, old = model.graph, _image(model)
@@ -99,7 +117,7 @@ def _scale(model: TfliteEditor, size: Size) -> None:
     }
     if fixed and size != old:
         names = ", ".join(sorted(fixed))
-        raise InputError(f"The model's size is part of it: it has {names} made for that size.")
+        raise FixedSizeError(f"The model's size is part of it: it has {names} made for that size.")
     for i in range(len(graph.tensors)):
         if i not in sizeless and len(shape := model.shape(i)) == 4:
             n, h, w, c = shape

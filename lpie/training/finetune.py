@@ -36,8 +36,8 @@ def finetune(
     steps at a learning rate of 2e-4, in float32. Calling it again resumes an interrupted run.
 
     Args:
-        model: The folder of a run, or the name of a pretrained network. A pretrained network
-            needs its photos: `overrides=["data.folder=PHOTOS"]`.
+        model: The folder of a run, the name of a pretrained network, or a `.keras` file of a
+            network of your own. The last two need photos: `overrides=["data.folder=PHOTOS"]`.
         workdir: The folder of the new run.
         overrides: Settings to replace, each `"section.key=value"` with the value as TOML
             writes it, for example `"train.steps=500"`.
@@ -63,8 +63,8 @@ def quantize_aware_train(
     `recipe="qat_int8"`. Needs `pip install 'lpie[train,qat]'` and Keras on TensorFlow.
 
     Args:
-        model: The folder of a run, or the name of a pretrained network. A pretrained network
-            needs its photos: `overrides=["data.folder=PHOTOS"]`.
+        model: The folder of a run, the name of a pretrained network, or a `.keras` file, as of
+            `lpie.finetune`.
         workdir: The folder of the new run.
         overrides: Settings to replace, as of `lpie.finetune`, whose schedule is used.
         progress: Whether to show a progress bar on standard error.
@@ -97,8 +97,8 @@ def compress(
     Keras on TensorFlow.
 
     Args:
-        model: The folder of a run, or the name of a pretrained network. A pretrained network
-            needs its photos: `overrides=["data.folder=PHOTOS"]`.
+        model: The folder of a run, the name of a pretrained network, or a `.keras` file, as of
+            `lpie.finetune`.
         workdir: The folder of the new run.
         sparsity: The share of each kernel's weights that ends at zero, above 0 and below 1
             (Zhu and Gupta, 2017, arXiv:1710.01878). The learning rate is then 1e-3.
@@ -141,6 +141,9 @@ def _settings(model: Path | str, overrides: Sequence[str]) -> Config:
     table = settings_of(Path(model))
     # `overparameterized` is dropped: initial weights are folded where they do not fit otherwise.
     table["model"].get("hyperparameters", {}).pop("overparameterized", None)
+    if Path(model).is_file():  # which comes with its weights
+        table["data"]["source"] = "clean"
+        return overridden(table, [*GENTLE, *overrides])
     table.setdefault("train", {})["initial_weights"] = str(model)
     if is_name(model):  # its photos are elsewhere, and the four built-in ones would not do
         table["data"]["source"] = pretrained()[str(model)]["source"]

@@ -11,9 +11,10 @@ from lpie.config.config import Config
 from lpie.errors import InputError, require
 from lpie.models import NETWORKS, build_model
 from lpie.models.do_conv import fold, overparameterize
-from lpie.models.graph.analysis import analyse
+from lpie.models.graph.analysis import analyse, multiple_of
+from lpie.models.graph.flat import flat
 from lpie.models.graph.initialization import balance
-from lpie.models.load import load_keras
+from lpie.models.load import is_file, is_own, load_keras
 from lpie.restore.keras_network import forward
 from lpie.restore.network import ImageModel
 from lpie.training.distribution import Devices
@@ -35,6 +36,7 @@ class Learner:
         _make_deterministic(config.train.seed)
         name, options = config.model.name, config.model.hyperparameters
         self._average = build_model(name, **options)
+        _check_patches(self._average, config)
         self._teacher = load_keras(Path(config.train.teacher)) if config.train.teacher else None
         self._twin = _twin(self._average, config, devices)
         with devices.scope():
@@ -48,7 +50,7 @@ class Learner:
         initial = self._config.train.initial_weights
         if initial:
             self._average.set_weights(_fitting(self._average, initial))
-        elif self._config.train.start == "balanced":
+        elif self._config.train.start == "balanced" and not is_own(self._config.model.name):
             network = NETWORKS[self._config.model.name]
             balance(
                 self._average,
@@ -148,6 +150,11 @@ class Learner:
 
 def _in_precision(config: Config) -> keras.Model:
     """The network, computing in the precision asked for; its weights are float32 in any case."""
+    if is_file(config.model.name) and config.train.precision != "float32":
+        raise InputError(
+            "train.precision must be float32 for a network in a file, which says itself what its "
+            f"layers compute in. Received: {config.train.precision}."
+        )
     kept = keras.config.dtype_policy()
     if config.train.precision == "bfloat16":
         keras.config.set_dtype_policy("mixed_bfloat16")
@@ -160,6 +167,24 @@ def _in_precision(config: Config) -> keras.Model:
             if isinstance(layer, keras.layers.Conv2D) and _is_pointwise(layer):
                 layer.convolution_op = _pointwise
     return model
+
+
+def _check_patches(model: keras.Model, config: Config) -> None:
+    """Raise an `InputError` for a network of one's own that does not take the crops."""
+    if not is_own(config.model.name):
+        return
+    fixed, multiple = model.inputs[0].shape[1:3], multiple_of(model)
+    for patch_px, _ in config.stages():
+        if None not in fixed and tuple(fixed) != (patch_px, patch_px):
+            raise InputError(
+                f"data.patch_px must be the size of {model.name}, {fixed[1]}x{fixed[0]}, which "
+                f"takes no other. Received: {patch_px}. Build it with Input((None, None, 3))."
+            )
+        if patch_px % multiple:
+            raise InputError(
+                f"data.patch_px must be a multiple of {multiple}, as {model.name} needs. "
+                f"Received: {patch_px}. Try {-(-patch_px // multiple) * multiple}."
+            )
 
 
 def _twin(
@@ -214,7 +239,7 @@ def _pointwise(inputs: Tensor, kernel: Tensor) -> Tensor:
 
 def _fitting(model: keras.Model, source: str) -> list[NDArray]:
     """The weights of the model `source`, which must have the shapes of `model`, DO-Conv or not."""
-    loaded = load_keras(Path(source))
+    loaded = flat(load_keras(Path(source)))
     for variant in (lambda same: same, fold, overparameterize):
         twin = variant(loaded)
         if [tuple(w.shape) for w in twin.weights] == [tuple(w.shape) for w in model.weights]:

@@ -4,9 +4,11 @@ import contextlib
 import copy
 import errno
 import fcntl
+import io
 import json
 import shutil
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lpie.config.config import MOST_STEPS, Config, config_from, to_dict
 from lpie.config.parse import differences
@@ -213,8 +216,10 @@ class EventWriter:
 
     def __init__(self, folder: Path, *, writes: bool = True) -> None:
         from tensorboard.summary import Writer
+        from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
         self._writer = Writer(str(folder)) if writes else None
+        self._pictures = EventFileWriter(str(folder)) if writes else None
 
     def add(self, step: int, values: dict[str, Any]) -> None:
         """Log every float of `values` under its name."""
@@ -222,12 +227,36 @@ class EventWriter:
             if self._writer and name != "step" and isinstance(value, float):
                 self._writer.add_scalar(name, value, step)
 
+    def show(self, step: int, pictures: dict[str, NDArray[np.uint8]]) -> None:
+        """Log pictures, each [H, W, 3] sRGB, under their names."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        for name, picture in pictures.items():
+            height, width, channels = picture.shape
+            shown = Summary.Image(
+                height=height,
+                width=width,
+                colorspace=channels,
+                encoded_image_string=_png(picture),
+            )
+            summary = Summary(value=[Summary.Value(tag=name, image=shown)])
+            if self._pictures:
+                self._pictures.add_event(Event(wall_time=time.time(), step=step, summary=summary))
+
     def __enter__(self) -> "EventWriter":
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._writer:
-            self._writer.close()
+        for writer in (self._writer, self._pictures):
+            if writer:
+                writer.close()
+
+
+def _png(picture: NDArray[np.uint8]) -> bytes:
+    data = io.BytesIO()
+    Image.fromarray(picture).save(data, "PNG")
+    return data.getvalue()
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
@@ -239,7 +268,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def settings_of(model: Path) -> dict[str, Any]:
-    """The nested settings of the run `model`, or those known of a pretrained network."""
+    """The nested settings of the run `model`, or those known of a pretrained network or a file."""
+    if model.is_file() and model.suffix.lower() in (".keras", ".h5", ".hdf5"):
+        return {"model": {"name": str(model.resolve())}, "data": {}}
     if not is_name(model):
         return to_dict(config_from(read_settings(model)))
     pretrained_file(str(model), ".npz")  # an unknown name is refused, and the nearest one named

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tqdm import tqdm
 
 from lpie.config.config import Config, load_config
@@ -28,6 +29,7 @@ from lpie.training.run import EventWriter, Run, check_folder, write_failure
 
 LEAST_GAIN_DB = 1e-3  # less is rounding, no better model
 STOPPING = "Saving a checkpoint after this step. Stop once more to end at once."
+SHOWN, SHOWN_PX = 3, 128  # validation pictures in TensorBoard, and the side of their middle part
 CHECKPOINT_EVERY = 200  # steps; a checkpoint is 2 MB for LPIENet
 
 
@@ -269,6 +271,7 @@ class _Trainer:
             self._state |= means
             self._run.log({"step": self._step, **means})
             writer.add(self._step, {f"validation/{k}": v for k, v in means.items()})
+            writer.show(self._step, _shown_samples(restorer, self._validation[:SHOWN]))
             self._shown |= {"dB": f"{means['psnr_db']:.2f}", "SSIM": f"{means['ssim']:.3f}"}
         since = (self._step - self._state["best_step"]) // self._config.train.validate_every
         ended = self._learner.settled and 0 < self._config.train.patience <= since
@@ -277,3 +280,16 @@ class _Trainer:
     def _save_model(self, model: Any, path: Path) -> None:
         with atomic_path(path) as temporary:
             model.save(temporary)
+
+
+def _shown_samples(restorer: Restorer, samples: Sequence[Sample]) -> dict[str, NDArray[np.uint8]]:
+    """{name: degraded, restored and clean side by side}, of the middle of each sample."""
+    pictures = {}
+    for sample in samples:
+        h, w, _ = sample.degraded.shape
+        top, left = (max(side - SHOWN_PX, 0) // 2 for side in (h, w))
+        part = slice(top, top + SHOWN_PX), slice(left, left + SHOWN_PX)
+        row = [sample.degraded[part], restorer.restore(sample.degraded[part]), sample.target[part]]
+        name = f"degraded, restored, clean/{Path(sample.name).stem}"
+        pictures[name] = to_uint8(np.concatenate(row, axis=1))
+    return pictures

@@ -55,7 +55,7 @@ def test_every_layer_of_every_network_is_known(name, variant):
 
 
 def test_an_unknown_layer_is_named_and_taken_for_one_that_sees_all():
-    with pytest.warns(UserWarning, match=r"reach of these layers of theirs is unknown: far \(Shi"):
+    with pytest.warns(UserWarning, match=r"This layer's reach is unknown: far \(Shi"):
         analysis = analyse(network(Shifted(name="far")))
     assert analysis.halo_px is None
     assert analysis.receptive_field_px is None

@@ -160,15 +160,13 @@ def test_weights_alone_and_graphs_without_layers(whole, tmp_path):
     refused(tmp_path / "x.h5", "damaged or no network")
 
 
-def test_one_channel_is_refused_by_all(tmp_path):
-    image = keras.Input((None, None, 1))
-    keras.Model(image, keras.layers.Conv2D(1, 3, padding="same")(image)).save(tmp_path / "g.keras")
+def test_two_channels_are_refused_by_all(tmp_path):
+    image = keras.Input((None, None, 2))
+    keras.Model(image, keras.layers.Conv2D(2, 3, padding="same")(image)).save(tmp_path / "g.keras")
     refused(tmp_path / "g.keras", "one image of 3 channels")
 
 
-@pytest.mark.parametrize(
-    "name", ["hostile/mut0.keras", "hostile/huge_filters.keras", "keras/grey.keras"]
-)
+@pytest.mark.parametrize("name", ["hostile/mut0.keras", "hostile/huge_filters.keras"])
 def test_cases_that_are_refused(name):
     if not CASES.is_dir():
         pytest.skip("needs ../shared")

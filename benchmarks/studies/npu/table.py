@@ -3,7 +3,7 @@
     python -m lpie.benchmarks.studies.npu.table npu.jsonl --clean PHOTOS --size 256x256
 
 Each row is appended to the file as soon as it is known, and rows that are there are not measured
-again, so that the whole can be done in pieces. Files of other sizes than 256x256 are the same
+again, so that the whole can be done in parts. Files of other sizes than 256x256 are the same
 networks resized. dB are of 256x256 px from the middle of each photo, with noise, on the emulator.
 """
 

@@ -13,6 +13,7 @@ from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
 from lpie.export.recipes import ALL
 from lpie.export.request import MAX_DROP_DB, ExportRequest
+from lpie.size import Size
 from lpie.system.files import compressed_bytes
 
 if TYPE_CHECKING:
@@ -197,6 +198,9 @@ def export(
     from lpie.tflite.spec import spec_path
 
     network = load_keras(model)
+    own_size = [side for one in network.inputs or [] for side in one.shape[1:3]]
+    if not sizes and len(own_size) == 2 and None not in own_size:
+        request = dataclasses.replace(request, sizes=(Size(*own_size),))
     folder = model / "exports" if model.is_dir() else model.parent
     name = _file_name(model, network.name, request)
     is_folder = output is not None and (output.is_dir() or bool(npus and not output.suffix))

@@ -116,11 +116,11 @@ def train(
 def quantize_aware(model: Path, workdir: Path, overrides: tuple[str, ...], as_json: bool) -> None:
     """Fine-tune MODEL with quantization-aware training (QAT), for a better int8 file.
 
-    MODEL is a run or a pretrained network. Every step rounds weights and activations as int8 does,
-    by tensorflow-model-optimization (pip install 'lpie[train,qat]'), and validations score the
-    rounded network. The settings are those of MODEL except for the optimizer: Adam for 2,000 steps
-    at a learning rate of 2e-4, in float32. A pretrained network needs its photos:
-    --set data.folder=PHOTOS. Run the same command again to resume.
+    MODEL is a run, a pretrained network or a .keras file of your own. Every step rounds weights and
+    activations as int8 does, by tensorflow-model-optimization (pip install 'lpie[train,qat]'), and
+    validations score the rounded network. The settings are those of MODEL except for the optimizer:
+    Adam for 2,000 steps at a learning rate of 2e-4, in float32. The last two need photos: --set
+    data.folder=PHOTOS. Run the same command again to resume.
 
     \b
     Examples:
@@ -163,12 +163,12 @@ def compress(
 ) -> None:
     """Fine-tune MODEL with pruning or weight clustering, for smaller packages.
 
-    MODEL is a run or a pretrained network. Give one of --sparsity and --clusters. Works by
-    tensorflow-model-optimization (pip install 'lpie[train,qat]'). The settings are those of MODEL
-    except for the optimizer: Adam for 2,000 steps at a learning rate of 1e-3 (2e-4 with clusters),
-    in float32. A pretrained network needs its photos: --set data.folder=PHOTOS. Depthwise kernels
-    and those of fewer than 64 weights stay as they are. `lpie export` reports the size of a file
-    when it is packed, as in an app. Run the same command again to resume.
+    MODEL is a run, a pretrained network or a .keras file of your own. Give one of --sparsity and
+    --clusters. Works by tensorflow-model-optimization (pip install 'lpie[train,qat]'). The settings
+    are those of MODEL except for the optimizer: Adam for 2,000 steps at a learning rate of 1e-3
+    (2e-4 with clusters), in float32. The last two need photos: --set data.folder=PHOTOS. Depthwise
+    kernels and those of fewer than 64 weights stay as they are. `lpie export` reports the size of a
+    file when it is packed, as in an app. Run the same command again to resume.
 
     \b
     Examples:

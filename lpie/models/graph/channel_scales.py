@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lpie.backend import Tensor, keras
+from lpie.models.graph.analysis import multiple_of
 from lpie.models.graph.facts import facts_of
 from lpie.models.graph.walk import calls
 
@@ -32,28 +33,39 @@ def channel_factors(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) ->
     """
     ties = _Ties(_spans(model, tiles))
     times = Counter(layer.name for layer, _, _ in calls(model))
-    for layer, inputs, (output, *_) in calls(model):
-        if times[layer.name] == 1:
-            _tie(ties, layer, inputs, output)
+    for layer, inputs, outputs in calls(model):
+        if times[layer.name] == 1 and len(outputs) == 1:
+            _tie(ties, layer, inputs, outputs[0])
         else:
-            ties.pin(*inputs, output)
+            ties.pin(*inputs, *outputs)
     ties.pin(*model.outputs)
     return ties.factors()
 
 
 def _spans(model: keras.Model, tiles: Sequence[NDArray[np.float32]]) -> Factors:
     """From the least to the largest value of each channel, 0 among them, but for the tails."""
-    tensors = [output for _, _, (output, *_) in calls(model)]
+    tensors = [output for _, _, outputs in calls(model) for output in outputs]
     every = keras.Model(model.input, tensors)
-    spans = {id(tensor): np.zeros(tensor.shape[-1]) for tensor in tensors}
+    spans = {id(tensor): np.zeros(_channels(tensor)) for tensor in tensors}
     for tile in tiles[:: max(len(tiles) // TILES, 1)]:
-        maps = every(tile[None, :CROP_PX, :CROP_PX], training=False)
+        maps = every(crop(model, tile)[None], training=False)
         for tensor, values in zip(tensors, maps, strict=True):
-            flat = keras.ops.convert_to_numpy(values).reshape(-1, tensor.shape[-1])
+            flat = keras.ops.convert_to_numpy(values).reshape(-1, _channels(tensor))
             low, high = np.quantile(flat, [TAIL, 1 - TAIL], axis=0)
             span = np.maximum(high, 0) - np.minimum(low, 0)
             spans[id(tensor)] = np.maximum(spans[id(tensor)], span)
     return spans
+
+
+def crop(model: keras.Model, tile: NDArray[np.float32]) -> NDArray[np.float32]:
+    """A part of the `tile` [H, W, C], of a size that `model` takes: enough to choose ranges on."""
+    side = CROP_PX // multiple_of(model) * multiple_of(model)
+    return tile if model.inputs[0].shape[1] or not side else tile[:side, :side]
+
+
+def _channels(tensor: Tensor) -> int:
+    """The channels of a map; what has no channels counts as one."""
+    return int(tensor.shape[-1] or 1) if len(tensor.shape) > 1 else 1
 
 
 def _tie(

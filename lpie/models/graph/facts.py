@@ -6,28 +6,9 @@ anybody else; those of Keras' own layers are the table in `lpie.models.graph.ker
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-
-class Reach(NamedTuple):
-    """A map whose pixel i depends on input pixels [i * stride + low, i * stride + high]."""
-
-    stride: Fraction
-    low: Fraction
-    high: Fraction
-
-    def wider(self, before: float | Fraction, after: float | Fraction) -> "Reach":
-        """This reach and so many pixels of its own map more, before and after."""
-        return self._replace(
-            low=self.low - Fraction(before) * self.stride,
-            high=self.high + Fraction(after) * self.stride,
-        )
-
-    def coarser(self, factor: int | Fraction) -> "Reach":
-        """The same pixels, of which only one in `factor` is kept."""
-        return self._replace(stride=self.stride * factor)
-
+from lpie.models.graph.reach import Reach, pointwise
 
 # How a layer takes factors on the channels of the maps around it (cross-layer equalization):
 # "none": not at all. "kernel": its kernel undoes those of its input and makes those of its output.
@@ -41,20 +22,13 @@ Equalization = Literal[
 Shape = tuple[int, ...]
 
 
-def _elementwise(layer: Any, reach: Reach) -> Reach:
-    return reach
-
-
-def whole_map(layer: Any, reach: Reach) -> None:
-    """The reach of a layer each pixel of which depends on the whole map."""
-
-
 @dataclass(frozen=True)
 class LayerFacts:
     """A layer's reach, cost, and part in equalization and in the tf_keras twin.
 
     reach(layer, source): the reach of its output, where `source` is that of its input; None for a
-    layer that sees the whole map. By default that of a layer that works on each pixel alone.
+    layer that sees the whole map; it raises `UnknownReach` for a layer whose settings it does not
+    know. By default that of a layer that works on each pixel alone.
     macs(layer, input shapes, output shape): its multiply-adds; shapes are [N, H, W, C].
     local: whether a pixel is the same wherever the image ends, so that tiles are exact.
     any_size: whether a graph traced for one size serves any other.
@@ -65,7 +39,7 @@ class LayerFacts:
     function (layer, input or inputs) of TensorFlow. None where there is none.
     """
 
-    reach: Callable[[Any, Reach], Reach | None] = _elementwise
+    reach: Callable[[Any, Reach], Reach | None] = pointwise
     macs: Callable[[Any, Sequence[Shape], Shape], int] = lambda layer, inputs, output: 0
     local: bool = True
     any_size: bool = True
@@ -75,12 +49,17 @@ class LayerFacts:
     twin: tuple[str, ...] | Callable[[Any, Any], Any] | None = None
 
 
-def facts_of(layer: Any) -> LayerFacts | None:
-    """What is known of `layer`, or of a function of `keras.ops`; None where nothing is."""
-    # Which imports this module.
-    from lpie.models.graph.keras_layers import KERAS_LAYERS, OPERATIONS, is_function
+def facts_of(layer: Any, arguments: Sequence[Any] = ()) -> LayerFacts | None:
+    """What is known of `layer`, or of a function of `keras.ops`; None where nothing is.
+
+    arguments: what a function is called with, where its reach is asked for.
+    """
+    # Which import this module.
+    from lpie.models.graph.keras_layers import KERAS_LAYERS, is_function
+    from lpie.models.graph.operations import operation_facts
 
     if is_function(layer):
-        return OPERATIONS.get(type(layer).__name__)
+        return operation_facts(layer, arguments)
     own = getattr(type(layer), "facts", None)
-    return own if isinstance(own, LayerFacts) else KERAS_LAYERS.get(type(layer))
+    known = own if isinstance(own, LayerFacts) else KERAS_LAYERS.get(type(layer))
+    return known if known is None or isinstance(known, LayerFacts) else known(layer)

@@ -7,28 +7,30 @@ from dataclasses import dataclass
 from typing import Any
 
 from lpie.backend import Tensor, keras
+from lpie.models.graph.rebuild import copy_of
 
 # {layer: the maps that it reads}, of every layer up to the one that is replaced.
 Inputs = Mapping[str, list[Tensor]]
 
 
+def nodes(model: keras.Model) -> Iterator[Any]:
+    """Every call in the graph of `model`, each after those whose results it reads.
+
+    A call has an `operation`, `arguments`, `input_tensors` and `output_tensors`.
+    """
+    for depth in sorted(model._nodes_by_depth, reverse=True):
+        yield from model._nodes_by_depth[depth]
+
+
 def calls(model: keras.Model) -> Iterator[tuple[keras.layers.Layer, list[Tensor], list[Tensor]]]:
     """(layer, inputs, outputs) of every call of a layer, each after those it reads from."""
-    for depth in sorted(model._nodes_by_depth, reverse=True):
-        for node in model._nodes_by_depth[depth]:
-            yield node.operation, node.input_tensors, node.output_tensors
+    for node in nodes(model):
+        yield node.operation, node.input_tensors, node.output_tensors
 
 
-def is_plain(model: keras.Model) -> bool:
-    """Whether `model` is a graph of layers that take a tensor or a list and return a tensor."""
-    return hasattr(model, "_nodes_by_depth") and all(
-        isinstance(node.operation, keras.layers.Layer)
-        and len(node.output_tensors) == 1
-        and len(node.arguments.args) <= 1
-        and not node.arguments.kwargs
-        for nodes in model._nodes_by_depth.values()
-        for node in nodes
-    )
+def has_graph(model: keras.Model) -> bool:
+    """Whether `model` is a graph of layers, instead of code that calls them."""
+    return hasattr(model, "_nodes_by_depth")
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,7 @@ def rebuilt(
         replace = replacements.get(layer.name)
         return replace(inputs) if replace else layer(*arguments, **options)
 
-    # Cached, as a layer that is called twice stays one layer.
-    copied = functools.cache(lambda layer: type(layer).from_config(layer.get_config()))
+    copied = functools.cache(copy_of)  # a layer that is called twice stays one layer
     twin = keras.models.clone_model(model, clone_function=copied, call_function=call)
     kept = {layer.name: layer for layer in model.layers if layer.name not in replacements}
     for layer in twin.layers:

@@ -1,7 +1,7 @@
 """A network in tf_keras (Keras 2), which tensorflow-model-optimization needs."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,7 +12,8 @@ from tf_keras import layers
 from lpie.backend import Tensor, keras
 from lpie.errors import InputError, LpieError
 from lpie.models.graph.facts import facts_of
-from lpie.models.graph.walk import calls
+from lpie.models.graph.keras_layers import is_function
+from lpie.models.graph.walk import nodes
 
 ACTIVATIONS = ("elu", "linear", "relu", "sigmoid")
 # (target, prediction) to the loss; a step over (degraded, target) to the loss before it.
@@ -43,17 +44,18 @@ def translated(
     """
     variables: dict[str, list[tf.Variable]] = {}
     outputs: dict[int, Tensor] = {}
-    for layer, inputs, (output, *_) in calls(model):
+    for node in nodes(model):
+        layer, inputs, output = node.operation, node.input_tensors, node.output_tensors[0]
         if isinstance(layer, keras.layers.InputLayer):
             source = layers.Input(layer.batch_shape[1:])
             outputs[id(output)] = wrap(layers.Activation("linear"), id(output))(source)
             continue
         sources = [outputs[id(tensor)] for tensor in inputs]
         x: Tensor = sources[0] if len(sources) == 1 else sources
-        same, after = _layer(layer), None
+        same, after = _function(node) if is_function(layer) else _layer(layer), None
         if _ends_in_sigmoid(layer):
             after = layers.Activation("sigmoid", name=f"{layer.name}_sigmoid")
-        if layer.weights:
+        if getattr(layer, "weights", None):
             same.build(sources[0].shape)
             same.set_weights(layer.get_weights())
             variables[layer.name] = list(same.weights)
@@ -94,6 +96,24 @@ def check_same(
             f"{model.name} computes another function in tf_keras: outputs differ by up to "
             f"{difference:.2g}."
         )
+
+
+def _function(node: Any) -> tf_keras.layers.Layer:
+    """A function of `keras.ops`, called as in the network, as a layer of tf_keras."""
+    operation, inputs = node.operation, node.input_tensors
+    if len(node.output_tensors) != 1:
+        raise InputError(
+            f"The function {type(operation).__name__} ({operation.name}) returns several maps, so "
+            "its network cannot be trained with quantization, pruning or clustering."
+        )
+
+    def call(x: Tensor) -> Tensor:
+        values = x if isinstance(x, list | tuple) else [x]
+        known = {id(tensor): value for tensor, value in zip(inputs, values, strict=True)}
+        arguments, options = node.arguments.fill_in(known)
+        return operation.call(*arguments, **options)
+
+    return layers.Lambda(call, name=operation.name)
 
 
 def _layer(layer: keras.layers.Layer) -> tf_keras.layers.Layer:

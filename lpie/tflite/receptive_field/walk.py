@@ -14,6 +14,7 @@ from lpie.tflite.model import Op, Tensor, TfliteModel
 from lpie.tflite.receptive_field.dependence import ABOVE, BELOW, FIRST, LAST, Map
 from lpie.tflite.receptive_field.ends import image_ends, scale_between
 from lpie.tflite.receptive_field.rules import ELEMENTWISE, follow
+from lpie.tflite.resize import has_own_size
 
 # What a rule raises for an op that is damaged or that it cannot follow.
 UNFOLLOWED = (
@@ -64,7 +65,7 @@ class ReceptiveField:
 def reach_of(model: TfliteModel) -> ReceptiveField:
     """What the spec of `model` says of its tiles, or, of a file without one, its ops.
 
-    A file that is not local as its spec says runs at its own size alone.
+    A file that is not local as its spec says, or whose ops hold its size, runs at that alone.
 
     Raises:
         InputError: As of `receptive_field`.
@@ -74,7 +75,8 @@ def reach_of(model: TfliteModel) -> ReceptiveField:
         return receptive_field(model)
     local, scale = spec.halo_px is not None, image_ends(model).scale or 1
     reason = "" if local else "The network sees the whole image, as its spec says"
-    return ReceptiveField(scale, spec.multiple, spec.halo_px, local, reason)
+    resizable = local and not has_own_size(model)
+    return ReceptiveField(scale, spec.multiple, spec.halo_px, resizable, reason)
 
 
 def receptive_field(model: TfliteModel) -> ReceptiveField:
