@@ -7,10 +7,16 @@ UNKNOWN = "device unknown"
 
 
 def device_name(record: Record) -> str:
-    """Return a phone's maker and model, else the processor."""
-    device = record["device"]
+    """Return a phone's maker and model, else the processor; a browser's own name after it.
+
+    A browser may keep all but the system to itself.
+    """
+    device, runner = record["device"], record["runner"]
     phone = " ".join(part for part in (device["manufacturer"], device["model"]) if part)
-    return phone or device["cpu"] or device["serial"] or UNKNOWN
+    name = phone or device["cpu"] or device["serial"]
+    if runner["name"] == "web":
+        return ", ".join(part for part in (name or device["system"], runner["version"]) if part)
+    return name or UNKNOWN
 
 
 def request_name(record: Record) -> str:

@@ -209,3 +209,13 @@ def test_a_port_in_use_is_a_sentence(site, networks, tmp_path, monkeypatch):
     taken = pytest.raises(InputError, match=f"Port {port} cannot be used")
     with taken, serve.serving(networks, records=tmp_path, port=port):
         pass
+
+
+def test_a_browser_has_a_name_in_reports():
+    from lpie.benchmarks.records.names import device_name
+
+    record = measurement()
+    record["device"]["system"] = "Android 15"
+    assert device_name(record) == "Android 15, Chromium 150"
+    record["device"]["model"] = "Pixel 9"
+    assert device_name(record) == "Pixel 9, Chromium 150"
