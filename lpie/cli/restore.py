@@ -18,15 +18,16 @@ from lpie.cli.streams import (
     read_photo_file,
     write_photo_file,
 )
-from lpie.errors import InputError, LpieError
+from lpie.errors import InputError, LpieError, with_flags
 from lpie.image.photo import MAX_MEGAPIXELS
+from lpie.restore.batch.choosing import Chooser, chooser_of
 from lpie.restore.batch.finished import is_ours
 from lpie.restore.batch.inputs import is_pattern, summary
 from lpie.restore.batch.restore import batch_of
 from lpie.restore.batch.run import Batch, RestoredFile, Summary, run
-from lpie.restore.restorer import Restorer
 from lpie.restore.tile_policy import HALOS, MAX_MEMORY_MB
 from lpie.size import Size
+from lpie.weights import is_name
 
 MOST_LISTED = 50  # failures in an error; --json lists all
 
@@ -61,6 +62,11 @@ MOST_LISTED = 50  # failures in an error; --json lists all
     "--crop",
     metavar="X,Y,WxH",
     help="Restore only this part of the photo IN, in pixels from its top left corner.",
+)
+@click.option(
+    "--force-task",
+    is_flag=True,
+    help="Run a pretrained network also on photos that it is not meant for and would harm.",
 )
 @click.option("--resume", is_flag=True, help="Skip photos whose result is there already, whole.")
 @click.option("--force", is_flag=True, help="Overwrite existing outputs.")
@@ -130,12 +136,16 @@ def restore(
     tile_px: int | None,
     max_memory_mb: float,
     threads: int | None,
+    force_task: bool,
     **options: Any,
 ) -> None:
     """Restore photos with MODEL: files, folders with all their subfolders, and patterns.
 
-    MODEL is the name of a pretrained network (see `lpie models`), a run, a .keras or a .tflite
-    file. A single - is standard input or output. IN is never overwritten, except by --in-place.
+    MODEL is auto, the name of a pretrained network (see `lpie models --pretrained`), a run, a
+    .keras or a .tflite file. auto looks at each photo and chooses a pretrained network, or leaves
+    a good photo as it is; a line says why. A pretrained network leaves photos as they are that it
+    is not meant for, unless --force-task. A single - is standard input or output. IN is never
+    overwritten, except by --in-place.
 
     Of two names without -o, the second is OUT if it is a folder or does not exist; a second photo
     needs -o. Bit depth, transparency, EXIF, colour profile, JPEG quality and the file's time are
@@ -144,7 +154,7 @@ def restore(
 
     \b
     Examples:
-      lpie restore denoise photo.jpg
+      lpie restore auto photo.jpg
       lpie restore denoise a.jpg b.jpg holiday/ -o restored/
       lpie restore denoise "holiday/**/*.jpg" -o restored/ --format png --resume
       lpie restore denoise photo.jpg --crop 1200,800,640x480 --compare
@@ -155,16 +165,21 @@ def restore(
         raise InputError("`crop` is for one photo. Received a folder.")
     if not (input[0] == STREAM or is_pattern(input[0]) or os.path.lexists(input[0])):
         raise InputError(f"{input[0]} does not exist.")
-    restorer = Restorer(
-        model, halo=halo, tile_px=tile_px, threads=threads, max_memory_mb=max_memory_mb
+    chooser = chooser_of(
+        str(model) if is_name(model) else model,
+        force_task=force_task,
+        halo=halo,
+        tile_px=tile_px,
+        threads=threads,
+        max_memory_mb=max_memory_mb,
     )
     inputs, out = inputs_and_output(input, output, resume=options["resume"])
     try:
         if STREAM in (*inputs, out):
-            _restore_stream(restorer, inputs, out, as_json=as_json, options=options)
+            _restore_stream(chooser, inputs, out, as_json=as_json, options=options)
         else:
             batch = batch_of(inputs, out, **options)
-            _show(batch, _run(batch, restorer, as_json), restorer.reason, as_json=as_json)
+            _show(batch, _run(batch, chooser, as_json), chooser.reason, as_json=as_json)
     except InputError as error:
         raise InputError(_as_typed(str(error), output)) from None
 
@@ -193,7 +208,7 @@ def inputs_and_output(
     )
 
 
-def _run(batch: Batch, restorer: Restorer, as_json: bool) -> Summary:
+def _run(batch: Batch, chooser: Chooser, as_json: bool) -> Summary:
     """What became of the photos, each printed when it is restored."""
     with PhotoBar(disable=as_json) as bar:
 
@@ -201,13 +216,21 @@ def _run(batch: Batch, restorer: Restorer, as_json: bool) -> Summary:
             if not as_json:
                 bar.print(*_lines(row))
 
-        return run(batch, restorer, on_start=bar.start, on_restored=show, progress=bar.progress)
+        return run(batch, chooser, on_start=bar.start, on_restored=show, progress=bar.progress)
 
 
 def _lines(row: RestoredFile) -> list[str]:
+    note = [f"{row.photo.name}: {_note(row)}"] if row.note else []
     lost = [f"lost: {', '.join(row.lost)}"] if row.lost else []
     size = Size(row.height * row.scale, row.width * row.scale)
-    return [f"{row.out} ({size}, {row.seconds:.2f} s)", *lost]
+    if row.kept and row.out == row.photo:  # in place
+        return note
+    what = "as it was" if row.kept else f"{row.seconds:.2f} s"
+    return [*note, f"{row.out} ({size}, {what})", *lost]
+
+
+def _note(row: RestoredFile) -> str:
+    return with_flags(row.note, {"force_task": "--force-task"})
 
 
 def _show(batch: Batch, done: Summary, reason: str, *, as_json: bool) -> None:
@@ -221,7 +244,7 @@ def _show(batch: Batch, done: Summary, reason: str, *, as_json: bool) -> None:
         listed = "".join(f"\n  {row.reason}" for row in done.failed[:MOST_LISTED])
         if len(done.failed) > MOST_LISTED:
             listed += f"\n  and {len(done.failed) - MOST_LISTED} more, which --json lists"
-        count = len(done.restored) + len(done.skipped) + len(done.failed)
+        count = len(done.restored) + len(done.kept) + len(done.skipped) + len(done.failed)
         raise LpieError(f"{len(done.failed)} of {count} photos were not restored:{listed}")
 
 
@@ -237,6 +260,7 @@ def _print_inexact(done: Summary, reason: str) -> None:
 def _print_summary(done: Summary) -> None:
     counts: dict[str, Sequence[object]] = {
         "restored": done.restored,
+        "left as they are": done.kept,
         "already done, skipped": done.skipped,
         "failed": done.failed,
         "left out": done.left_out,
@@ -261,8 +285,19 @@ def _to_json(done: Summary) -> dict[str, Any]:
                 "s": row.seconds,
                 "exact": row.exact,
                 "lost": list(row.lost),
+                "network": row.network or None,
+                "note": _note(row) or None,
             }
             for row in done.restored
+        ],
+        "kept": [
+            {
+                "in": str(row.photo),
+                "out": str(row.out),
+                "reason": _note(row),
+                "lost": list(row.lost),
+            }
+            for row in done.kept
         ],
         "skipped": len(done.skipped),
         "skipped_photos": [{"in": str(p), "reason": why} for p, why in done.skipped],
@@ -272,7 +307,7 @@ def _to_json(done: Summary) -> dict[str, Any]:
 
 
 def _restore_stream(
-    restorer: Restorer,
+    chooser: Chooser,
     inputs: Sequence[str],
     output: str | None,
     *,
@@ -290,16 +325,17 @@ def _restore_stream(
         target = str(folder / f"standard output{suffix}") if out == STREAM else out
         try:
             batch = batch_of([str(source)], target, **options)
-            done = _run(batch, restorer, True)
+            done = _run(batch, chooser, True)
         except LpieError as error:  # whose file is no one's
             raise type(error)(str(error).replace(f"{folder}{os.sep}", "")) from None
         if out == STREAM:
             write_photo_file(Path(target))
-    _print_inexact(done, restorer.reason)
-    for row in done.restored:
+    _print_inexact(done, chooser.reason)
+    for row in (*done.restored, *done.kept):
         named = dataclasses.replace(row, photo=Path(inputs[0]), out=Path(out))
         if as_json:
-            print_json(_to_json(Summary(restored=[named])))
+            done = Summary(kept=[named]) if row.kept else Summary(restored=[named])
+            print_json(_to_json(done))
         else:
             for line in _lines(named):
                 echo(line, err=out == STREAM)

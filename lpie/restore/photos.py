@@ -81,14 +81,8 @@ def restore_crop(
 
     It is restored with what the network sees around it: the result is that of the whole photo.
     """
-    photo = upright(photo)
-    height, width = photo.pixels.shape[:2]
+    before, photo = cropped(photo, crop), upright(photo)
     x, y, w, h = crop
-    if x + w > width or y + h > height:
-        raise InputError(
-            f"`crop` must lie inside the photo, which is {width}x{height}. "
-            f"Received: {x},{y},{w}x{h}."
-        )
     halo, grid = restorer.halo_px or 0, restorer.multiple
     top, left = (max(at - halo, 0) // grid * grid for at in (y, x))
     bottom, right = (-(-(at + halo) // grid) * grid for at in (y + h, x + w))
@@ -97,10 +91,27 @@ def restore_crop(
     s = restorer.scale
     inside = [slice(a * s, (a + side) * s) for a, side in ((y - top, h), (x - left, w))]
     return RestoredPhoto(
-        photo.cropped(slice(y, y + h), slice(x, x + w)),
+        before,
         restored.after.cropped(*inside),
         restored.exact,
     )
+
+
+def cropped(photo: Photo, crop: Crop) -> Photo:
+    """`crop` of `photo`, upright.
+
+    Raises:
+        InputError: It reaches beyond the photo.
+    """
+    photo = upright(photo)
+    height, width = photo.pixels.shape[:2]
+    x, y, w, h = crop
+    if x + w > width or y + h > height:
+        raise InputError(
+            f"`crop` must lie inside the photo, which is {width}x{height}. "
+            f"Received: {x},{y},{w}x{h}."
+        )
+    return photo.cropped(slice(y, y + h), slice(x, x + w))
 
 
 def side_by_side(before: Photo, after: Photo) -> Photo:

@@ -17,6 +17,7 @@ from lpie.system.paths import refuse_special
 FOLDER = Path(__file__).parent
 INDEX = FOLDER / "index.json"
 TASKS = FOLDER / "tasks.toml"
+AUTO = "auto"  # no network: `lpie restore` chooses one for each photo
 
 Suffix = Literal[".npz", ".tflite"]
 
@@ -56,6 +57,11 @@ def pretrained_file(name: str, suffix: Suffix) -> Path:
         InputError: There is no pretrained network of that name.
         LpieError: The file is missing, or is not the one that the index names.
     """
+    if name == AUTO:
+        raise InputError(
+            f"{AUTO} is no network: `lpie restore {AUTO}` chooses one for each photo. Name one "
+            f"here: {', '.join(pretrained())}."
+        )
     if name not in pretrained():
         reason = unknown_name("pretrained network", name, pretrained())
         raise InputError(f"{name} does not exist. {reason}")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lpie.errors import InputError, unknown_name
 from lpie.image.image import EXTENSIONS
 from lpie.image.photo import MAX_MEGAPIXELS
+from lpie.restore.batch.choosing import chooser_of
 from lpie.restore.batch.inputs import Shard
 from lpie.restore.batch.outputs import Naming
 from lpie.restore.batch.run import Batch, Summary, run
@@ -36,6 +37,7 @@ def restore(
     backup: str | None = None,
     resume: bool = False,
     force: bool = False,
+    force_task: bool = False,
     halo: Halo = "exact",
     tile_px: int | None = None,
     threads: int | None = None,
@@ -45,7 +47,9 @@ def restore(
     """Restore photos in files, with all that the files hold beside the pixels.
 
     Args:
-        model: As of `lpie.Restorer`, or a `Restorer`, which has the options of a network already.
+        model: As of `lpie.Restorer`, or a `Restorer`, which has the options of a network already,
+            or "auto": of each photo it is estimated which pretrained network it needs, if any. A
+            pretrained network by its name leaves photos alone that it is not meant for.
         input: A photo, a folder with all folders in it, a pattern such as `holiday/**/*.jpg`, or
             several of these. No input is overwritten, but for `in_place`.
         output: The file of the only photo, or the folder of the results. By default a name beside
@@ -61,6 +65,7 @@ def restore(
         backup: With `in_place`: a suffix that begins with ".", "_", "-" or "~", or a folder.
         resume: Whether photos with a whole result are skipped.
         force: Whether results that exist are overwritten.
+        force_task: Whether a pretrained network runs on every photo, also where it does harm.
         halo: As of `lpie.Restorer`.
         tile_px: As of `lpie.Restorer`.
         threads: As of `lpie.Restorer`.
@@ -68,8 +73,8 @@ def restore(
         max_megapixels: Larger photos are refused before they are decoded.
 
     Returns:
-        What became of each photo: `restored`, `skipped`, `failed` and `left_out`. One that fails
-        stops no other; look at `failed`.
+        What became of each photo: `restored`, `kept` (left as it is), `skipped`, `failed` and
+        `left_out`. One that fails stops no other; look at `failed`.
 
     Raises:
         InputError: Something was asked for that cannot be done; nothing was written.
@@ -89,12 +94,15 @@ def restore(
         force=force,
         max_megapixels=max_megapixels,
     )
-    if isinstance(model, Restorer):
-        return run(batch, model)
-    return run(
-        batch,
-        Restorer(model, halo=halo, tile_px=tile_px, threads=threads, max_memory_mb=max_memory_mb),
+    chooser = chooser_of(
+        model,
+        force_task=force_task,
+        halo=halo,
+        tile_px=tile_px,
+        threads=threads,
+        max_memory_mb=max_memory_mb,
     )
+    return run(batch, chooser)
 
 
 def batch_of(

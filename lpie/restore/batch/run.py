@@ -1,6 +1,7 @@
 """Restores photos one after another; one that fails stops no other."""
 
 import contextlib
+import dataclasses
 import errno
 import os
 import shutil
@@ -13,11 +14,11 @@ from pathlib import Path
 from lpie.errors import InputError, LpieError
 from lpie.image.formats.kinds import target_format
 from lpie.image.photo import MAX_MEGAPIXELS, Photo, encode_photo, read_photo
+from lpie.restore.batch.choosing import Choice, Chooser
 from lpie.restore.batch.finished import is_finished
 from lpie.restore.batch.inputs import UNREADABLE, LeftOut, Shard, collect
 from lpie.restore.batch.outputs import Job, Naming, check_writable, refuse_finished
-from lpie.restore.photos import Crop, restore_crop, restore_photo, side_by_side
-from lpie.restore.restorer import Restorer
+from lpie.restore.photos import Crop, cropped, restore_crop, restore_photo, side_by_side
 from lpie.size import Size
 from lpie.system.files import atomic_path, sentence
 
@@ -40,6 +41,8 @@ class RestoredFile:
         exact: Whether the result is that of the whole image, and not of blended tiles.
         lost: What the format of the result cannot hold, in words.
         scale: How many times as wide and high the result is.
+        network: The name of the pretrained network; "" of others, and where none ran.
+        note: Why this network, why less of it, or why none, as a phrase; "" where it ran as asked.
     """
 
     photo: Path
@@ -50,6 +53,13 @@ class RestoredFile:
     exact: bool
     lost: tuple[str, ...] = ()
     scale: int = 1
+    network: str = ""
+    note: str = ""
+
+    @property
+    def kept(self) -> bool:
+        """Whether the photo was left as it is."""
+        return bool(self.note) and not self.network
 
 
 @dataclass
@@ -58,12 +68,15 @@ class Summary:
 
     Attributes:
         restored: Those that were restored.
+        kept: Those that were left as they are, as they need nothing of the network: their results
+            are copies. `note` says why.
         skipped: Those that had been restored before.
         failed: Those that could not be restored; the reason is a sentence.
         left_out: Files in folders that are no photos, and links to folders, with the reason.
     """
 
     restored: list[RestoredFile] = field(default_factory=list)
+    kept: list[RestoredFile] = field(default_factory=list)
     skipped: list[LeftOut] = field(default_factory=list)
     failed: list[LeftOut] = field(default_factory=list)
     left_out: list[LeftOut] = field(default_factory=list)
@@ -119,7 +132,7 @@ class Batch:
 
 def run(
     batch: Batch,
-    restorer: Restorer,
+    chooser: Chooser,
     *,
     on_start: Callable[[int, int, Path], object] = lambda index, count, photo: None,
     on_restored: Callable[[RestoredFile], object] = lambda row: None,
@@ -129,9 +142,9 @@ def run(
 
     Args:
         batch: What to restore, and where to.
-        restorer: The network.
+        chooser: The network, or who chooses one.
         on_start: Called before each photo with its number from 0 on, how many there are, and it.
-        on_restored: Called after each photo that was restored.
+        on_restored: Called after each photo that was restored or left as it is.
         progress: Called with the number of pixels of each finished tile.
 
     Returns:
@@ -151,7 +164,7 @@ def run(
     for index, job in enumerate(jobs):
         on_start(index, len(jobs), job.photo)
         try:
-            row = _restore(batch, restorer, job, progress)
+            row = _restore(batch, chooser, job, progress)
         except (LpieError, MemoryError, OSError) as error:
             failure = _explained(error, job)
             if batch.alone:
@@ -166,16 +179,16 @@ def run(
         if row is None:
             summary.skipped.append(LeftOut(job.photo, f"{job.out} exists already"))
         else:
-            summary.restored.append(row)
+            (summary.kept if row.kept else summary.restored).append(row)
             on_restored(row)
     return summary
 
 
 def _restore(
-    batch: Batch, restorer: Restorer, job: Job, progress: Callable[[int], object]
+    batch: Batch, chooser: Chooser, job: Job, progress: Callable[[int], object]
 ) -> RestoredFile | None:
-    """Restore one photo; None when it is finished already."""
-    scale = restorer.scale
+    """Restore one photo, or leave it as it is; None when it is finished already."""
+    scale = chooser.scale
     size = Size(batch.crop.height, batch.crop.width) if batch.crop else None
     if batch.resume and is_finished(job, scale=scale, crop=size, force=batch.force):
         return None
@@ -183,35 +196,67 @@ def _restore(
         raise InputError(f"{job.photo} is a link, which is not replaced. Name the photo itself.")
     photo = read_photo(job.photo, max_megapixels=batch.max_megapixels)
     start = time.perf_counter()
+    choice = chooser.choose(photo)
+    if choice.restorer is None:
+        return _keep(batch, job, photo, choice, start)
+    strength = batch.strength * choice.strength
     if batch.crop:
-        result = restore_crop(restorer, photo, batch.crop, strength=batch.strength)
+        result = restore_crop(choice.restorer, photo, batch.crop, strength=strength)
     else:
-        result = restore_photo(restorer, photo, strength=batch.strength, progress=progress)
+        result = restore_photo(choice.restorer, photo, strength=strength, progress=progress)
     seconds = time.perf_counter() - start
     if result.after.pixels.nbytes > LARGE_BYTES:
-        restorer.close()
+        chooser.close()
     if job.backup:
         _back_up(job.photo, job.backup)
     lost = _write(job.out, result.after, job.photo)
+    row = _row(job, result.before, choice, seconds, lost)
     if job.comparison:
         _write(job.comparison, side_by_side(result.before, result.after), job.photo)
-    h, w = result.before.pixels.shape[:2]
+    return dataclasses.replace(row, exact=result.exact, scale=scale)
+
+
+def _keep(batch: Batch, job: Job, photo: Photo, choice: Choice, start: float) -> RestoredFile:
+    """Write `photo` as it is: the same file where it may be, else its samples in another."""
+    lost: list[str] = []
+    whole = batch.crop is None
+    if batch.crop:
+        photo = cropped(photo, batch.crop)
+    seconds = time.perf_counter() - start
+    if job.out != job.photo:
+        if whole and photo.header.format == target_format(job.out):
+            _write_bytes(job.out, job.photo.read_bytes(), job.photo)
+        else:
+            lost = _write(job.out, photo, job.photo)
+    if job.comparison:
+        _write(job.comparison, side_by_side(photo, photo), job.photo)
+    return _row(job, photo, choice, seconds, lost)
+
+
+def _row(job: Job, before: Photo, choice: Choice, seconds: float, lost: list[str]) -> RestoredFile:
+    h, w = before.pixels.shape[:2]
+    network = choice.network if choice.restorer else ""
     return RestoredFile(
-        job.photo, job.out, w, h, seconds, result.exact, lost=tuple(lost), scale=scale
+        job.photo, job.out, w, h, seconds, True, tuple(lost), network=network, note=choice.note
     )
 
 
 def _write(path: Path, result: Photo, photo: Path) -> list[str]:
     """Write `result` with the times of `photo`, for nobody who may not read that; what is lost."""
-    status = photo.stat()
     data, lost = encode_photo(result, target_format(path), path)
+    _write_bytes(path, data, photo)
+    return lost
+
+
+def _write_bytes(path: Path, data: bytes, photo: Path) -> None:
+    """Write a file with the times of `photo`, for nobody who may not read that."""
+    status = photo.stat()
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
         with contextlib.suppress(OSError):  # a file system without them
             mode = stat.S_IMODE(temporary.stat().st_mode) & status.st_mode | 0o600
             temporary.chmod(mode)
             os.utime(temporary, ns=(status.st_atime_ns, status.st_mtime_ns))
-    return lost
 
 
 def _back_up(photo: Path, backup: Path) -> None:
