@@ -15,8 +15,8 @@ from lpie.image.image import read_image, to_float, to_uint8, write_image
 
 @pytest.fixture
 def photos(tmp_path, astronaut):
-    """A folder with a clean, a noisy and a dark photo of 96x128, and a file that is no photo."""
-    photo = astronaut[40:136, 180:308]
+    """A folder with a clean, a noisy and a dark photo of 160x160, and a file that is no photo."""
+    photo = astronaut[40:200, 180:340]
     noise = np.random.default_rng(0).normal(0, 25 / 255, photo.shape)
     write_image(tmp_path / "in" / "clean.png", photo)
     write_image(tmp_path / "in" / "noisy.png", to_uint8(to_float(photo) + noise))
@@ -60,7 +60,7 @@ def test_a_photo_left_alone_keeps_its_file_in_every_way_of_naming_it(photos, tmp
     clean = photos / "clean.jpg"
     exif = Image.Exif()
     exif[0x010F] = "Ours"
-    Image.fromarray(astronaut[40:136, 180:308]).save(clean, exif=exif, quality=97)
+    Image.fromarray(astronaut[40:200, 180:340]).save(clean, exif=exif, quality=97)
     data = clean.read_bytes()
     run("auto", clean)
     assert (photos / "clean_restored.jpg").read_bytes() == data
@@ -89,9 +89,9 @@ def test_a_guard_leaves_a_photo_alone_unless_forced(photos, tmp_path):
 
 
 def test_a_guard_holds_for_tiles_and_crops_alike(photos, tmp_path, astronaut):
-    noise = np.random.default_rng(0).normal(0, 3 / 255, (96, 128, 3))
+    noise = np.random.default_rng(0).normal(0, 3 / 255, (160, 160, 3))
     photo = photos / "noisy.png"
-    write_image(photo, to_uint8(to_float(astronaut[40:136, 180:308]) + noise))
+    write_image(photo, to_uint8(to_float(astronaut[40:200, 180:340]) + noise))
     whole, tiles, part = (tmp_path / f"{name}.png" for name in ("whole", "tiles", "part"))
     assert "% of denoise-phone (--force-task takes all of it)" in run(
         "denoise-phone-s", photo, whole

@@ -14,7 +14,7 @@ from lpie.restore.auto.noise import Noise, blockiness, estimate
 _NOISE_PX, _MOST_NOISE = 96, 40
 _EDGES_PX, _MOST_EDGES = 192, 16
 _GRID = 8  # of JPEG's blocks
-_LEAST_PX = 64  # a side of fewer holds too few blocks
+_LEAST_PX = 128  # a side of fewer holds too few blocks
 _EXPOSURE_PIXELS = 250_000
 _NO_NOISE, _NO_EDGES = Noise(0, 0, 0, 0, 0, 0), Edges(0, 0, 0, 0)
 
