@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from lpie import __version__
-from lpie.errors import InputError
-from lpie.system.files import write_atomic
-from lpie.web.networks import WebNetwork
-from lpie.web.runtime import runtime_folder
+from lpie.errors import InputError, LpieError
+from lpie.system.files import read_json, write_atomic
+from lpie.web.networks import WebNetwork, web_network
+from lpie.web.runtime import VERSION, runtime_folder
 
 PAGE = Path(__file__).parent / "page"
-# Where in the site the runtime and the networks are.
-RUNTIME, NETWORKS, RECORDS = "runtime", "networks", "api/records"
+# Where in the site the runtime and the networks are. Under one address neither ever changes, so that
+# a browser may keep them.
+RUNTIME, NETWORKS, RECORDS = f"runtime/{VERSION}", "networks", "api/records"
 
 
 def manifest(networks: Sequence[WebNetwork], *, records: bool) -> dict[str, Any]:
@@ -22,11 +23,13 @@ def manifest(networks: Sequence[WebNetwork], *, records: bool) -> dict[str, Any]
         "lpie": __version__,
         "runtime": RUNTIME,
         "records": RECORDS if records else None,
-        "networks": [
-            {**network.describe(), "url": f"{NETWORKS}/{network.name}.tflite"}
-            for network in networks
-        ],
+        "networks": [_entry(network) for network in networks],
     }
+
+
+def _entry(network: WebNetwork) -> dict[str, Any]:
+    about = network.describe()
+    return {**about, "url": f"{NETWORKS}/{about['file']}?{about['sha256'][:12]}"}
 
 
 def page_files() -> dict[str, bytes]:
@@ -63,3 +66,24 @@ def export_site(
     for name, data in files.items():
         write_atomic(folder / name, data)
     return {name: len(data) for name, data in files.items()}
+
+
+def check_site(folder: Path) -> dict[str, Any]:
+    """The manifest of a static site in `folder`; an `InputError` where there is none."""
+    try:
+        table = read_json(folder / "site.json")
+        if isinstance(table["networks"], list) and (folder / "index.html").is_file():
+            return table
+    except (LpieError, OSError, ValueError, KeyError, TypeError):
+        pass
+    raise InputError(f"{folder} is no site of `lpie serve --export`. Write one there first.")
+
+
+def put_into_site(model: Path, folder: Path) -> None:
+    """Put a `.tflite` first into a static site, in place of one of the same name."""
+    table = check_site(folder)
+    network = web_network(model)
+    others = [entry for entry in table["networks"] if entry.get("name") != network.name]
+    write_atomic(folder / NETWORKS / f"{network.name}.tflite", network.model.to_bytes())
+    table = {**table, "networks": [_entry(network), *others]}
+    write_atomic(folder / "site.json", json.dumps(table))

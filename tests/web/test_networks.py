@@ -40,6 +40,29 @@ def test_an_export_of_one_size_runs_at_it_or_at_others(tiny_tflite):
     assert network.places
 
 
+def test_a_file_is_put_into_a_static_site(tiny_tflite, tmp_path):
+    from lpie.web.networks import web_network
+    from lpie.web.site import RUNTIME, check_site, export_site, put_into_site
+
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    patch = pytest.MonkeyPatch()
+    patch.setattr("lpie.web.site.runtime_folder", lambda packages: runtime)
+    export_site([web_network("denoise-s")], tmp_path / "site")
+    patch.undo()
+    put_into_site(tiny_tflite["float32"], tmp_path / "site")
+    put_into_site(tiny_tflite["float32"], tmp_path / "site")
+    table = check_site(tmp_path / "site")
+    assert [entry["name"] for entry in table["networks"]] == ["float32", "denoise-s"]
+    entry = table["networks"][0]
+    file = tmp_path / "site" / entry["url"].partition("?")[0]
+    assert len(file.read_bytes()) == entry["bytes"]
+    assert table["runtime"] == RUNTIME
+    for folder in (tmp_path, tmp_path / "missing", file):
+        with pytest.raises(InputError, match="is no site of `lpie serve --export`"):
+            check_site(folder)
+
+
 def test_what_the_page_cannot_run_is_a_sentence(tiny_tflite, tmp_path):
     from lpie.web.networks import web_network
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from lpie.benchmarks.records.record import new_record, read_records, timed_round
+from lpie.web.site import RUNTIME
 
 pytest.importorskip("uvicorn", reason="needs the extra web")
 pytest.importorskip("starlette", reason="needs the extra web")
@@ -92,12 +93,12 @@ def test_the_page_is_isolated_and_nothing_but_the_site_is_served(site):
     assert headers["cross-origin-opener-policy"] == "same-origin"
     assert headers["cross-origin-embedder-policy"] == "require-corp"
     assert "default-src 'self'" in headers["content-security-policy"]
-    assert ask(address, "/runtime/core/index.js")[0] == 200
+    assert ask(address, f"/{RUNTIME}/core/index.js")[0] == 200
     for path in (
-        "/runtime/../secret.js",
-        "/runtime/..%2fsecret.js",
-        "/runtime/core/../../secret.js",
-        "/runtime//etc/passwd",
+        f"/{RUNTIME}/../secret.js",
+        f"/{RUNTIME}/..%2fsecret.js",
+        f"/{RUNTIME}/core/../../secret.js",
+        f"/{RUNTIME}//etc/passwd",
         "/networks/..%2f..%2fsecret.js",
         "/..%2fapp.py",
         "/__init__.py",

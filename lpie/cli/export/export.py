@@ -132,6 +132,13 @@ More examples:
 )
 @limit_option()
 @option(
+    "--into-web",
+    "web",
+    type=PATH,
+    help="Also put the file into the page that `lpie serve --export` wrote to this folder.",
+    advanced=True,
+)
+@option(
     "--into-app",
     "app",
     type=PATH,
@@ -163,6 +170,7 @@ def export(
     npus: tuple[str, ...],
     ai_pack: Path | None,
     npu_limit_s: float,
+    web: Path | None,
     app: Path | None,
     no_verify: bool,
     force: bool,
@@ -213,6 +221,10 @@ def export(
     refuse_overwriting([*files, *map(spec_path, files)], [*read_in(model), photos, pairs])
     if app:
         check_app(app)
+    if web:
+        from lpie.web.site import check_site
+
+        check_site(web)
     if request.chosen.needs_qat:
         _check_quantization_aware(model)
     if request.chosen.needs_pairs:
@@ -230,6 +242,11 @@ def export(
     )
     if app:
         echo(f"The Android demo will be built with it: {put_into_app(path, app)}", err=True)
+    if web:
+        from lpie.web.site import put_into_site
+
+        put_into_site(path, web)
+        echo(f"The page in {web} has it.", err=True)
     pack = write_ai_pack(ai_pack, path, compiled) if ai_pack else []
     _report(path, spec, [*compiled.values()], pack, request, as_json=as_json)
 

@@ -29,7 +29,7 @@ self.addEventListener('fetch', (event) => {
 /** Large files that never change come from the cache; the page itself from the network if it can. */
 async function answer(request, unchanging) {
   const cache = await caches.open(CACHE);
-  const kept = await cache.match(request, {ignoreSearch: unchanging});
+  const kept = await cache.match(request);
   if (unchanging && kept) return kept;
   try {
     const fresh = await fetch(request);
