@@ -12,8 +12,8 @@ from lpie.web.networks import WebNetwork, web_network
 from lpie.web.runtime import VERSION, runtime_folder
 
 PAGE = Path(__file__).parent / "page"
-# Where in the site the runtime and the networks are. Under one address neither ever changes: a browser
-# may keep them.
+# Where in the site the runtime and the networks are. Under one address neither ever changes, and a
+# browser may keep it.
 RUNTIME, NETWORKS, RECORDS = f"runtime/{VERSION}", "networks", "api/records"
 
 
