@@ -11,7 +11,7 @@ from lpie.data import sources
 from lpie.data.pools import samples_of
 from lpie.data.shards import open_shards
 from lpie.errors import InputError
-from lpie.image.image import list_images, pad_reflect, read_image, to_float, to_uint8
+from lpie.image.image import list_photos, pad_reflect, read_image, to_float, to_uint8
 from lpie.training.run import settings_of
 from lpie.weights import is_name
 
@@ -28,7 +28,7 @@ def photos_for(model: Path | None = None, folder: Path | None = None) -> list[ND
     the pretrained network `model` was, or with Gaussian noise of sigma 25.
     """
     if folder is not None:
-        return [read_image(path) for path in _spread(list_images(folder))]
+        return [read_image(path) for path in _spread(list_photos(folder))]
     return [to_uint8(sample.degraded) for sample in _samples(model)]
 
 

@@ -25,7 +25,7 @@ from lpie.cli.options import command, option
 from lpie.cli.paths import PATH, read_in, refuse_overwriting
 from lpie.config.config import config_from
 from lpie.errors import InputError
-from lpie.system.files import to_json, write_atomic
+from lpie.system.files import refuse_existing, to_json, write_atomic
 
 if TYPE_CHECKING:
     from lpie.restore.restorer import Restorer
@@ -51,7 +51,11 @@ OF_ONE_MODEL = (
 @click.option(
     "--pairs", type=PATH, help="Folder of photo pairs in degraded/ and target/, matched by name."
 )
-@click.option("--clean", type=PATH, help="Folder of clean photos, to be degraded first.")
+@click.option(
+    "--clean",
+    type=PATH,
+    help="Clean photos, to be degraded first: a folder with its subfolders, a file or a pattern.",
+)
 @click.option("--builtin", is_flag=True, help="Use the held-out photograph inside scikit-image.")
 @click.option(
     "--noise-sigma",
@@ -129,6 +133,7 @@ OF_ONE_MODEL = (
     type=PATH,
     help="Also write the result to this file, as JSON or, for a suite and a name in .md, tables.",
 )
+@click.option("--force", is_flag=True, help="Overwrite an existing output.")
 @json_option
 @click.pass_context
 def evaluate(
@@ -136,6 +141,7 @@ def evaluate(
     models: tuple[str, ...],
     suite: str | None,
     output: Path | None,
+    force: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -170,6 +176,8 @@ def evaluate(
     named = [Path(model.partition("=")[2] or model) for model in models]
     folders = [options[name] for name in ("pairs", "clean", "data")]
     refuse_overwriting([output], [*(file for model in named for file in read_in(model)), *folders])
+    if output:
+        refuse_existing(output, force=force)
     own = {k: v for k, v in options.items() if k == "seed" or k not in foreign}
     if suite is not None:
         _evaluate_suite(models, suite, output, as_json, **own)

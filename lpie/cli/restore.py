@@ -19,10 +19,11 @@ from lpie.cli.streams import (
     write_photo_file,
 )
 from lpie.errors import InputError, LpieError, with_flags
+from lpie.image.listing import is_pattern
 from lpie.image.photo import MAX_MEGAPIXELS
 from lpie.restore.batch.choosing import Chooser, chooser_of
 from lpie.restore.batch.finished import is_ours
-from lpie.restore.batch.inputs import is_pattern, summary
+from lpie.restore.batch.inputs import summary
 from lpie.restore.batch.restore import batch_of
 from lpie.restore.batch.run import Batch, RestoredFile, Summary, run
 from lpie.restore.tile_policy import HALOS, MAX_MEMORY_MB

@@ -1,6 +1,7 @@
 """Lists and reads photos: built-in ones, clean ones in a folder, or pairs in two folders."""
 
 import importlib.resources
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from lpie.config.config import DataConfig, DegradeConfig
 from lpie.data.degrade.degradation import degrade
 from lpie.data.pair_folders import matched, pair_sides
 from lpie.errors import InputError, require
-from lpie.image.image import list_images, read_image, to_float
+from lpie.image.image import list_photos, read_image, to_float
 
 # Colour photographs inside the scikit-image wheel (its other pictures are drawings, microscopy or
 # grey); one is held back for validation.
@@ -63,10 +64,11 @@ def builtin(names: tuple[str, ...]) -> list[Item]:
     return [Item(name, folder / name) for name in names]
 
 
-def clean(folder: Path) -> list[Item]:
-    """Every image in `folder` and the folders in it, to be degraded synthetically."""
-    paths = list_images(folder, inner=True)
-    return [Item(path.relative_to(folder).as_posix(), path) for path in paths]
+def clean(place: Path) -> list[Item]:
+    """Every photo of a folder and the folders in it, of a pattern, or one file, to be degraded."""
+    paths = list_photos(place)
+    base = place if place.is_dir() else Path(os.path.commonpath([p.parent for p in paths]))
+    return [Item(path.relative_to(base).as_posix(), path) for path in paths]
 
 
 def pairs(folder: Path) -> list[Item]:

@@ -1,5 +1,6 @@
 """RGB arrays: reading and writing them, and the few conversions that a restoration needs."""
 
+import glob
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from lpie.errors import InputError, LpieError
 from lpie.image.formats.kinds import SUFFIXES, format_of
-from lpie.image.listing import entries
+from lpie.image.listing import entries, ignored, is_pattern
 from lpie.system.files import write_atomic
 from lpie.system.quiet import quiet
 
@@ -65,6 +66,21 @@ def write_image(path: Path, image: NDArray[np.uint8], *, quality: int = 95) -> N
     if not done:
         raise LpieError(f"Could not encode an image of shape {image.shape} as {suffix}.")
     write_atomic(path, data.tobytes())
+
+
+def list_photos(place: Path) -> list[Path]:
+    """The photos that a person means by a file, a folder with all folders in it, or a pattern.
+
+    An error when there are none, or when a named file is no photo.
+    """
+    if is_pattern(str(place)):
+        matches = [Path(match) for match in sorted(glob.glob(str(place), recursive=True))]
+        photos = [m for m in matches if m.is_file() and m.suffix.lower() in EXTENSIONS]
+        photos = [photo for photo in photos if not ignored(photo.name)]
+        if not photos:
+            raise InputError(f"No photo matches the pattern {place}.")
+        return photos
+    return [place] if place.is_file() else list_images(place, inner=True)
 
 
 def list_images(folder: Path, *, inner: bool = False) -> list[Path]:

@@ -1,5 +1,6 @@
 """What a folder holds, without what computers leave in it; no link to a folder is followed."""
 
+import glob
 import os
 import re
 from collections.abc import Iterator
@@ -23,6 +24,13 @@ class Entry(NamedTuple):
 def ignored(name: str) -> bool:
     """Whether a file of this name is nobody's: `._a.jpg`, `.DS_Store`, `Thumbs.db` and the like."""
     return _IGNORED.fullmatch(name) is not None
+
+
+def is_pattern(text: str) -> bool:
+    """Whether `text` is a pattern of names rather than the name of a file."""
+    if os.path.lexists(text) or not glob.has_magic(text):
+        return False
+    return "*" in text or "?" in text or bool(glob.glob(text, recursive=True))
 
 
 def entries(folder: Path, *, inner: bool) -> Iterator[Entry]:

@@ -72,6 +72,25 @@ def test_command_line(tiny_run, clean, tmp_path):
     assert table["degradation"] == "gaussian_noise(noise_sigma=15), seed 0"
 
 
+def test_photos_are_a_folder_a_file_or_a_pattern_as_of_restore(tiny_run, clean, tmp_path):
+    first = sorted(path for path in clean.rglob("*") if path.is_file())[0]
+    one = evaluate(tiny_run, clean=first)
+    assert [image["name"] for image in one["images"]] == [first.name]
+    assert one["images"] == evaluate(tiny_run, clean=first.parent / f"{first.stem}*")["images"]
+    with pytest.raises(InputError, match=r"No photo matches the pattern .*\*\.xyz"):
+        evaluate(tiny_run, clean=clean / "*.xyz")
+
+
+def test_an_existing_output_is_kept_unless_forced(tiny_run, clean, tmp_path):
+    out = tmp_path / "scores.json"
+    out.write_text("mine")
+    words = ["evaluate", tiny_run, "--clean", clean, "-o", out]
+    assert_one_sentence(run_lpie(*words), 2, "scores.json exists already", "--force")
+    assert out.read_text() == "mine"
+    assert run_lpie(*words, "--force").returncode == 0
+    assert json.loads(out.read_text())["psnr_db"]
+
+
 def test_pairs_and_bad_images(tiny_run, clean, tmp_path, photos, astronaut):
     for name in ("a", "b"):
         write_image(tmp_path / "target" / f"{name}.png", astronaut[100:200, 100:220])

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 @click.option(
     "--photos",
     type=PATH,
-    help="Folder of degraded photos to compare on.  [default: those of the run, or built-in ones]",
+    help="Degraded photos to compare on: a folder with all its subfolders, a file or a pattern.  "
+    "[default: those of the run, or built-in ones]",
 )
 @click.option(
     "--gpu", is_flag=True, help="Also run the file on this computer's GPU, in float32 and float16."
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     help="Write a PNG of the tile that differs most: the network's, the file's, their difference.",
 )
 @limit_option()
+@click.option("--force", is_flag=True, help="Overwrite an existing picture.")
 @json_option
 def verify(
     model: Path,
@@ -56,6 +58,7 @@ def verify(
     others: tuple[str, ...],
     heat_map: Path | None,
     npu_limit_s: float,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Compare FILE (a .tflite) with its MODEL (a run, a .keras file or a pretrained network).
@@ -88,6 +91,7 @@ def verify(
     from lpie.export.verification.runtimes import CPU, GPU, also, compare_places
     from lpie.image.image import write_image
     from lpie.models.load import load_keras
+    from lpie.system.files import refuse_existing
     from lpie.tflite.model import TfliteModel
 
     refuse_overwriting([heat_map], [*read_in(model), file, photos])
@@ -103,6 +107,8 @@ def verify(
             f"The name of `heat_map` must end in .png. Received: {heat_map}. "
             f"Try {heat_map.with_suffix('.png')}."
         )
+    if heat_map:
+        refuse_existing(heat_map, force=force)
     results, worst = compare_places(network, exported, photos_for(model, photos), places)
     if heat_map and worst is not None:
         write_image(heat_map, worst)

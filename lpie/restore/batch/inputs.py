@@ -13,7 +13,7 @@ from typing import NamedTuple
 from lpie.errors import InputError
 from lpie.image.formats.kinds import RAW_SUFFIXES
 from lpie.image.image import EXTENSIONS
-from lpie.image.listing import Entry, Kind, entries, ignored
+from lpie.image.listing import Entry, Kind, entries, ignored, is_pattern
 from lpie.system.paths import refuse_special
 
 
@@ -86,13 +86,6 @@ def collect(inputs: Sequence[str]) -> tuple[list[Source], list[LeftOut]]:
             + (f" Left out: {', '.join(summary(left_out))}." if left_out else "")
         )
     return sources, left_out
-
-
-def is_pattern(text: str) -> bool:
-    """Whether `text` is a pattern of names rather than the name of a file."""
-    if os.path.lexists(text) or not glob.has_magic(text):
-        return False
-    return "*" in text or "?" in text or bool(glob.glob(text, recursive=True))
 
 
 def summary(left_out: Iterable[LeftOut]) -> list[str]:
