@@ -22,8 +22,6 @@ def make_unsigned(file: TfliteEditor) -> None:
     Raises:
         LpieError: An op stays in float, or a bias does not fit into 32 bits.
     """
-    from ai_edge_litert.schema_py_generated import TensorType
-
     floats = sorted({op.name for op in file.view().ops if _in_float(op)})
     if floats:
         raise LpieError(
@@ -34,10 +32,11 @@ def make_unsigned(file: TfliteEditor) -> None:
         place = BIASES.get(file.op_name(op))
         if place is not None and len(op.inputs) > place and op.inputs[place] >= 0:
             _shorten(file, int(op.inputs[place]))
-    for tensor in file.graph.tensors:
-        if tensor.type == TensorType.INT16:
-            tensor.type = TensorType.UINT16
-            tensor.quantization.zeroPoint = np.array([SHIFT], np.int64)
+    for i in range(len(file.graph.tensors)):
+        scale = file.scale(i)
+        if file.dtype(i) == "int16" and scale is not None:
+            file.set_dtype(i, "uint16")
+            file.set_scale(i, (scale[0], SHIFT))
 
 
 def _in_float(op: Op) -> bool:
@@ -46,18 +45,14 @@ def _in_float(op: Op) -> bool:
 
 def _shorten(file: TfliteEditor, index: int) -> None:
     """Store a bias of int64 as int32."""
-    from ai_edge_litert.schema_py_generated import TensorType
-
-    tensor = file.graph.tensors[index]
-    if tensor.type != TensorType.INT64:
+    if file.dtype(index) != "int64":
         return
-    buffer = file.schema.buffers[tensor.buffer]
-    values = np.frombuffer(bytes(buffer.data), np.int64)
+    values = file.values(index)
     limits = np.iinfo(np.int32)
     if values.min(initial=0) < limits.min or values.max(initial=0) > limits.max:
         raise LpieError(
             "The export was not written: a bias is beyond 32 bits in units of its layer's scales. "
             "Use the recipe int8 or float32."
         )
-    buffer.data = np.frombuffer(values.astype(np.int32).tobytes(), np.uint8)
-    tensor.type = TensorType.INT32
+    file.replace_values(index, values.astype(np.int32))
+    file.set_dtype(index, "int32")

@@ -11,6 +11,8 @@ from typing import Any
 
 import click
 
+from lpie.cli.format import echo
+
 Decorator = Callable[..., Any]
 NUMBERS = (type(click.INT), type(click.FLOAT))
 _ALL = "lpie.help_all"
@@ -120,5 +122,5 @@ def _is_advanced(parameter: click.Parameter) -> bool:
 def _show_all(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
     if value and not ctx.resilient_parsing:
         ctx.meta[_ALL] = True
-        click.echo(ctx.get_help(), color=ctx.color)
+        echo(*ctx.get_help().splitlines())
         ctx.exit()

@@ -72,6 +72,17 @@ class TfliteEditor:
         """The type of tensor `i`, such as float32."""
         return type_name(self.graph.tensors[i].type)
 
+    def set_dtype(self, i: int, dtype: str) -> None:
+        """Let tensor `i` be of a type, such as uint16; its values stay as they are."""
+        from ai_edge_litert import schema_py_generated as schema
+
+        self.graph.tensors[i].type = getattr(schema.TensorType, dtype.upper())
+
+    def values(self, i: int) -> NDArray[Any]:
+        """The values that tensor `i` has in the file, flat and of its type; none where an op
+        writes them."""
+        return np.frombuffer(stored_bytes(self.schema, self.graph.tensors[i]), self.dtype(i))
+
     def shape(self, i: int) -> tuple[int, ...]:
         """The shape of tensor `i`; empty where it has none."""
         return tuple(integers(self.graph.tensors[i].shape))

@@ -14,7 +14,10 @@ from lpie.weights import tflite_file
 from tests.conftest import run_lpie
 
 # What is about the command and not about a measurement.
-NEUTRAL = {"device", "list_devices", "suite_file", "log", "output", "as_json", "models"}
+NEUTRAL = {
+    *("device", "list_devices", "suite_file", "log", "output", "force", "as_json", "models"),
+    "help_all",
+}
 VALUES = {
     "sizes": "96x64", "threads": 1, "delegates": "xnnpack", "rounds": 2, "seconds": 0,
     "tiles": None, "whole": None, "sustained_min": 0.01, "limit_s": 60, "max_memory_mb": 900,

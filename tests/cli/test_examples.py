@@ -18,6 +18,7 @@ SHORTER = {"train": FEW, "quantize-aware": FEW, "compress": FEW, "bench": SHORT}
 ELSEWHERE = {
     "demo": "tests/cli/test_cli.py runs all of it",
     "models": "tests/cli/test_cli.py reads all that it prints",
+    "serve": "it runs until Ctrl-C; tests/web/test_server.py starts and ends it",
     "import-weights": "its file is the authors'; tests/models imports files of the same kind",
 }
 

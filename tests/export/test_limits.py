@@ -23,9 +23,13 @@ def test_ops_left_in_float(tiny_tflite):
     assert float_ops(TfliteModel.read(tiny_tflite["int8"])) == {}  # as we export it
 
 
+# Three ops with what each loses, then what helps.
+WORST = r"lose most .*: (\w+ in \S+ \(\d+\.\d dB\)(, |\. )){3}What helps: `--recipe mixed`"
+
+
 def test_an_int8_export_that_fails_names_its_worst_ops(tmp_path):
     model = random_model("nafftnet", TINY)
-    with pytest.raises(LpieError, match=r"BATCH_MATMUL in fftBlock\.1\.0\.inverse \(\d+ steps of"):
+    with pytest.raises(LpieError, match=WORST):
         export_tflite(model, tmp_path / "model.tflite", recipe="int8", size=(64, 64))
     assert not any(tmp_path.iterdir())
 

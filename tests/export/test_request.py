@@ -60,7 +60,7 @@ def test_a_recipe_is_its_stages():
 
 def test_old_keywords_mean_the_same():
     pytest.importorskip("tensorflow")
-    from lpie.export.pipeline import _requested
+    from lpie.export.request import requested
 
     old = {
         "recipe": "int8",
@@ -72,7 +72,7 @@ def test_old_keywords_mean_the_same():
         "verified": False,
         "force": True,
     }
-    assert _requested(None, old) == ExportRequest(
+    assert requested(None, old) == ExportRequest(
         recipe="int8",
         sizes=("1920x1080", "3840x2160"),
         io="int8",
@@ -81,12 +81,12 @@ def test_old_keywords_mean_the_same():
         verify=False,
         overwrite=True,
     )
-    assert _requested(None, {"size": Size(64, 96)}).images == (Size(64, 96),)
-    assert _requested(None, {}) == ExportRequest()
+    assert requested(None, {"size": Size(64, 96)}).images == (Size(64, 96),)
+    assert requested(None, {}) == ExportRequest()
     with pytest.raises(InputError, match="Received also: recipe"):
-        _requested(ExportRequest(), {"recipe": "int8"})
+        requested(ExportRequest(), {"recipe": "int8"})
     with pytest.raises(TypeError, match="unexpected keyword argument 'recepe'"):
-        _requested(None, {"recepe": "int8"})
+        requested(None, {"recepe": "int8"})
 
 
 def test_a_request_loads_neither_tensorflow_nor_keras():

@@ -30,8 +30,12 @@ def choose(page, name, data, kind="image/png"):
 
 
 def finished(page):
-    wait(page, "document.querySelector('.working').hidden")
-    wait(page, "!!document.querySelector('#status').textContent")
+    """What the page says when it has nothing more to do."""
+    wait(
+        page,
+        "document.querySelector('.working').hidden && "
+        "!['', 'Restoring…'].includes(document.querySelector('#status').textContent)",
+    )
     return page.inner_text("#status")
 
 

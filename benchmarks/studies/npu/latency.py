@@ -39,7 +39,7 @@ TWINS = {"esrgan": "real_esrgan_x4plus"}
 @click.command(help=__doc__)
 @click.argument("published", type=click.Path(path_type=Path, exists=True))
 @click.option("--limit", default=3600.0, show_default=True, help="Seconds for one network.")
-def latency(published: Path, limit: float) -> None:
+def main(published: Path, limit: float) -> None:
     """Estimate what is missing, and print the errors of all fits."""
     measured = read_measured(published)
     rows = read_rows()
@@ -146,4 +146,4 @@ def errors_table() -> str:
 
 
 if __name__ == "__main__":
-    latency()
+    main()

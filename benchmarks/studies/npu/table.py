@@ -55,7 +55,7 @@ UNTRAINED: dict[str, dict[str, Any]] = {
 @click.option("--photos", default=4, show_default=True, help="How many photos to measure dB on.")
 @click.option("--noise-sigma", default=15.0, show_default=True, help="On a scale of 255.")
 @click.option("--limit", default=1800.0, show_default=True, help="Seconds for one step.")
-def table(
+def main(
     rows: Path,
     clean: Path,
     sizes: Sequence[str],
@@ -252,4 +252,4 @@ def _partitions(row: dict[str, Any] | None) -> str:
 
 
 if __name__ == "__main__":
-    table()
+    main()
