@@ -9,7 +9,7 @@ from lpie.npu.context import chip_of
 from lpie.npu.emulate import NpuSession
 from lpie.npu.tools import npu_tools
 from lpie.restore.tflite_network import TfliteNetwork
-from lpie.restore.tile_policy import Budget, Plan, unmeasured_plan
+from lpie.restore.tile_policy import Budget, Plan, plan_of_grid
 from lpie.size import Size
 from lpie.tflite.model import TfliteModel
 from lpie.weights import tflite_file
@@ -51,14 +51,7 @@ class NpuNetwork(TfliteNetwork):
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
         """How to go over a photo of `size` by one emulator."""
-        return unmeasured_plan(
-            size.rounded_up(self.multiple),
-            halo_px=self.halo_px,
-            multiple=self.multiple,
-            fixed=self.fixed,
-            budget=budget,
-            tile_px=tile_px or TILE_PX,
-        )
+        return plan_of_grid(self, size, budget, tile_px or TILE_PX)
 
     def open(self, plan: Plan) -> None:
         """Compile the file for the plan's tiles, unless it is open for them already."""

@@ -11,9 +11,9 @@ from lpie.restore.tile_policy import (
     KERAS_BYTES_PER_VALUE,
     Budget,
     Plan,
+    plan_of_grid,
     smallest_side,
     tile_bytes_per_px,
-    unmeasured_plan,
 )
 from lpie.size import Size
 from lpie.tflite.receptive_field.ends import ImageEnds, scale_between
@@ -58,15 +58,7 @@ class KerasNetwork:
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
         """How to go over a photo of `size`: by tiles of the default size, or smaller ones."""
-        return unmeasured_plan(
-            size.rounded_up(self.multiple),
-            halo_px=self.halo_px,
-            multiple=self.multiple,
-            fixed=self.fixed,
-            mb_per_px=self.mb_per_px,
-            budget=budget,
-            tile_px=tile_px,
-        )
+        return plan_of_grid(self, size, budget, tile_px, self.mb_per_px)
 
     def open(self, plan: Plan) -> None:
         """Nothing has to be opened: the model runs on any size."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lpie.errors import InputError
 from lpie.restore.keras_network import KerasNetwork
 from lpie.restore.tflite_network import TfliteNetwork
-from lpie.restore.tile_policy import Budget, Halo, Plan, unmeasured_plan
+from lpie.restore.tile_policy import Budget, Halo, Plan, plan_of_grid
 from lpie.size import Size
 from lpie.tflite.interpreter import RuntimeName
 from lpie.weights import pretrained, tflite_file
@@ -74,14 +74,7 @@ class UnmeasuredNetwork:
 
     def plan(self, size: Size, budget: Budget, *, tile_px: int | None) -> Plan:
         """How to go over a photo of `size`; the budget does not matter."""
-        return unmeasured_plan(
-            size.rounded_up(self.multiple),
-            halo_px=self.halo_px,
-            multiple=self.multiple,
-            fixed=self.fixed,
-            budget=budget,
-            tile_px=tile_px,
-        )
+        return plan_of_grid(self, size, budget, tile_px)
 
     def open(self, plan: Plan) -> None:
         """Nothing has to be opened."""

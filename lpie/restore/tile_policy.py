@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +89,14 @@ class Plan:
     def tiles(self) -> list[Tile]:
         """The tiles, in rows from the top left."""
         return plan_tiles(self.size, self.tile, halo_px=self.halo_px, multiple=self.multiple)
+
+
+class Grid(Protocol):
+    """What the tiles of a network depend on, in px: see `lpie.restore.network.ImageModel`."""
+
+    multiple: int
+    halo_px: int | None
+    fixed: tuple[int, int] | None
 
 
 @dataclass(frozen=True)
@@ -220,6 +228,21 @@ def unmeasured_plan(
     most = Size(min(size.height, side), min(size.width, side))
     tile = even_tile(size, most, halo_px=halo_px, multiple=multiple)
     return Plan(size, tile, halo_px, multiple, estimated_mb=mb_per_px * tile.pixels)
+
+
+def plan_of_grid(
+    network: Grid, size: Size, budget: Budget, tile_px: int | None, mb_per_px: float = 0.0
+) -> Plan:
+    """The plan of a `network` whose speed is not measured, for a photo of any `size`."""
+    return unmeasured_plan(
+        size.rounded_up(network.multiple),
+        halo_px=network.halo_px,
+        multiple=network.multiple,
+        fixed=network.fixed,
+        mb_per_px=mb_per_px,
+        budget=budget,
+        tile_px=tile_px,
+    )
 
 
 def whole_or_blended_plan(

@@ -17,7 +17,6 @@ from lpie.web.certificate import write_certificate
 from lpie.web.networks import WebNetwork
 from lpie.web.runtime import runtime_folder
 
-PORT = 8800
 LOOPBACK = "127.0.0.1"
 
 
@@ -41,7 +40,7 @@ def serving(
     networks: Sequence[WebNetwork],
     *,
     records: Path,
-    port: int = PORT,
+    port: int,
     lan: bool = False,
     runtime: Path | None = None,
     invited: Callable[[str], None] = lambda address: None,

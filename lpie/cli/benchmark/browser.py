@@ -34,20 +34,26 @@ def measured_in_browser(options: Options, typed: set[str]) -> "list[Record]":
     if not options.models:
         raise InputError("Name MODELS to time: .tflite files or pretrained networks.")
     require("uvicorn", extra="web")
+    from lpie.benchmarks.harness.delegate import parse_delegate
     from lpie.web.drive import ACCELERATORS, Wanted, measure_in_browser
     from lpie.web.networks import web_network
 
     delegates = options.delegates or ("xnnpack",)
-    for name in delegates:
-        if name.partition("-")[0] not in ACCELERATORS:
-            raise unknown_name("delegate of a browser", name, ACCELERATORS)
+    chosen = [parse_delegate(name) for name in delegates]
+    for delegate in chosen:
+        if delegate.name not in ACCELERATORS:
+            raise unknown_name("delegate of a browser", str(delegate), ACCELERATORS)
+    half = {name.endswith("-fp16") for name in delegates if name.startswith("gpu")}
+    if len(half) > 1:
+        raise InputError("Give one precision of the GPU for a browser.")
     if len(options.threads or ()) > 1:
         raise InputError("Give one number of `threads` for a browser.")
     sizes = [Size.parse(size) for size in options.sizes or ("256x256", "fhd")]
     wanted = Wanted(
         sizes=[str(size) for size in sizes],
-        accelerators=list(dict.fromkeys(ACCELERATORS[d.partition("-")[0]] for d in delegates)),
+        accelerators=list(dict.fromkeys(ACCELERATORS[delegate.name] for delegate in chosen)),
         threads=next(iter(options.threads or ()), 0),
+        precision="fp16" if True in half else "fp32",
         **{
             name: value
             for name in ("rounds", "seconds", "limit_s")

@@ -29,14 +29,10 @@ export class MeasureView {
   }
 
   chosen() {
-    const size = (text) => {
-      const [width, height] = text.split('x').map(Number);
-      return {width, height};
-    };
     return {
       networks: checked('measure-networks').map((name) =>
         this.site.networks.find((network) => network.name === name)),
-      sizes: checked('measure-sizes').map(size),
+      sizes: checked('measure-sizes').map(sizeOf),
       accelerators: checked('measure-accelerators'),
       rounds: number('rounds'), seconds: number('seconds'), threads: number('threads'),
       precision: 'fp32', mostPx: Number(get('tile').value),
@@ -50,12 +46,7 @@ export class MeasureView {
       if (wanted.has(key)) check(id, wanted.get(key).split(','));
     }
     const task = this.chosen();
-    if (wanted.has('sizes')) {
-      task.sizes = wanted.get('sizes').split(',').map((text) => {
-        const [width, height] = text.split('x').map(Number);
-        return {width, height};
-      });
-    }
+    if (wanted.has('sizes')) task.sizes = wanted.get('sizes').split(',').map(sizeOf);
     for (const key of ['rounds', 'seconds', 'threads', 'mostPx']) {
       if (wanted.has(key)) task[key] = Number(wanted.get(key));
     }
@@ -224,6 +215,11 @@ function boxes(id, pairs, on) {
 
 const inputs = (id) => [...get(id).querySelectorAll('input')];
 const checked = (id) => inputs(id).filter((box) => box.checked).map((box) => box.value);
+function sizeOf(text) {
+  const [width, height] = text.split('x').map(Number);
+  return {width, height};
+}
+
 const number = (id) => Number(get(id).value);
 
 function check(id, values) {

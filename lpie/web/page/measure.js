@@ -16,7 +16,8 @@ export async function measure(task, tools) {
     await tools.engine.load(task.runtime, accelerator);
     for (const size of task.sizes) {
       const run = crypto.randomUUID().replaceAll('-', '');
-      const jobs = task.networks.map((network) => ({network, size, accelerator, run}));
+      const jobs = task.networks.map((network) =>
+        ({network, size, accelerator, run, delegate: DELEGATES[accelerator]}));
       await together(jobs, task, tools);
       all.push(...jobs);
       tools.engine.forget();
@@ -57,7 +58,7 @@ async function prepare(job, task, {engine, restoration, bytesOf, isOver}) {
   job.threads = accelerator === 'wasm' ? engine.threads(task.threads) : null;
   job.gpu = accelerator === 'webgpu' ? await engine.gpu() : null;
   Object.assign(job, {
-    plan, full: model.full, initMs: model.initMs, rounds: [], delegate: DELEGATES[accelerator],
+    plan, full: model.full, initMs: model.initMs, rounds: [],
     async image() {
       const begin = performance.now();
       const times = await restoration.restore(network, plan, photo, {run: model.run});

@@ -50,7 +50,7 @@ function requested(job, task) {
   const whole = !job.plan || job.plan.tiles.length === 1;
   const text = ({width, height}) => `${width}x${height}`;
   return {
-    delegate: {wasm: 'xnnpack', webgpu: 'gpu', webnn: 'npu'}[job.accelerator],
+    delegate: job.delegate,
     accelerator: job.accelerator,
     precision: task.precision,
     threads: job.threads ?? null,
